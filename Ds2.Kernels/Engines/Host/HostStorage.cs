@@ -1,0 +1,53 @@
+using System.Runtime.InteropServices;
+
+namespace Ds2.Kernels.Engines.Host;
+
+/// <summary>Host memory outside the garbage-collected heap, aligned to cache lines (and so to 512-bit vectors).</summary>
+internal sealed unsafe class HostStorage<T> : Storage<T>
+    where T : unmanaged
+{
+    private const int Alignment = 64;
+
+    public HostStorage(IEngine engine, int length)
+        : base(engine, length)
+    {
+        nuint bytes = Math.Max((nuint)length * (nuint)sizeof(T), Alignment);
+        try
+        {
+            Pointer = (T*)NativeMemory.AlignedAlloc(bytes, Alignment);
+        }
+        catch (OutOfMemoryException)
+        {
+            throw new OutOfMemoryException($"the host has no {bytes:N0} bytes left");
+        }
+
+        NativeMemory.Clear(Pointer, bytes);
+        GC.AddMemoryPressure((long)bytes);
+    }
+
+    ~HostStorage() => Dispose(disposing: false);
+
+    /// <summary>The first element; null after disposal.</summary>
+    public T* Pointer { get; private set; }
+
+    internal override void CopyFrom(int offset, ReadOnlySpan<T> source) => source.CopyTo(Span(offset, source.Length));
+
+    internal override void CopyTo(int offset, Span<T> destination) => Span(offset, destination.Length).CopyTo(destination);
+
+    internal override void Fill(int offset, int length, T value) => Span(offset, length).Fill(value);
+
+    protected override void Dispose(bool disposing)
+    {
+        if (Pointer is null)
+            return;
+        NativeMemory.AlignedFree(Pointer);
+        Pointer = null;
+        GC.RemoveMemoryPressure((long)Math.Max((nuint)Length * (nuint)sizeof(T), Alignment));
+    }
+
+    private Span<T> Span(int offset, int length)
+    {
+        ObjectDisposedException.ThrowIf(Pointer is null, this);
+        return new Span<T>(Pointer + offset, length);
+    }
+}

@@ -1,0 +1,121 @@
+namespace Ds2.Kernels.Engines.Host;
+
+/// <summary>A fixed set of threads that ops split their loops over; the calling thread is worker 0.</summary>
+/// <remarks>
+/// Between two ops a worker spins briefly, then sleeps: most ops take longer than a wake-up, and a spinning thread would take the core
+/// from a busy neighbour. Which worker runs which index may vary; what an index computes must not depend on it.
+/// </remarks>
+internal sealed class WorkerPool : IDisposable
+{
+    private const int SpinsBeforeSleep = 2000;
+
+    private readonly Thread[] threads;
+    private readonly SemaphoreSlim[] wake;
+    private Action<int>? body;
+    private volatile int generation;
+    private volatile bool stopping;
+    private int running;
+    private Exception? failure;
+
+    public WorkerPool(int threadCount)
+    {
+        Threads = threadCount;
+        wake = new SemaphoreSlim[threadCount - 1];
+        threads = new Thread[threadCount - 1];
+        for (int i = 0; i < threads.Length; i++)
+        {
+            int worker = i + 1;
+            wake[i] = new SemaphoreSlim(0);
+            threads[i] = new Thread(() => Work(worker)) { IsBackground = true, Name = $"ds2 worker {worker}" };
+            threads[i].Start();
+        }
+    }
+
+    /// <summary>The number of workers, the calling thread included.</summary>
+    public int Threads { get; }
+
+    /// <summary>Calls <paramref name="work"/> once on every worker, with the worker's number, all at the same time.</summary>
+    public void Run(Action<int> work)
+    {
+        if (Threads == 1)
+        {
+            work(0);
+            return;
+        }
+
+        failure = null;
+        body = work;
+        Volatile.Write(ref running, threads.Length);
+        generation++;
+        foreach (SemaphoreSlim semaphore in wake)
+            semaphore.Release();
+        Execute(work, 0);
+        var spin = default(SpinWait);
+        while (Volatile.Read(ref running) > 0)
+            spin.SpinOnce(sleep1Threshold: -1);
+        body = null;
+        if (failure is not null)
+            throw new AggregateException(failure);
+    }
+
+    /// <summary>Calls <paramref name="work"/> for each index of 0..count-1; idle workers take the next one.</summary>
+    public void For(int count, Action<int> work)
+    {
+        if (count <= 1 || Threads == 1)
+        {
+            for (int i = 0; i < count; i++)
+                work(i);
+            return;
+        }
+
+        int next = -1;
+        Run(_ =>
+        {
+            for (int i = Interlocked.Increment(ref next); i < count; i = Interlocked.Increment(ref next))
+                work(i);
+        });
+    }
+
+    /// <summary>Ends the threads.</summary>
+    public void Dispose()
+    {
+        if (stopping)
+            return;
+        stopping = true;
+        foreach (SemaphoreSlim semaphore in wake)
+            semaphore.Release();
+        foreach (Thread thread in threads)
+            thread.Join();
+        foreach (SemaphoreSlim semaphore in wake)
+            semaphore.Dispose();
+    }
+
+    private void Work(int worker)
+    {
+        SemaphoreSlim mine = wake[worker - 1];
+        while (true)
+        {
+            for (int i = 0; i < SpinsBeforeSleep && mine.CurrentCount == 0; i++)
+                Thread.SpinWait(1);
+            mine.Wait();
+            if (stopping)
+                return;
+            Execute(body!, worker);
+            Interlocked.Decrement(ref running);
+        }
+    }
+
+    private void Execute(Action<int> work, int worker)
+    {
+        try
+        {
+            work(worker);
+        }
+#pragma warning disable CA1031 // Rethrown on the calling thread: a worker must not end the process.
+        catch (Exception exception)
+#pragma warning restore CA1031
+        {
+            Interlocked.CompareExchange(ref failure, exception, null);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+using Ds2.Kernels.Engines.Host;
+
+namespace Ds2.Kernels.Ops;
+
+/// <summary><see cref="Conv2d"/> on the CPU.</summary>
+internal sealed class HostConv2d(HostEngine engine) : Conv2d(engine)
+{
+    /// <inheritdoc/>
+    public override int ForwardWorkspace(Conv2dShape shape) => throw new NotImplementedException();
+
+    /// <inheritdoc/>
+    public override int BackwardWorkspace(Conv2dShape shape) => throw new NotImplementedException();
+
+    /// <inheritdoc/>
+    protected override void ForwardCore(Conv2dShape shape, Tensor x, Tensor weight, Tensor bias, Tensor y, Workspace workspace) => throw new NotImplementedException();
+
+    /// <inheritdoc/>
+    protected override void BackwardCore(
+        Conv2dShape shape, Tensor x, Tensor weight, Tensor dY, Tensor? dX, Tensor dWeight, Tensor dBias, Workspace workspace) => throw new NotImplementedException();
+}

@@ -1,0 +1,45 @@
+using Ds2.Kernels.Engines;
+
+namespace Ds2.Kernels.Ops;
+
+/// <summary>Matrix product: C = op(A) op(B) + beta C, optionally plus a bias for each column.</summary>
+/// <remarks>
+/// Row-major. NN, NT and TN are the forward, data-gradient and weight-gradient products of a linear layer. Each element is summed over K in an
+/// order that depends on the sizes alone. NaN and infinities propagate as IEEE 754 has them; with beta 0, C is not read.
+/// Source: Goto, van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008.
+/// </remarks>
+/// <param name="engine">The engine it runs on.</param>
+public abstract class Gemm(IEngine engine)
+{
+    /// <summary>The implementation for an engine.</summary>
+    public static Gemm On(IEngine engine) => engine.Implement<Gemm>(host => new HostGemm(host), ilgpu => new IlgpuGemm(ilgpu));
+
+    /// <summary>C = op(A) op(B) + bias + beta C.</summary>
+    /// <param name="shape">The sizes; any, zero included (K = 0 gives bias + beta C). Not both operands transposed.</param>
+    /// <param name="a">[M, K], or [K, M] if transposed.</param>
+    /// <param name="b">[K, N], or [N, K] if transposed.</param>
+    /// <param name="c">[M, N]; overwritten for beta 0, else accumulated.</param>
+    /// <param name="beta">The factor of C's old value; 0 does not read it.</param>
+    /// <param name="bias">[N], added to each row; null for none.</param>
+    /// <exception cref="ArgumentException">A shape or the engine differs, c overlaps another tensor, or both operands are transposed.</exception>
+    public void Multiply(GemmShape shape, Tensor a, Tensor b, Tensor c, float beta = 0, Tensor? bias = null)
+    {
+        Check.That(!(shape.TransposeA && shape.TransposeB), "a product of two transposed matrices is not offered");
+        Check.Is(a, engine, shape.A);
+        Check.Is(b, engine, shape.B);
+        Check.Is(c, engine, shape.C);
+        Check.Disjoint(c, a);
+        Check.Disjoint(c, b);
+        if (bias is not null)
+        {
+            Check.Is(bias, engine, new Shape(shape.N));
+            Check.Disjoint(c, bias);
+        }
+
+        if (shape.C.Length > 0)
+            MultiplyCore(shape, a, b, c, beta, bias);
+    }
+
+    /// <summary><see cref="Multiply"/> on validated arguments, M and N positive.</summary>
+    protected abstract void MultiplyCore(GemmShape shape, Tensor a, Tensor b, Tensor c, float beta, Tensor? bias);
+}

@@ -1,0 +1,116 @@
+using Ds2.Kernels.Engines;
+
+namespace Ds2.Kernels.Ops;
+
+/// <summary>A gated recurrent layer, in PyTorch's and cuDNN's form, over sequences of differing length, in one or both directions.</summary>
+/// <remarks>
+/// For each frame, h being the state before it (zero at the sequence's start):
+/// r = sigmoid(W_r x + b_r + U_r h + c_r), z = sigmoid(W_z x + b_z + U_z h + c_z), n = tanh(W_n x + b_n + r (U_n h + c_n)), h' = (1 - z) n + z h.
+/// The state of a padded frame (t >= lengths[n]) is zero. So the output there is zero, the backward direction, which runs from frame T - 1 down,
+/// starts each utterance at its own last frame with a zero state, and no gradient passes through padding.
+/// Sources: Cho et al., arXiv:1406.1078; the variant with r applied after U_n: Appleyard et al., arXiv:1604.01946.
+/// </remarks>
+/// <param name="engine">The engine it runs on.</param>
+public abstract class Gru(IEngine engine)
+{
+    /// <summary>The implementation for an engine.</summary>
+    public static Gru On(IEngine engine) => engine.Implement<Gru>(host => new HostGru(host), ilgpu => new IlgpuGru(ilgpu));
+
+    /// <summary>Scratch that <see cref="Forward"/> needs, in fp32 elements.</summary>
+    public abstract int ForwardWorkspace(GruShape shape);
+
+    /// <summary>Scratch that <see cref="Backward"/> needs, in fp32 elements.</summary>
+    public abstract int BackwardWorkspace(GruShape shape);
+
+    /// <summary>Runs the layer and keeps what <see cref="Backward"/> needs.</summary>
+    /// <param name="shape">The sizes.</param>
+    /// <param name="x">[T, N, I].</param>
+    /// <param name="lengths">[N]: valid frames of each utterance, 0..T.</param>
+    /// <param name="weights">The parameters of each direction, the forward one first.</param>
+    /// <param name="y">[T, N, H]: the sum of the directions' states; overwritten. With one direction it is <paramref name="hidden"/> itself, seen as [T, N, H].</param>
+    /// <param name="hidden">[Directions, T, N, H]: each direction's states; overwritten, kept for <see cref="Backward"/>.</param>
+    /// <param name="gates">[Directions, T, N, 3H]: r, z, n after their nonlinearities; overwritten, kept for <see cref="Backward"/>.</param>
+    /// <param name="candidates">[Directions, T, N, H]: U_n h + c_n; overwritten, kept for <see cref="Backward"/>.</param>
+    /// <param name="workspace">At least <see cref="ForwardWorkspace"/> elements.</param>
+    /// <exception cref="ArgumentException">A shape or the engine differs, outputs overlap, or the workspace is short.</exception>
+    public void Forward(
+        GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights,
+        Tensor y, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace)
+    {
+        CheckCommon(shape, x, lengths, weights, nameof(weights));
+        Check.Is(y, engine, shape.Y);
+        Check.Is(hidden, engine, shape.Hidden);
+        Check.Is(gates, engine, shape.Gates);
+        Check.Is(candidates, engine, shape.Hidden);
+        Check.Disjoint(y, x);
+        Check.Disjoint(hidden, x);
+        Check.Disjoint(gates, hidden);
+        Check.Disjoint(candidates, hidden);
+        if (shape.Directions == 1)
+            Check.That(y.SharesAllWith(hidden), "with one direction y is the hidden states themselves");
+        else
+            Check.Disjoint(y, hidden);
+        Check.Is(workspace, engine);
+        workspace.Begin(ForwardWorkspace(shape));
+        if (shape.Y.Length > 0)
+            ForwardCore(shape, x, lengths, weights, y, hidden, gates, candidates, workspace);
+    }
+
+    /// <summary>The gradients of a loss, given dY, with respect to the input and all parameters (back-propagation through time).</summary>
+    /// <param name="shape">The sizes.</param>
+    /// <param name="x">[T, N, I], as given to <see cref="Forward"/>.</param>
+    /// <param name="lengths">[N], as given to <see cref="Forward"/>.</param>
+    /// <param name="weights">The parameters of each direction.</param>
+    /// <param name="hidden">From <see cref="Forward"/>.</param>
+    /// <param name="gates">From <see cref="Forward"/>; its contents are undefined afterwards (the op may work in place).</param>
+    /// <param name="candidates">From <see cref="Forward"/>; its contents are undefined afterwards.</param>
+    /// <param name="dY">[T, N, H]; what stands at padded frames is ignored.</param>
+    /// <param name="dX">[T, N, I]; overwritten, 0 at padded frames.</param>
+    /// <param name="gradients">The gradients of each direction's parameters; accumulated.</param>
+    /// <param name="workspace">At least <see cref="BackwardWorkspace"/> elements.</param>
+    /// <exception cref="ArgumentException">A shape or the engine differs, outputs overlap inputs, or the workspace is short.</exception>
+    public void Backward(
+        GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates,
+        Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace)
+    {
+        CheckCommon(shape, x, lengths, weights, nameof(weights));
+        CheckCommon(shape, x, lengths, gradients, nameof(gradients));
+        Check.Is(hidden, engine, shape.Hidden);
+        Check.Is(gates, engine, shape.Gates);
+        Check.Is(candidates, engine, shape.Hidden);
+        Check.Is(dY, engine, shape.Y);
+        Check.Is(dX, engine, shape.X);
+        Check.Disjoint(dX, x);
+        Check.Disjoint(dX, dY);
+        Check.Disjoint(dX, hidden);
+        Check.Is(workspace, engine);
+        workspace.Begin(BackwardWorkspace(shape));
+        if (shape.Y.Length > 0)
+            BackwardCore(shape, x, lengths, weights, hidden, gates, candidates, dY, dX, gradients, workspace);
+    }
+
+    /// <summary><see cref="Forward"/> on validated arguments, not empty.</summary>
+    protected abstract void ForwardCore(
+        GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights,
+        Tensor y, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace);
+
+    /// <summary><see cref="Backward"/> on validated arguments, not empty.</summary>
+    protected abstract void BackwardCore(
+        GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates,
+        Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace);
+
+    private void CheckCommon(GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, string name)
+    {
+        Check.That(shape.Directions is 1 or 2, "a GRU has one or two directions");
+        Check.Is(x, engine, shape.X);
+        Check.Is(lengths, engine, new Shape(shape.N));
+        Check.That(weights.Length == shape.Directions, $"{name} has {weights.Length} entries, one for each of {shape.Directions} directions are needed");
+        foreach (GruWeights direction in weights)
+        {
+            Check.Is(direction.Input, engine, shape.InputWeight, $"{name}.Input");
+            Check.Is(direction.Recurrent, engine, shape.RecurrentWeight, $"{name}.Recurrent");
+            Check.Is(direction.InputBias, engine, shape.Bias, $"{name}.InputBias");
+            Check.Is(direction.RecurrentBias, engine, shape.Bias, $"{name}.RecurrentBias");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+using Ds2.Kernels.Engines.Ilgpu;
+
+namespace Ds2.Kernels.Ops;
+
+/// <summary><see cref="Hardtanh"/> on a GPU.</summary>
+internal sealed class IlgpuHardtanh(IlgpuEngine engine) : Hardtanh(engine)
+{
+    /// <inheritdoc/>
+    protected override void ForwardCore(Tensor x, float low, float high, Tensor y) => throw new NotImplementedException();
+
+    /// <inheritdoc/>
+    protected override void BackwardCore(Tensor y, float low, float high, Tensor dY, Tensor dX) => throw new NotImplementedException();
+}

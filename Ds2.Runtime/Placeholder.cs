@@ -1,0 +1,1 @@
+namespace Ds2.Runtime;
