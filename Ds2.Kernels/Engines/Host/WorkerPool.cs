@@ -8,6 +8,7 @@ namespace Ds2.Kernels.Engines.Host;
 internal sealed class WorkerPool : IDisposable
 {
     private const int SpinsBeforeSleep = 2000;
+    private const int SpinsBeforeYield = 2000;
 
     private readonly Thread[] threads;
     private readonly SemaphoreSlim[] wake;
@@ -15,7 +16,9 @@ internal sealed class WorkerPool : IDisposable
     private volatile int generation;
     private volatile bool stopping;
     private int running;
-    private Exception? failure;
+    private int arrived;
+    private volatile int phase;
+    private volatile Exception? failure;
 
     public WorkerPool(int threadCount)
     {
@@ -44,6 +47,7 @@ internal sealed class WorkerPool : IDisposable
         }
 
         failure = null;
+        arrived = 0;
         body = work;
         Volatile.Write(ref running, threads.Length);
         generation++;
@@ -74,6 +78,33 @@ internal sealed class WorkerPool : IDisposable
             for (int i = Interlocked.Increment(ref next); i < count; i = Interlocked.Increment(ref next))
                 work(i);
         });
+    }
+
+    /// <summary>Waits, inside <see cref="Run"/>, until every worker has come here; then all go on. Each must call it equally often.</summary>
+    /// <remarks>Cheap enough for every frame of a recurrence. What one worker wrote before it, every worker sees after it.</remarks>
+    /// <exception cref="OperationCanceledException">Another worker threw and will never come; <see cref="Run"/> reports its exception.</exception>
+    public void Barrier()
+    {
+        if (Threads == 1)
+            return;
+        int current = phase;
+        if (Interlocked.Increment(ref arrived) == Threads)
+        {
+            arrived = 0;
+            phase = current + 1;
+            return;
+        }
+
+        for (int spins = 0; phase == current; spins++)
+        {
+            if (failure is not null)
+                throw new OperationCanceledException("another worker failed");
+            // A neighbour may hold the other worker's core: spin for microseconds, then let it run.
+            if (spins < SpinsBeforeYield)
+                Thread.SpinWait(1);
+            else
+                Thread.Yield();
+        }
     }
 
     /// <summary>Ends the threads.</summary>
@@ -115,7 +146,9 @@ internal sealed class WorkerPool : IDisposable
         catch (Exception exception)
 #pragma warning restore CA1031
         {
+#pragma warning disable CS0420 // Interlocked orders the access by itself.
             Interlocked.CompareExchange(ref failure, exception, null);
+#pragma warning restore CS0420
         }
     }
 }
