@@ -1,0 +1,197 @@
+using Ds2.Kernels.Ops;
+using Ds2.Tests.Engines;
+using Ds2.Tests.Reference;
+
+namespace Ds2.Tests.Ops;
+
+public sealed class Conv2dTests(string engine) : OpTest(engine)
+{
+    private static readonly Conv2dShape[] Shapes =
+    [
+        new(N: 1, C: 1, H: 1, W: 1, K: 1, R: 1, S: 1),
+        new(N: 2, C: 1, H: 9, W: 11, K: 3, R: 3, S: 2),
+        new(N: 1, C: 2, H: 8, W: 7, K: 5, R: 3, S: 3, StrideH: 2, StrideW: 1),
+        new(N: 2, C: 3, H: 7, W: 9, K: 4, R: 2, S: 4, StrideH: 1, StrideW: 2, PadH: 1, PadW: 2),
+        new(N: 1, C: 2, H: 5, W: 5, K: 2, R: 3, S: 3, StrideH: 3, StrideW: 3, PadH: 2, PadW: 1),
+        new(N: 1, C: 1, H: 3, W: 17, K: 1, R: 3, S: 1, StrideW: 5), // windows that skip columns
+        new(N: 3, C: 2, H: 4, W: 4, K: 3, R: 4, S: 4), // one window covers the image
+        new(N: 1, C: 1, H: 2, W: 3, K: 2, R: 5, S: 4, PadH: 2, PadW: 2), // a window larger than the image
+        new(N: 1, C: 1, H: 13, W: 1, K: 32, R: 13, S: 1), // one frame, the model's channels
+    ];
+
+    private static readonly Conv2dShape[] HostShapes =
+    [
+        new(N: 2, C: 1, H: 161, W: 31, K: 32, R: 41, S: 11, StrideH: 2, StrideW: 2), // conv.0
+        new(N: 2, C: 32, H: 61, W: 12, K: 32, R: 21, S: 11, StrideH: 2), // conv.3, two frames out
+        new(N: 1, C: 1, H: 13, W: 11, K: 32, R: 41, S: 11, StrideH: 2, StrideW: 2, PadH: 20), // conv.0 of raw MFCCs, one frame out
+        new(N: 3, C: 7, H: 15, W: 33, K: 17, R: 5, S: 3, StrideH: 2, PadW: 1),
+        new(N: 1, C: 9, H: 16, W: 65, K: 33, R: 3, S: 7, PadH: 1, PadW: 3),
+        new(N: 8, C: 1, H: 31, W: 8, K: 15, R: 7, S: 7, StrideH: 3, StrideW: 2, PadH: 3, PadW: 3),
+    ];
+
+    private Conv2d Op => Conv2d.On(Engine);
+
+    [TestCaseSource(nameof(Shapes))]
+    public void Forward_MatchesReference(Conv2dShape shape) => AssertForwardMatches(shape);
+
+    [TestCaseSource(nameof(Shapes))]
+    public void Backward_MatchesReference(Conv2dShape shape)
+    {
+        AssertBackwardMatches(shape, needsDX: true);
+        AssertBackwardMatches(shape, needsDX: false);
+    }
+
+    [Test]
+    public void ForwardAndBackward_OddSizes_MatchReference()
+    {
+        if (IsFast)
+        {
+            foreach (Conv2dShape shape in HostShapes)
+            {
+                AssertForwardMatches(shape);
+                AssertBackwardMatches(shape, needsDX: true);
+            }
+        }
+
+        for (int i = 0; i < (IsFast ? 60 : 4); i++)
+        {
+            int Any(int least, int most) => Random.Next(least, most + 1);
+            var shape = new Conv2dShape(
+                Any(1, 3), Any(1, 4), Any(1, 9), Any(1, IsFast ? 40 : 9), Any(1, IsFast ? 18 : 5), Any(1, 4), Any(1, 5), Any(1, 3), Any(1, 3), Any(0, 3), Any(0, 3));
+            if (shape.Y.Length == 0)
+                continue;
+            AssertForwardMatches(shape);
+            AssertBackwardMatches(shape, needsDX: i % 4 != 0);
+        }
+    }
+
+    [Test]
+    public void Backward_MatchesFiniteDifferences()
+    {
+        Conv2dShape shape = Shapes[3];
+        float[] x = Normal(shape.X.Length), weight = Normal(shape.Weight.Length), bias = Normal(shape.K), dY = Normal(shape.Y.Length);
+        Tensor dX = Output(shape.X), dWeight = Accumulator(shape.Weight, new float[weight.Length]), dBias = Accumulator(new Shape(shape.K), new float[bias.Length]);
+        Op.Backward(shape, Input(shape.X, x), Input(shape.Weight, weight), Input(shape.Y, dY), dX, dWeight, dBias, Scratch(Op.BackwardWorkspace(shape)));
+        double Loss(float[] x, float[] weight, float[] bias)
+        {
+            Tensor y = Output(shape.Y);
+            Op.Forward(shape, Input(shape.X, x), Input(shape.Weight, weight), Input(new Shape(shape.K), bias), y, Scratch(Op.ForwardWorkspace(shape)));
+            return Arrays.Dot(y.ToDouble(), dY.ToDouble());
+        }
+
+        Differences.AssertDirection(moved => Loss(moved, weight, bias), x, Normal(x.Length), dX.ToArray(), "x");
+        Differences.AssertDirection(moved => Loss(x, moved, bias), weight, Normal(weight.Length), dWeight.ToArray(), "weight");
+        Differences.AssertDirection(moved => Loss(x, weight, moved), bias, Normal(bias.Length), dBias.ToArray(), "bias");
+    }
+
+    [Test]
+    public void ForwardAndBackward_NothingComesOut_TouchOnlyDX()
+    {
+        Conv2dShape[] empty =
+        [
+            new(N: 1, C: 1, H: 4, W: 4, K: 2, R: 5, S: 1), // the kernel does not fit
+            new(N: 0, C: 2, H: 4, W: 4, K: 2, R: 3, S: 3),
+            new(N: 2, C: 2, H: 4, W: 0, K: 2, R: 3, S: 3),
+        ];
+        foreach (Conv2dShape shape in empty)
+        {
+            AssertForwardMatches(shape);
+            AssertBackwardMatches(shape, needsDX: true);
+        }
+    }
+
+    [Test]
+    public void Forward_NaN_StaysInItsWindows()
+    {
+        var shape = new Conv2dShape(N: 2, C: 1, H: 5, W: 6, K: 2, R: 2, S: 2, StrideW: 2);
+        float[] x = Normal(shape.X.Length);
+        x[8] = float.NaN;
+        AssertForwardMatches(shape, x);
+    }
+
+    [Test]
+    public void ForwardAndBackward_RepeatedRuns_AreBitEqual()
+    {
+        Conv2dShape shape = IsFast ? HostShapes[3] : Shapes[3];
+        Tensor x = Input(shape.X), weight = Input(shape.Weight), bias = Input(new Shape(shape.K)), dY = Input(shape.Y);
+        float[][] Run()
+        {
+            Tensor y = Output(shape.Y), dX = Output(shape.X);
+            Tensor dWeight = Accumulator(shape.Weight, new float[shape.Weight.Length]), dBias = Accumulator(new Shape(shape.K), new float[shape.K]);
+            Op.Forward(shape, x, weight, bias, y, Scratch(Op.ForwardWorkspace(shape)));
+            Op.Backward(shape, x, weight, dY, dX, dWeight, dBias, Scratch(Op.BackwardWorkspace(shape)));
+            return [y.ToArray(), dX.ToArray(), dWeight.ToArray(), dBias.ToArray()];
+        }
+
+        float[][] first = Run(), second = Run();
+        for (int i = 0; i < first.Length; i++)
+            Compare.BitEqual(second[i], first[i]);
+    }
+
+    [Test]
+    public void ForwardAndBackward_WrongArguments_AreRefused()
+    {
+        var shape = new Conv2dShape(N: 1, C: 2, H: 5, W: 6, K: 3, R: 2, S: 2);
+        Tensor x = Input(shape.X), weight = Input(shape.Weight), bias = Input(new Shape(shape.K)), y = Output(shape.Y);
+        Workspace scratch = Scratch(Math.Max(Op.ForwardWorkspace(shape), Op.BackwardWorkspace(shape)));
+        AssertRefused(() => Op.Forward(shape, y, weight, bias, y, scratch), "x is [1, 3, 4, 5]", "expected [1, 2, 5, 6]");
+        AssertRefused(() => Op.Forward(shape, x, weight, weight, y, scratch), "bias is [3, 2, 2, 2]", "expected [3]");
+        AssertRefused(() => Op.Forward(shape with { StrideW = 0 }, x, weight, bias, y, scratch), "strides");
+        AssertRefused(() => Op.Forward(shape with { PadH = -1 }, x, weight, bias, y, scratch), "padding");
+        Tensor shared = Output(new Shape(128));
+        AssertRefused(() => Op.Forward(shape, shared.Slice(0, shape.X), weight, bias, shared.Slice(32, shape.Y), scratch), "y [1, 3, 4, 5] overlaps x [1, 2, 5, 6]");
+        AssertRefused(() => Op.Backward(shape, x, weight, y, x, Output(shape.Weight), Output(bias.Shape), scratch), "dX", "overlaps x");
+        using Tensor elsewhere = TestEngines.Stranger.Allocate(shape.Weight);
+        AssertRefused(() => Op.Forward(shape, x, elsewhere, bias, y, scratch), "weight [3, 2, 2, 2]", Engine.Name);
+        if (Op.ForwardWorkspace(shape) > 0)
+            AssertRefused(() => Op.Forward(shape, x, weight, bias, y, Scratch(0)), "workspace");
+        if (Op.BackwardWorkspace(shape) > 0)
+            AssertRefused(() => Op.Backward(shape, x, weight, y, null, Output(shape.Weight), Output(bias.Shape), Scratch(0)), "workspace");
+    }
+
+    private void AssertForwardMatches(Conv2dShape shape, float[]? contents = null)
+    {
+        Tensor x = Input(shape.X, contents ?? Normal(shape.X.Length)), weight = Input(shape.Weight), bias = Input(new Shape(shape.K)), y = Output(shape.Y);
+        Op.Forward(shape, x, weight, bias, y, Scratch(Op.ForwardWorkspace(shape)));
+        Compare.Close(y, Conv2dReference.Forward(shape, x.ToDouble(), weight.ToDouble(), bias.ToDouble()), Tolerances.Sum(shape.Window), $"{shape}");
+        NextCase();
+    }
+
+    private void AssertBackwardMatches(Conv2dShape shape, bool needsDX)
+    {
+        float[] weightStart = Normal(shape.Weight.Length), biasStart = Normal(shape.K);
+        Tensor x = Input(shape.X), weight = Input(shape.Weight), dY = Input(shape.Y);
+        Tensor? dX = needsDX ? Output(shape.X) : null;
+        Tensor dWeight = Accumulator(shape.Weight, weightStart), dBias = Accumulator(new Shape(shape.K), biasStart);
+        Op.Backward(shape, x, weight, dY, dX, dWeight, dBias, Scratch(Op.BackwardWorkspace(shape)));
+
+        (double[] dXExpected, double[] dWeightExpected, double[] dBiasExpected) = Conv2dReference.Backward(shape, x.ToDouble(), weight.ToDouble(), dY.ToDouble());
+        Tolerance overPixels = Tolerances.Sum(shape.N * shape.OutH * shape.OutW);
+        if (dX is not null)
+            Compare.Close(dX, dXExpected, Tolerances.Sum(shape.K * shape.R * shape.S), $"{shape}");
+        Compare.Close(dWeight, dWeightExpected.Plus(weightStart.ToDouble()), overPixels, $"{shape}");
+        Compare.Close(dBias, dBiasExpected.Plus(biasStart.ToDouble()), overPixels, $"{shape}");
+        NextCase();
+    }
+}
+
+public sealed class Conv2dReferenceTests
+{
+    private static readonly Conv2dShape[] Shapes =
+    [
+        new(N: 2, C: 2, H: 4, W: 5, K: 3, R: 2, S: 3),
+        new(N: 1, C: 2, H: 5, W: 4, K: 2, R: 3, S: 2, StrideH: 2, StrideW: 3, PadH: 1, PadW: 2),
+    ];
+
+    [TestCaseSource(nameof(Shapes))]
+    public void Backward_MatchesFiniteDifferences(Conv2dShape shape)
+    {
+        double[] x = Arrays.Normal(shape.X.Length, seed: 1), weight = Arrays.Normal(shape.Weight.Length, seed: 2);
+        double[] bias = Arrays.Normal(shape.K, seed: 3), dY = Arrays.Normal(shape.Y.Length, seed: 4);
+        double Loss() => Arrays.Dot(Conv2dReference.Forward(shape, x, weight, bias), dY);
+        (double[] dX, double[] dWeight, double[] dBias) = Conv2dReference.Backward(shape, x, weight, dY);
+        Differences.AssertGradient(Loss, x, dX, "x");
+        Differences.AssertGradient(Loss, weight, dWeight, "weight");
+        Differences.AssertGradient(Loss, bias, dBias, "bias");
+    }
+}

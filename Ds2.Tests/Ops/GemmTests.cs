@@ -1,0 +1,144 @@
+using Ds2.Kernels.Ops;
+using Ds2.Tests.Engines;
+using Ds2.Tests.Reference;
+using MathNet.Numerics.LinearAlgebra;
+
+namespace Ds2.Tests.Ops;
+
+public sealed class GemmTests(string engine) : OpTest(engine)
+{
+    private static readonly int[] OddSizes = [0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 129, 255, 256, 257];
+
+    private static readonly GemmShape[] Forms = [new(5, 7, 3), new(5, 7, 3, TransposeB: true), new(5, 7, 3, TransposeA: true)];
+
+    private Gemm Op => Gemm.On(Engine);
+
+    [TestCaseSource(nameof(Forms))]
+    public void Multiply_MatchesReference(GemmShape shape)
+    {
+        AssertMatches(shape, beta: 0, hasBias: false);
+        AssertMatches(shape, beta: 0, hasBias: true);
+        AssertMatches(shape, beta: 1, hasBias: false);
+        AssertMatches(shape, beta: -0.5f, hasBias: true);
+    }
+
+    [Test]
+    public void Multiply_OddSizes_MatchesReference([ValueSource(nameof(Forms))] GemmShape form)
+    {
+        // Triples drawn from the sizes next to every blocking factor that a kernel may have; each size also once with 1 in the other places.
+        int[] sizes = IsFast ? OddSizes : [1, 2, 7, 8, 9, 17, 33];
+        foreach (int size in sizes)
+        {
+            AssertMatches(form with { M = size, N = 1, K = 1 });
+            AssertMatches(form with { M = 1, N = size, K = 1 });
+            AssertMatches(form with { M = 1, N = 1, K = size });
+        }
+
+        for (int i = 0; i < (IsFast ? 60 : 6); i++)
+        {
+            int Any() => sizes[Random.Next(sizes.Length)];
+            AssertMatches(form with { M = Any(), N = Any(), K = Any() }, beta: i % 2, hasBias: i % 3 == 0);
+        }
+    }
+
+    [Test]
+    public void Multiply_MoreThanOneTile_MatchesReference([ValueSource(nameof(Forms))] GemmShape form)
+    {
+        AssertMatches(form with { M = 130, N = 9, K = 10 });
+        AssertMatches(form with { M = 9, N = 130, K = 10 }, beta: 1, hasBias: true);
+    }
+
+    [Test]
+    public void Multiply_EmptySum_IsBiasAndOldValue()
+    {
+        AssertMatches(new GemmShape(3, 4, 0), beta: 0, hasBias: false);
+        AssertMatches(new GemmShape(3, 4, 0), beta: 2, hasBias: true);
+    }
+
+    [Test]
+    public void Multiply_EmptyProduct_TouchesNothing()
+    {
+        AssertMatches(new GemmShape(0, 4, 5));
+        AssertMatches(new GemmShape(4, 0, 5));
+    }
+
+    [Test]
+    public void Multiply_BetaZero_DoesNotReadC()
+    {
+        var shape = new GemmShape(2, 3, 4);
+        Tensor a = Input(shape.A), b = Input(shape.B), c = Output(shape.C);
+        Op.Multiply(shape, a, b, c, beta: 0);
+        Assert.That(c.ToArray(), Has.None.NaN);
+    }
+
+    [Test]
+    public void Multiply_NaNAndInfinity_StayInTheirRowsAndColumns([ValueSource(nameof(Forms))] GemmShape shape)
+    {
+        float[] a = Normal(shape.A.Length), b = Normal(shape.B.Length);
+        a[shape.TransposeA ? 1 : shape.K] = float.NaN; // op(A)[1, 0]
+        b[shape.TransposeB ? 2 * shape.K : 2] = float.PositiveInfinity; // op(B)[0, 2]
+        Tensor c = Output(shape.C);
+        Op.Multiply(shape, Input(shape.A, a), Input(shape.B, b), c);
+        Compare.Close(c, GemmReference.Multiply(shape, a.ToDouble(), b.ToDouble(), []), Tolerances.Sum(shape.K));
+    }
+
+    [Test]
+    public void Multiply_RepeatedRuns_AreBitEqual([ValueSource(nameof(Forms))] GemmShape form)
+    {
+        GemmShape shape = IsFast ? form with { M = 65, N = 130, K = 257 } : form with { M = 9, N = 17, K = 33 };
+        Tensor a = Input(shape.A), b = Input(shape.B), first = Output(shape.C), second = Output(shape.C);
+        Op.Multiply(shape, a, b, first);
+        Op.Multiply(shape, a, b, second);
+        Compare.BitEqual(second.ToArray(), first.ToArray());
+    }
+
+    [Test]
+    public void Multiply_WrongArguments_AreRefused()
+    {
+        var shape = new GemmShape(2, 3, 4);
+        Tensor a = Input(shape.A), b = Input(shape.B), c = Output(shape.C), shared = Output(new Shape(64));
+        AssertRefused(() => Op.Multiply(shape, b, b, c), "a is [4, 3]", "expected [2, 4]");
+        AssertRefused(() => Op.Multiply(shape, a, b, c, bias: a), "bias is [2, 4]", "expected [3]");
+        AssertRefused(() => Op.Multiply(shape with { TransposeA = true, TransposeB = true }, a, b, c), "transposed");
+        AssertRefused(() => Op.Multiply(shape, shared.Slice(0, shape.A), b, shared.Slice(0, shape.C)), "c [2, 3] overlaps a [2, 4]");
+        using Tensor elsewhere = TestEngines.Stranger.Allocate(shape.A);
+        AssertRefused(() => Op.Multiply(shape, elsewhere, b, c), "a [2, 4]", Engine.Name);
+    }
+
+    private void AssertMatches(GemmShape shape, float beta = 0, bool hasBias = false)
+    {
+        Tensor a = Input(shape.A), b = Input(shape.B);
+        Tensor c = beta == 0 ? Output(shape.C) : Accumulator(shape.C, Normal(shape.C.Length));
+        Tensor? bias = hasBias ? Input(new Shape(shape.N)) : null;
+        double[] expected = GemmReference.Multiply(shape, a.ToDouble(), b.ToDouble(), c.ToDouble(), beta, bias?.ToDouble());
+        Op.Multiply(shape, a, b, c, beta, bias);
+        Compare.Close(c, expected, Tolerances.Sum(shape.K + 2), $"{shape}, beta {beta}{(hasBias ? ", bias" : "")}");
+        NextCase();
+    }
+}
+
+public sealed class GemmReferenceTests
+{
+    [Test]
+    public void Multiply_MatchesMathNet()
+    {
+        Matrix<double> a = Matrix<double>.Build.Random(4, 3, seed: 1), b = Matrix<double>.Build.Random(3, 5, seed: 2);
+        double[] expected = (a * b).ToRowMajorArray();
+        double[] aRows = a.ToRowMajorArray(), aColumns = a.ToColumnMajorArray(), bRows = b.ToRowMajorArray(), bColumns = b.ToColumnMajorArray();
+        Compare.Close(GemmReference.Multiply(new GemmShape(4, 5, 3), aRows, bRows, []), expected, Tolerances.Differences, "NN");
+        Compare.Close(GemmReference.Multiply(new GemmShape(4, 5, 3, TransposeB: true), aRows, bColumns, []), expected, Tolerances.Differences, "NT");
+        Compare.Close(GemmReference.Multiply(new GemmShape(4, 5, 3, TransposeA: true), aColumns, bRows, []), expected, Tolerances.Differences, "TN");
+    }
+
+    [Test]
+    public void ProductsOfALinearLayer_AreItsGradients()
+    {
+        const int m = 3, n = 4, k = 5;
+        double[] a = Arrays.Normal(m * k, seed: 1), b = Arrays.Normal(k * n, seed: 2), dC = Arrays.Normal(m * n, seed: 3);
+        double Loss() => Arrays.Dot(GemmReference.Multiply(new GemmShape(m, n, k), a, b, []), dC);
+        double[] dA = GemmReference.Multiply(new GemmShape(m, k, n, TransposeB: true), dC, b, []);
+        double[] dB = GemmReference.Multiply(new GemmShape(k, n, m, TransposeA: true), a, dC, []);
+        Differences.AssertGradient(Loss, a, dA, "a");
+        Differences.AssertGradient(Loss, b, dB, "b");
+    }
+}
