@@ -29,12 +29,15 @@ public sealed class Conv2dTests(string engine) : OpTest(engine)
         new(N: 8, C: 1, H: 31, W: 8, K: 15, R: 7, S: 7, StrideH: 3, StrideW: 2, PadH: 3, PadW: 3),
     ];
 
+    private static IEnumerable<TestCaseData> Cases => Shapes.Select(
+        s => new TestCaseData(s).SetArgDisplayNames($"{s.X} * {s.Weight}, stride {s.StrideH} {s.StrideW}, pad {s.PadH} {s.PadW}"));
+
     private Conv2d Op => Conv2d.On(Engine);
 
-    [TestCaseSource(nameof(Shapes))]
+    [TestCaseSource(nameof(Cases))]
     public void Forward_MatchesReference(Conv2dShape shape) => AssertForwardMatches(shape);
 
-    [TestCaseSource(nameof(Shapes))]
+    [TestCaseSource(nameof(Cases))]
     public void Backward_MatchesReference(Conv2dShape shape)
     {
         AssertBackwardMatches(shape, needsDX: true);

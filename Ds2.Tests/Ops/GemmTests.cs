@@ -9,11 +9,16 @@ public sealed class GemmTests(string engine) : OpTest(engine)
 {
     private static readonly int[] OddSizes = [0, 1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 129, 255, 256, 257];
 
-    private static readonly GemmShape[] Forms = [new(5, 7, 3), new(5, 7, 3, TransposeB: true), new(5, 7, 3, TransposeA: true)];
+    private static readonly TestCaseData[] FormCases =
+    [
+        new TestCaseData(new GemmShape(5, 7, 3)).SetArgDisplayNames("NN"),
+        new TestCaseData(new GemmShape(5, 7, 3, TransposeB: true)).SetArgDisplayNames("NT"),
+        new TestCaseData(new GemmShape(5, 7, 3, TransposeA: true)).SetArgDisplayNames("TN"),
+    ];
 
     private Gemm Op => Gemm.On(Engine);
 
-    [TestCaseSource(nameof(Forms))]
+    [TestCaseSource(nameof(FormCases))]
     public void Multiply_MatchesReference(GemmShape shape)
     {
         AssertMatches(shape, beta: 0, hasBias: false);
@@ -22,8 +27,8 @@ public sealed class GemmTests(string engine) : OpTest(engine)
         AssertMatches(shape, beta: -0.5f, hasBias: true);
     }
 
-    [Test]
-    public void Multiply_OddSizes_MatchesReference([ValueSource(nameof(Forms))] GemmShape form)
+    [TestCaseSource(nameof(FormCases))]
+    public void Multiply_OddSizes_MatchesReference(GemmShape form)
     {
         // Triples drawn from the sizes next to every blocking factor that a kernel may have; each size also once with 1 in the other places.
         int[] sizes = IsFast ? OddSizes : [1, 2, 7, 8, 9, 17, 33];
@@ -41,8 +46,8 @@ public sealed class GemmTests(string engine) : OpTest(engine)
         }
     }
 
-    [Test]
-    public void Multiply_MoreThanOneTile_MatchesReference([ValueSource(nameof(Forms))] GemmShape form)
+    [TestCaseSource(nameof(FormCases))]
+    public void Multiply_MoreThanOneTile_MatchesReference(GemmShape form)
     {
         AssertMatches(form with { M = 130, N = 9, K = 10 });
         AssertMatches(form with { M = 9, N = 130, K = 10 }, beta: 1, hasBias: true);
@@ -71,8 +76,8 @@ public sealed class GemmTests(string engine) : OpTest(engine)
         Assert.That(c.ToArray(), Has.None.NaN);
     }
 
-    [Test]
-    public void Multiply_NaNAndInfinity_StayInTheirRowsAndColumns([ValueSource(nameof(Forms))] GemmShape shape)
+    [TestCaseSource(nameof(FormCases))]
+    public void Multiply_NaNAndInfinity_StayInTheirRowsAndColumns(GemmShape shape)
     {
         float[] a = Normal(shape.A.Length), b = Normal(shape.B.Length);
         a[shape.TransposeA ? 1 : shape.K] = float.NaN; // op(A)[1, 0]
@@ -82,8 +87,8 @@ public sealed class GemmTests(string engine) : OpTest(engine)
         Compare.Close(c, GemmReference.Multiply(shape, a.ToDouble(), b.ToDouble(), []), Tolerances.Sum(shape.K));
     }
 
-    [Test]
-    public void Multiply_RepeatedRuns_AreBitEqual([ValueSource(nameof(Forms))] GemmShape form)
+    [TestCaseSource(nameof(FormCases))]
+    public void Multiply_RepeatedRuns_AreBitEqual(GemmShape form)
     {
         GemmShape shape = IsFast ? form with { M = 65, N = 130, K = 257 } : form with { M = 9, N = 17, K = 33 };
         Tensor a = Input(shape.A), b = Input(shape.B), first = Output(shape.C), second = Output(shape.C);
