@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Ds2.Kernels.Engines.Host;
 
 /// <summary>A fixed set of threads that ops split their loops over; the calling thread is worker 0.</summary>
@@ -5,7 +7,7 @@ namespace Ds2.Kernels.Engines.Host;
 /// Between two ops a worker spins briefly, then sleeps: most ops take longer than a wake-up, and a spinning thread would take the core
 /// from a busy neighbour. Which worker runs which index may vary; what an index computes must not depend on it.
 /// </remarks>
-internal sealed class WorkerPool : IDisposable
+internal sealed unsafe class WorkerPool : IDisposable
 {
     private const int SpinsBeforeSleep = 2000;
     private const int SpinsBeforeYield = 2000;
@@ -19,6 +21,8 @@ internal sealed class WorkerPool : IDisposable
     private int arrived;
     private volatile int phase;
     private volatile Exception? failure;
+    private float* scratch;
+    private nint scratchLength;
 
     public WorkerPool(int threadCount)
     {
@@ -107,6 +111,22 @@ internal sealed class WorkerPool : IDisposable
         }
     }
 
+    /// <summary>Memory for one op at a time, kept from call to call: packed operands and partial sums. Its contents are undefined.</summary>
+    /// <param name="length">The fp32 elements needed.</param>
+    /// <returns>The first element, on a cache line of its own.</returns>
+    public float* Scratch(nint length)
+    {
+        if (length > scratchLength)
+        {
+            NativeMemory.AlignedFree(scratch);
+            scratchLength = 0;
+            scratch = (float*)NativeMemory.AlignedAlloc((nuint)length * sizeof(float), 4096);
+            scratchLength = length;
+        }
+
+        return scratch;
+    }
+
     /// <summary>Ends the threads.</summary>
     public void Dispose()
     {
@@ -119,6 +139,8 @@ internal sealed class WorkerPool : IDisposable
             thread.Join();
         foreach (SemaphoreSlim semaphore in wake)
             semaphore.Dispose();
+        NativeMemory.AlignedFree(scratch);
+        scratch = null;
     }
 
     private void Work(int worker)

@@ -1,4 +1,4 @@
-using System.Numerics;
+using System.Runtime.Intrinsics;
 
 namespace Ds2.Kernels.Engines.Host;
 
@@ -26,28 +26,32 @@ internal static unsafe class MatrixProduct
     {
         if (m == 0 || n == 0)
             return;
-        workers.For(m, i =>
+        if (k == 0)
         {
-            var row = new Span<float>(c + (nint)i * ldc, n);
-            if (beta == 0)
-                row.Clear();
-            else
-                for (int j = 0; j < n; j++)
-                    row[j] *= beta;
-            if (bias is not null)
-                for (int j = 0; j < n; j++)
-                    row[j] += bias[j];
+            Scale(m, n, c, ldc, beta, bias);
+            return;
+        }
 
-            for (int p = 0; p < k; p++)
-            {
-                float factor = transposeA ? a[(nint)p * lda + i] : a[(nint)i * lda + p];
-                int j = 0;
-                if (!transposeB)
-                    for (; j <= n - Vector<float>.Count; j += Vector<float>.Count)
-                        Vector.Store(Vector.Load(&c[(nint)i * ldc + j]) + new Vector<float>(factor) * Vector.Load(b + (nint)p * ldb + j), &c[(nint)i * ldc + j]);
-                for (; j < n; j++)
-                    row[j] += factor * (transposeB ? b[(nint)j * ldb + p] : b[(nint)p * ldb + j]);
-            }
-        });
+        if (Vector512.IsHardwareAccelerated)
+            Multiply<Avx512MicroKernel>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
+        else
+            Multiply<VectorMicroKernel>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
+    }
+
+    private static void Multiply<TKernel>(
+        WorkerPool workers, int m, int n, int k, bool transposeA, bool transposeB,
+        float* a, int lda, float* b, int ldb, float* c, int ldc, float beta, float* bias)
+        where TKernel : struct, IMicroKernel
+    {
+        var product = new PackedProduct<TKernel>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
+        workers.Run(_ => product.Work(workers));
+    }
+
+    // What is left of the product when nothing is summed.
+    private static void Scale(int m, int n, float* c, nint ldc, float beta, float* bias)
+    {
+        for (int i = 0; i < m; i++, c += ldc)
+            for (int j = 0; j < n; j++)
+                c[j] = (bias is null ? 0 : bias[j]) + (beta == 0 ? 0 : beta * c[j]);
     }
 }

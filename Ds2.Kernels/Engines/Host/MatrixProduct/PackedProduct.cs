@@ -1,0 +1,161 @@
+namespace Ds2.Kernels.Engines.Host;
+
+/// <summary>The matrix product for operands that are used many times each: both are packed block by block, then multiplied from cache.</summary>
+/// <remarks>
+/// C is cut into blocks, K into slices. For each slice all workers pack their share of A and B, meet, and multiply tiles of the block;
+/// who is done early packs for the next slice into the other half of the buffer, so that there is one meeting a slice.
+/// An element's sum runs over the slices in order, whoever computes it.
+/// Source: Goto, van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008;
+/// Van Zee, van de Geijn, "BLIS: A Framework for Rapidly Instantiating BLAS Functionality", ACM TOMS 41(3), 2015.
+/// </remarks>
+internal sealed unsafe class PackedProduct<TKernel>
+    where TKernel : struct, IMicroKernel
+{
+    // A slice of a panel of B (256 x 32 floats) stays in the first-level cache while panels of A pass by.
+    private const int MaxK = 256;
+    private const int MaxM = 1536;
+    private const int MaxN = 2048;
+
+    // A worker's share of work at a time: its parts of A and B (each about 200 KiB) stay in the second-level cache.
+    private const int TaskM = 192;
+    private const int TaskN = 256;
+
+    // Panels that are packed in one go.
+    private const int PackPanels = 4;
+
+    private readonly int m, n, k;
+    private readonly bool transposeA, transposeB;
+    private readonly float* a, b, c, bias;
+    private readonly nint lda, ldb, ldc;
+    private readonly float beta;
+
+    private readonly float* packing;
+    private readonly int blocksM, blocksN, slices, blockM, blockN, slice, steps, taskM, taskN;
+    private int next = -1;
+
+    public PackedProduct(
+        WorkerPool workers, int m, int n, int k, bool transposeA, bool transposeB,
+        float* a, int lda, float* b, int ldb, float* c, int ldc, float beta, float* bias)
+    {
+        (this.m, this.n, this.k, this.transposeA, this.transposeB) = (m, n, k, transposeA, transposeB);
+        (this.lda, this.ldb, this.ldc, this.beta) = (lda, ldb, ldc, beta);
+        this.a = a;
+        this.b = b;
+        this.c = c;
+        this.bias = bias;
+        blocksM = Pieces(m, MaxM);
+        blocksN = Pieces(n, MaxN);
+        slices = Pieces(k, MaxK);
+        blockM = Up(Pieces(m, blocksM), TKernel.Rows);
+        blockN = Up(Pieces(n, blocksN), TKernel.Columns);
+        slice = Pieces(k, slices);
+        steps = blocksM * blocksN * slices;
+        packing = workers.Scratch(2 * HalfBuffer);
+
+        // Enough tasks that the last ones of a step end at about the same time.
+        (taskM, taskN) = (TaskM, TaskN);
+        while (Pieces(blockM, taskM) * Pieces(blockN, taskN) < 4 * workers.Threads && (taskM > TKernel.Rows * 4 || taskN > TKernel.Columns))
+            if (taskN > TKernel.Columns && (taskN >= taskM || taskM <= TKernel.Rows * 4))
+                taskN = Up(taskN / 2, TKernel.Columns);
+            else
+                taskM = Up(taskM / 2, TKernel.Rows);
+    }
+
+    private static int HalfBuffer => (MaxM + MaxN) * MaxK;
+
+    /// <summary>What every worker does; all of them together compute the product.</summary>
+    public void Work(WorkerPool workers)
+    {
+        // Tickets number the tasks of all steps one after the other. Who draws one of a later step waits for that step with it in hand.
+        int ticket = Interlocked.Increment(ref next);
+        int first = 0;
+        Step previous = default;
+        for (int number = 0; number <= steps; number++)
+        {
+            Step current = number < steps ? Locate(number) : default;
+            int end = first + previous.Tasks;
+            for (; ticket < end; ticket = Interlocked.Increment(ref next))
+                MultiplyTask(previous, ticket - first);
+            first = end;
+            end += current.Packs;
+            for (; ticket < end; ticket = Interlocked.Increment(ref next))
+                PackTask(current, ticket - first);
+            first = end;
+            if (number < steps)
+                workers.Barrier();
+            previous = current;
+        }
+    }
+
+    private Step Locate(int number)
+    {
+        int p = number % slices, block = number / slices;
+        int i = block % blocksM * blockM, j = block / blocksM * blockN;
+        float* half = packing + (number & 1) * HalfBuffer;
+        var step = new Step
+        {
+            Row = i, Column = j, Depth = p * slice,
+            M = Math.Min(blockM, m - i), N = Math.Min(blockN, n - j), K = Math.Min(slice, k - p * slice),
+            A = half, B = half + MaxM * MaxK,
+        };
+        step.PacksA = Pieces(step.M, PackPanels * TKernel.Rows);
+        step.Packs = step.PacksA + Pieces(step.N, PackPanels * TKernel.Columns);
+        step.TasksN = Pieces(step.N, taskN);
+        step.Tasks = Pieces(step.M, taskM) * step.TasksN;
+        return step;
+    }
+
+    private void PackTask(in Step step, int task)
+    {
+        if (task < step.PacksA)
+            Pack(a + (transposeA ? step.Depth * lda + step.Row : step.Row * lda + step.Depth), lda, transposeA, task, step.M, TKernel.Rows, step.K, step.A);
+        else
+            Pack(b + (transposeB ? step.Column * ldb + step.Depth : step.Depth * ldb + step.Column), ldb, !transposeB, task - step.PacksA, step.N, TKernel.Columns, step.K, step.B);
+    }
+
+    private static void Pack(float* source, nint stride, bool across, int task, int length, int width, int k, float* target)
+    {
+        int end = Math.Min(length, (task + 1) * PackPanels * width);
+        for (int i = task * PackPanels * width; i < end; i += width)
+            if (across)
+                Packing.Across(source + i, stride, Math.Min(width, length - i), width, k, target + (nint)i * k);
+            else
+                Packing.Along(source + i * stride, stride, Math.Min(width, length - i), width, k, target + (nint)i * k);
+    }
+
+    private void MultiplyTask(in Step step, int task)
+    {
+        int i0 = task / step.TasksN * taskM, j0 = task % step.TasksN * taskN;
+        int i1 = Math.Min(step.M, i0 + taskM), j1 = Math.Min(step.N, j0 + taskN);
+        bool firstSlice = step.Depth == 0;
+        float factor = firstSlice ? beta : 1;
+        for (int j = j0; j < j1; j += TKernel.Columns)
+        {
+            int columns = Math.Min(TKernel.Columns, j1 - j);
+            float* panelB = step.B + (nint)j * step.K;
+            float* added = firstSlice && bias is not null ? bias + step.Column + j : null;
+            for (int i = i0; i < i1; i += TKernel.Rows)
+            {
+                int rows = Math.Min(TKernel.Rows, i1 - i);
+                float* panelA = step.A + (nint)i * step.K, tile = c + (step.Row + i) * ldc + step.Column + j;
+                if (columns == TKernel.Columns)
+                    MicroKernel.Multiply<TKernel, PackedLeft>(rows, step.K, panelA, 0, panelB, TKernel.Columns, tile, ldc, factor, added);
+                else
+                    MicroKernel.MultiplyPart<TKernel, PackedLeft>(rows, columns, step.K, panelA, 0, panelB, TKernel.Columns, tile, ldc, factor, added);
+            }
+        }
+    }
+
+    private static int Pieces(int length, int most) => (length + most - 1) / most;
+
+    private static int Up(int length, int multiple) => Pieces(length, multiple) * multiple;
+
+    /// <summary>One block of C and one slice of K: what is packed between two meetings.</summary>
+    private struct Step
+    {
+        public nint Row, Column, Depth;
+        public int M, N, K;
+        public float* A, B;
+        public int Packs, PacksA, Tasks, TasksN;
+    }
+}

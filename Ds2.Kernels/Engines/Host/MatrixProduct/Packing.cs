@@ -1,0 +1,67 @@
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Ds2.Kernels.Engines.Host;
+
+/// <summary>Copies a slice of a matrix into the order in which a micro-kernel reads it: for each k, <c>width</c> elements side by side.</summary>
+internal static unsafe class Packing
+{
+    /// <summary>A panel from a matrix whose stored rows run across the panel: <c>target[p * width + i] = source[p * stride + i]</c>.</summary>
+    /// <remarks>Elements from <paramref name="count"/> to <paramref name="width"/> become 0.</remarks>
+    public static void Across(float* source, nint stride, int count, int width, int k, float* target)
+    {
+        for (int p = 0; p < k; p++, source += stride, target += width)
+        {
+            int i = 0;
+            if (count >= Vector128<float>.Count)
+            {
+                for (; i <= count - Vector512<float>.Count; i += Vector512<float>.Count)
+                    Vector512.Store(Vector512.Load(source + i), target + i);
+                for (; i <= count - Vector128<float>.Count; i += Vector128<float>.Count)
+                    Vector128.Store(Vector128.Load(source + i), target + i);
+            }
+
+            for (; i < count; i++)
+                target[i] = source[i];
+            for (; i < width; i++)
+                target[i] = 0;
+        }
+    }
+
+    /// <summary>A panel from a matrix whose stored rows run along k: <c>target[p * width + i] = source[i * stride + p]</c>.</summary>
+    /// <remarks>Elements from <paramref name="count"/> to <paramref name="width"/> become 0.</remarks>
+    public static void Along(float* source, nint stride, int count, int width, int k, float* target)
+    {
+        int i = 0;
+        if (Sse.IsSupported)
+            for (; i <= count - 4; i += 4)
+                Four(source + i * stride, stride, width, k, target + i);
+        for (; i < count; i++)
+            for (int p = 0; p < k; p++)
+                target[(nint)p * width + i] = source[i * stride + p];
+        for (; i < width; i++)
+            for (int p = 0; p < k; p++)
+                target[(nint)p * width + i] = 0;
+    }
+
+    // Four stored rows become four neighbours of each k: blocks of 4 x 4 are transposed in registers.
+    private static void Four(float* source, nint stride, int width, int k, float* target)
+    {
+        int p = 0;
+        for (; p <= k - 4; p += 4, source += 4, target += 4 * width)
+        {
+            Vector128<float> row0 = Vector128.Load(source), row1 = Vector128.Load(source + stride);
+            Vector128<float> row2 = Vector128.Load(source + 2 * stride), row3 = Vector128.Load(source + 3 * stride);
+            Vector128<float> low01 = Sse.UnpackLow(row0, row1), high01 = Sse.UnpackHigh(row0, row1);
+            Vector128<float> low23 = Sse.UnpackLow(row2, row3), high23 = Sse.UnpackHigh(row2, row3);
+            Vector128.Store(Sse.MoveLowToHigh(low01, low23), target);
+            Vector128.Store(Sse.MoveHighToLow(low23, low01), target + width);
+            Vector128.Store(Sse.MoveLowToHigh(high01, high23), target + 2 * width);
+            Vector128.Store(Sse.MoveHighToLow(high23, high01), target + 3 * width);
+        }
+
+        for (; p < k; p++, source++, target += width)
+            for (int i = 0; i < 4; i++)
+                target[i] = source[i * stride];
+    }
+}
