@@ -1,23 +1,48 @@
+using System.Reflection;
 using ILGPU;
 using ILGPU.Runtime;
 using ILGPU.Runtime.CPU;
+using ILGPU.Runtime.Cuda;
+using ILGPU.Runtime.OpenCL;
 
 namespace Ds2.Kernels.Engines.Ilgpu;
 
 /// <summary>A device that ILGPU drives: a CUDA or OpenCL GPU, or ILGPU's emulation of one on the CPU.</summary>
+/// <remarks>
+/// For the authors of kernels: a kernel is an explicitly grouped static method marked with <see cref="GpuKernelAttribute"/>. An op loads its
+/// kernels once, in its constructor, and keeps the launchers:
+/// <code>
+/// private readonly Action&lt;AcceleratorStream, KernelConfig, ArrayView&lt;float&gt;, int&gt; scale =
+///     engine.Load&lt;Action&lt;AcceleratorStream, KernelConfig, ArrayView&lt;float&gt;, int&gt;&gt;(ScaleKernel);
+/// …
+/// scale(engine.Stream, IlgpuEngine.Cover(x.Length, Threads), x.View(), x.Length);
+/// </code>
+/// A launch configuration is the pair (groups, threads of a group). No group may be launched where there is nothing to do: zero groups are an error in CUDA.
+/// </remarks>
 public sealed class IlgpuEngine : IEngine
 {
+    // Each emulated lane is a thread of the operating system, which every launch wakes: CPUDevice.Nvidia's 1024 cost 23 ms a launch.
+    private const int EmulatedWarps = 8;
+
     private readonly Context context;
+    private readonly Dictionary<MethodInfo, Delegate> launchers = [];
+    private readonly FillKernels fill;
 
     private IlgpuEngine(Context context, Device device)
     {
         this.context = context;
         Accelerator = device.CreateAccelerator(context);
         Stream = Accelerator.CreateStream();
+        fill = new FillKernels(this);
     }
 
     /// <inheritdoc/>
-    public string Name => Accelerator.Name;
+    public string Name => Accelerator switch
+    {
+        CudaAccelerator cuda => $"CUDA: {cuda.Name} ({cuda.Architecture.ToString().ToLowerInvariant()}, {Gibibytes(cuda.MemorySize)})",
+        CLAccelerator cl => $"OpenCL: {cl.Name.Trim()} ({Gibibytes(cl.MemorySize)})",
+        _ => "emulated GPU (ILGPU on the CPU)",
+    };
 
     /// <summary>ILGPU's accelerator.</summary>
     internal Accelerator Accelerator { get; }
@@ -26,10 +51,33 @@ public sealed class IlgpuEngine : IEngine
     internal AcceleratorStream Stream { get; }
 
     /// <summary>ILGPU's CPU emulation of an NVIDIA device: for tests, slow.</summary>
-    public static IlgpuEngine Emulated()
+    public static IlgpuEngine Emulated() => Create(IlgpuDeviceKind.Emulated, 0);
+
+    /// <summary>An NVIDIA GPU.</summary>
+    /// <param name="index">Its number among the CUDA devices.</param>
+    /// <exception cref="InvalidOperationException">There is no such device.</exception>
+    public static IlgpuEngine Cuda(int index = 0) => Create(IlgpuDeviceKind.Cuda, index);
+
+    /// <summary>An OpenCL device.</summary>
+    /// <param name="index">Its number among the OpenCL devices.</param>
+    /// <exception cref="InvalidOperationException">There is no such device.</exception>
+    public static IlgpuEngine OpenCl(int index = 0) => Create(IlgpuDeviceKind.OpenCl, index);
+
+    /// <summary>All devices that an engine can be made for, GPUs first.</summary>
+    public static IReadOnlyList<IlgpuDevice> Devices()
     {
-        Context context = Context.Create(builder => builder.CPU(CPUDevice.Nvidia));
-        return new IlgpuEngine(context, context.GetCPUDevice(0));
+        var devices = new List<IlgpuDevice>();
+        foreach (IlgpuDeviceKind kind in new[] { IlgpuDeviceKind.Cuda, IlgpuDeviceKind.OpenCl, IlgpuDeviceKind.Emulated })
+        {
+            using Context? context = TryCreateContext(kind, out _);
+            if (context is null)
+                continue;
+            int index = 0;
+            foreach (Device device in DevicesOf(context, kind))
+                devices.Add(new IlgpuDevice(kind, index++, device.Name.Trim(), kind == IlgpuDeviceKind.Emulated ? 0 : device.MemorySize));
+        }
+
+        return devices;
     }
 
     /// <inheritdoc/>
@@ -49,7 +97,93 @@ public sealed class IlgpuEngine : IEngine
         context.Dispose();
     }
 
+    /// <summary>Enough groups that each of <paramref name="items"/> has a thread; the last group's surplus threads must check.</summary>
+    internal static KernelConfig Cover(int items, int threads) => new((int)(((long)items + threads - 1) / threads), threads);
+
+    /// <summary>Compiles a kernel the first time, and returns the delegate that launches it.</summary>
+    /// <remarks>Loading again returns the same delegate; still, keep it: a look-up per launch is waste.</remarks>
+    /// <typeparam name="TLauncher">An action of the stream, the launch configuration, and then the kernel's own parameters.</typeparam>
+    /// <param name="kernel">The kernel: a static method marked with <see cref="GpuKernelAttribute"/>.</param>
+    /// <exception cref="ArgumentException">The method is not marked as a kernel, or the launcher's parameters differ from it.</exception>
+    internal TLauncher Load<TLauncher>(Delegate kernel)
+        where TLauncher : Delegate
+    {
+        MethodInfo method = kernel.Method;
+        if (launchers.TryGetValue(method, out Delegate? loaded))
+            return (TLauncher)loaded;
+        IEnumerable<Type> expected = [typeof(AcceleratorStream), typeof(KernelConfig), .. ParameterTypes(method)];
+        if (!expected.SequenceEqual(ParameterTypes(typeof(TLauncher).GetMethod(nameof(Action.Invoke))!)))
+            throw new ArgumentException($"the launcher's parameters are not those of {method.DeclaringType?.Name}.{method.Name}", nameof(kernel));
+        TLauncher launcher = Accelerator.LoadKernel(method, GpuKernels.Specialization(method)).CreateLauncherDelegate<TLauncher>();
+        launchers.Add(method, launcher);
+        return launcher;
+    }
+
     /// <summary>Queues a kernel that sets every element.</summary>
     internal void Fill<T>(ArrayView<T> view, T value)
-        where T : unmanaged => throw new NotImplementedException();
+        where T : unmanaged => fill.Fill(view, value);
+
+    private static IlgpuEngine Create(IlgpuDeviceKind kind, int index)
+    {
+        string wanted = kind switch { IlgpuDeviceKind.Cuda => "CUDA", IlgpuDeviceKind.OpenCl => "OpenCL", _ => "emulated" };
+        Context? context = TryCreateContext(kind, out string reason);
+        if (context is null)
+            throw new InvalidOperationException($"there is no {wanted} device: {reason}");
+        try
+        {
+            List<Device> devices = DevicesOf(context, kind);
+            if (index < 0 || index >= devices.Count)
+                throw new InvalidOperationException($"there is no {wanted} device {index}: {devices.Count} found");
+            return new IlgpuEngine(context, devices[index]);
+        }
+        catch
+        {
+            context.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>A context with the devices of one kind, or null and the reason where it has none.</summary>
+    private static Context? TryCreateContext(IlgpuDeviceKind kind, out string reason)
+    {
+        reason = kind == IlgpuDeviceKind.Cuda ? "the driver (libcuda) reports none" : "the driver (libOpenCL.so) reports none";
+        try
+        {
+            Context context = Context.Create(builder =>
+            {
+                GpuKernels.Configure(builder);
+                _ = kind switch
+                {
+                    IlgpuDeviceKind.Cuda => builder.Cuda(),
+                    IlgpuDeviceKind.OpenCl => builder.OpenCL(_ => true), // ILGPU's own filter drops CPU devices such as PoCL's.
+                    _ => builder.CPU(new CPUDevice(numThreadsPerWarp: 32, numWarpsPerMultiprocessor: EmulatedWarps, numMultiprocessors: 1)),
+                };
+            });
+            if (DevicesOf(context, kind).Count > 0)
+                return context;
+            context.Dispose();
+        }
+        catch (Exception exception) when (exception is DllNotFoundException or NotSupportedException or TypeInitializationException or AcceleratorException)
+        {
+            reason = exception.GetBaseException().Message;
+        }
+
+        return null;
+    }
+
+    /// <summary>The context's devices of one kind; ILGPU adds its CPU device to a context that would have none.</summary>
+    private static List<Device> DevicesOf(Context context, IlgpuDeviceKind kind)
+    {
+        AcceleratorType type = kind switch
+        {
+            IlgpuDeviceKind.Cuda => AcceleratorType.Cuda,
+            IlgpuDeviceKind.OpenCl => AcceleratorType.OpenCL,
+            _ => AcceleratorType.CPU,
+        };
+        return [.. context.Devices.Where(device => device.AcceleratorType == type)];
+    }
+
+    private static IEnumerable<Type> ParameterTypes(MethodInfo method) => method.GetParameters().Select(parameter => parameter.ParameterType);
+
+    private static string Gibibytes(long bytes) => $"{bytes / (double)(1 << 30):F0} GiB";
 }

@@ -1,5 +1,7 @@
 using ILGPU;
 using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
+using ILGPU.Runtime.OpenCL;
 
 namespace Ds2.Kernels.Engines.Ilgpu;
 
@@ -10,16 +12,27 @@ internal sealed class IlgpuStorage<T> : Storage<T>
     private readonly IlgpuEngine engine;
     private readonly MemoryBuffer1D<T, Stride1D.Dense> buffer;
 
+    /// <summary>Zeroed memory.</summary>
+    /// <exception cref="OutOfMemoryException">The device has not enough.</exception>
     public IlgpuStorage(IlgpuEngine engine, int length)
         : base(engine, length)
     {
         this.engine = engine;
-        buffer = engine.Accelerator.Allocate1D<T>(Math.Max(length, 1));
+        int allocated = Math.Max(length, 1); // ILGPU gives an empty buffer a null view, of which no kernel may be handed a part.
+        try
+        {
+            buffer = engine.Accelerator.Allocate1D<T>(allocated);
+        }
+        catch (Exception exception) when (IsOutOfMemory(exception))
+        {
+            throw new OutOfMemoryException($"{engine.Name} has no {(long)allocated * Interop.SizeOf<T>():N0} bytes left", exception);
+        }
+
         buffer.MemSetToZero(engine.Stream);
     }
 
     /// <summary>All elements.</summary>
-    public ArrayView<T> View => buffer.View;
+    public ArrayView<T> View => buffer.View.SubView(0, Length);
 
     internal override void CopyFrom(int offset, ReadOnlySpan<T> source)
     {
@@ -37,7 +50,16 @@ internal sealed class IlgpuStorage<T> : Storage<T>
 
     protected override void Dispose(bool disposing)
     {
-        if (disposing)
+        if (disposing && !buffer.IsDisposed)
             buffer.Dispose();
     }
+
+    private static bool IsOutOfMemory(Exception exception) => exception switch
+    {
+        OutOfMemoryException => true,
+        CudaException cuda => cuda.Error == nameof(CudaError.CUDA_ERROR_OUT_OF_MEMORY),
+        CLException cl => cl.Error is CLError.CL_MEM_OBJECT_ALLOCATION_FAILURE or CLError.CL_OUT_OF_RESOURCES
+            or CLError.CL_OUT_OF_HOST_MEMORY or CLError.CL_INVALID_BUFFER_SIZE,
+        _ => false,
+    };
 }
