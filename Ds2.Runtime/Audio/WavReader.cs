@@ -1,0 +1,185 @@
+using System.Buffers;
+using System.Buffers.Binary;
+
+namespace Ds2.Runtime.Audio;
+
+/// <summary>Reads RIFF/WAVE files: PCM of 8, 16, 24 and 32 bits, floats of 32 and 64 bits, mu-law; plain or WAVE_FORMAT_EXTENSIBLE; any rate, any channel count.</summary>
+public static class WavReader
+{
+    private const ushort Pcm = 1, Float = 3, MuLaw = 7, Extensible = 0xFFFE;
+    private const int MinRate = 1000, MaxRate = 768000;
+
+    /// <summary>Reads a whole file at its own rate, its channels mixed to one by their mean.</summary>
+    /// <param name="path">A WAV file.</param>
+    /// <exception cref="InputException">The file is missing, truncated, or in an encoding that is not listed above.</exception>
+    public static AudioClip Read(string path)
+    {
+        using FileStream file = InputFile.Open(path);
+        return InputFile.Guard(path, () =>
+        {
+            WavHeader header = ReadHeader(file, path);
+            file.Position = header.DataOffset;
+            return new AudioClip(ReadSamples(file, header, path), header.SampleRate);
+        });
+    }
+
+    internal static WavHeader ReadHeader(string path)
+    {
+        using FileStream file = InputFile.Open(path);
+        return InputFile.Guard(path, () => ReadHeader(file, path));
+    }
+
+    private static WavHeader ReadHeader(FileStream file, string path)
+    {
+        Span<byte> start = stackalloc byte[12];
+        file.ReadExactly(start);
+        if (!start[..4].SequenceEqual("RIFF"u8) || !start[8..].SequenceEqual("WAVE"u8))
+            throw new InputException($"{path}: not a WAV file");
+
+        (WavEncoding Encoding, int Channels, int Rate)? format = null;
+        Span<byte> head = stackalloc byte[8];
+        Span<byte> body = stackalloc byte[40];
+        while (file.ReadAtLeast(head, 8, throwOnEndOfStream: false) == 8)
+        {
+            uint size = BinaryPrimitives.ReadUInt32LittleEndian(head[4..]);
+            long next = file.Position + size + (size & 1); // chunks start at even offsets
+            if (head[..4].SequenceEqual("fmt "u8))
+            {
+                if (size < 16)
+                    throw new InputException($"{path}: damaged: the fmt chunk says {size} bytes, at least 16 are needed");
+                Span<byte> fields = body[..(int)Math.Min(size, (uint)body.Length)];
+                file.ReadExactly(fields);
+                format = ParseFormat(fields, path);
+            }
+            else if (head[..4].SequenceEqual("data"u8))
+            {
+                if (format is null)
+                    throw new InputException($"{path}: damaged: the data chunk comes before any fmt chunk");
+                return Describe(file, format.Value, size, path);
+            }
+            if (next > file.Length)
+                break;
+            file.Position = next;
+        }
+        throw new InputException($"{path}: truncated: no {(format is null ? "fmt" : "data")} chunk in {file.Length} bytes");
+    }
+
+    private static WavHeader Describe(FileStream file, (WavEncoding Encoding, int Channels, int Rate) format, uint size, string path)
+    {
+        long left = file.Length - file.Position;
+        // Programs that write to a pipe cannot know the length: they leave the largest number there, and the data go on to the end.
+        long bytes = size >= uint.MaxValue - 64 ? left : size;
+        if (bytes > left)
+            throw new InputException($"{path}: truncated: the data chunk says {bytes} bytes, the file has {left}");
+        var header = new WavHeader(format.Encoding, format.Channels, format.Rate, file.Position, 0);
+        long frames = bytes / (header.BytesPerSample * header.Channels);
+        if (frames == 0)
+            throw new InputException($"{path}: holds no samples");
+        if (frames > Array.MaxLength)
+            throw new InputException($"{path}: {frames} samples a channel are more than fit into memory at once");
+        return header with { Frames = frames };
+    }
+
+    private static (WavEncoding, int, int) ParseFormat(ReadOnlySpan<byte> fields, string path)
+    {
+        ushort tag = BinaryPrimitives.ReadUInt16LittleEndian(fields);
+        ushort channels = BinaryPrimitives.ReadUInt16LittleEndian(fields[2..]);
+        uint rate = BinaryPrimitives.ReadUInt32LittleEndian(fields[4..]);
+        ushort bits = BinaryPrimitives.ReadUInt16LittleEndian(fields[14..]);
+        if (tag == Extensible)
+        {
+            if (fields.Length < 26)
+                throw new InputException($"{path}: damaged: the fmt chunk is too short for WAVE_FORMAT_EXTENSIBLE");
+            // The GUID at 24 begins with the plain format tag; its remaining bytes are the same for all of them.
+            tag = BinaryPrimitives.ReadUInt16LittleEndian(fields[24..]);
+        }
+        WavEncoding encoding = (tag, bits) switch
+        {
+            (Pcm, 8) => WavEncoding.UnsignedByte,
+            (Pcm, 16) => WavEncoding.Pcm16,
+            (Pcm, 24) => WavEncoding.Pcm24,
+            (Pcm, 32) => WavEncoding.Pcm32,
+            (Float, 32) => WavEncoding.Float32,
+            (Float, 64) => WavEncoding.Float64,
+            (MuLaw, 8) => WavEncoding.MuLaw,
+            _ => throw new InputException($"{path}: WAV encoding {tag} with {bits} bits is not supported (PCM 8/16/24/32, float 32/64 and mu-law are)"),
+        };
+        if (channels == 0)
+            throw new InputException($"{path}: damaged: the fmt chunk says 0 channels");
+        if (rate is < MinRate or > MaxRate)
+            throw new InputException($"{path}: a sample rate of {rate} Hz is outside {MinRate}..{MaxRate}");
+        return (encoding, channels, (int)rate);
+    }
+
+    private static float[] ReadSamples(FileStream file, in WavHeader header, string path)
+    {
+        var samples = new float[header.Frames];
+        int frameBytes = header.BytesPerSample * header.Channels;
+        int blockFrames = Math.Max(1, 64 * 1024 / frameBytes);
+        byte[] block = ArrayPool<byte>.Shared.Rent(blockFrames * frameBytes);
+        try
+        {
+            for (int done = 0; done < samples.Length;)
+            {
+                int frames = Math.Min(blockFrames, samples.Length - done);
+                Span<byte> bytes = block.AsSpan(0, frames * frameBytes);
+                file.ReadExactly(bytes);
+                Decode(bytes, header, samples.AsSpan(done, frames));
+                done += frames;
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(block);
+        }
+        if (header.Encoding is WavEncoding.Float32 or WavEncoding.Float64)
+            RequireFinite(samples, path);
+        return samples;
+    }
+
+    private static void Decode(ReadOnlySpan<byte> bytes, in WavHeader header, Span<float> samples)
+    {
+        if (header is { Encoding: WavEncoding.Pcm16, Channels: 1 })
+        {
+            for (int i = 0; i < samples.Length; i++)
+                samples[i] = BinaryPrimitives.ReadInt16LittleEndian(bytes[(2 * i)..]) * (1f / 32768);
+            return;
+        }
+        int step = header.BytesPerSample, offset = 0;
+        for (int i = 0; i < samples.Length; i++)
+        {
+            double sum = 0;
+            for (int c = 0; c < header.Channels; c++, offset += step)
+                sum += Sample(bytes[offset..], header.Encoding);
+            samples[i] = (float)(sum / header.Channels);
+        }
+    }
+
+    private static double Sample(ReadOnlySpan<byte> at, WavEncoding encoding) => encoding switch
+    {
+        WavEncoding.UnsignedByte => (at[0] - 128) / 128.0,
+        WavEncoding.Pcm16 => BinaryPrimitives.ReadInt16LittleEndian(at) / 32768.0,
+        WavEncoding.Pcm24 => (at[0] | at[1] << 8 | (sbyte)at[2] << 16) / 8388608.0,
+        WavEncoding.Pcm32 => BinaryPrimitives.ReadInt32LittleEndian(at) / 2147483648.0,
+        WavEncoding.Float32 => BinaryPrimitives.ReadSingleLittleEndian(at),
+        WavEncoding.Float64 => BinaryPrimitives.ReadDoubleLittleEndian(at),
+        _ => MuLawSample(at[0]) / 32768.0,
+    };
+
+    /// <summary>ITU-T G.711: the complement of the byte is a sign, a 3-bit exponent and a 4-bit mantissa, over a bias of 33 * 4.</summary>
+    private static int MuLawSample(byte code)
+    {
+        int bits = ~code;
+        int magnitude = (((bits & 15) << 3) + 132 << (bits >> 4 & 7)) - 132;
+        return (bits & 128) != 0 ? -magnitude : magnitude;
+    }
+
+    private static void RequireFinite(ReadOnlySpan<float> samples, string path)
+    {
+        for (int i = 0; i < samples.Length; i++)
+        {
+            if (!float.IsFinite(samples[i]))
+                throw new InputException($"{path}: sample {i} is {samples[i]}, not a finite number");
+        }
+    }
+}

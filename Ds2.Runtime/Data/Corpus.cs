@@ -1,0 +1,84 @@
+using Ds2.Runtime.Audio;
+
+namespace Ds2.Runtime.Data;
+
+/// <summary>The utterances that a manifest lists, sorted by length.</summary>
+public sealed class Corpus
+{
+    private Corpus(string manifestPath, Utterance[] utterances)
+    {
+        ManifestPath = manifestPath;
+        Utterances = utterances;
+        TotalSeconds = utterances.Sum(u => u.Seconds);
+    }
+
+    /// <summary>The file that lists the utterances.</summary>
+    public string ManifestPath { get; }
+
+    /// <summary>From the shortest to the longest; equally long ones in the manifest's order.</summary>
+    public IReadOnlyList<Utterance> Utterances { get; }
+
+    /// <summary>Length of all recordings together.</summary>
+    public double TotalSeconds { get; }
+
+    /// <summary>Reads a manifest, the transcripts it lists, and the recordings' lengths.</summary>
+    /// <param name="manifestPath">A file of lines <c>audio path,text path</c>; relative paths start at the manifest's folder; empty lines are skipped.</param>
+    /// <param name="alphabet">Turns the transcripts into labels.</param>
+    /// <exception cref="InputException">The manifest is missing, empty or malformed; a file it lists is missing or damaged; a transcript has no character of the alphabet.
+    /// Of several faults the first in the manifest's order is reported.</exception>
+    public static Corpus Load(string manifestPath, Alphabet alphabet)
+    {
+        ArgumentNullException.ThrowIfNull(manifestPath);
+        ArgumentNullException.ThrowIfNull(alphabet);
+        (string Text, int Number)[] lines =
+        [
+            .. InputFile.ReadLines(manifestPath)
+                .Select((text, index) => (Text: text.Trim(), Number: index + 1))
+                .Where(line => line.Text.Length > 0),
+        ];
+        if (lines.Length == 0)
+            throw new InputException($"{manifestPath}: lists no utterances");
+
+        var utterances = new Utterance[lines.Length];
+        var faults = new InputException?[lines.Length];
+        Parallel.For(0, lines.Length, i =>
+        {
+            try
+            {
+                utterances[i] = Read(manifestPath, lines[i].Text, lines[i].Number, alphabet);
+            }
+            catch (InputException e)
+            {
+                faults[i] = e;
+            }
+        });
+        if (Array.Find(faults, fault => fault is not null) is { } first)
+            throw new InputException(first.Message, first);
+        // LINQ's sort is stable, Array.Sort is not: ties must keep the manifest's order on every machine.
+        return new Corpus(manifestPath, [.. utterances.OrderBy(u => u.Seconds)]);
+    }
+
+    private static Utterance Read(string manifestPath, string line, int number, Alphabet alphabet)
+    {
+        string[] parts = line.Split(',');
+        if (parts.Length != 2 || parts[0].Trim().Length == 0 || parts[1].Trim().Length == 0)
+            throw new InputException($"{manifestPath}: line {number}: expected 'audio path,text path', found '{line}'");
+        string folder = Path.GetDirectoryName(Path.GetFullPath(manifestPath))!;
+        string audioPath = Path.Combine(folder, parts[0].Trim()), textPath = Path.Combine(folder, parts[1].Trim());
+        foreach (string path in (ReadOnlySpan<string>)[audioPath, textPath])
+        {
+            if (!File.Exists(path))
+                throw new InputException($"{path}: no such file (line {number} of {manifestPath})");
+        }
+
+        int[] labels = alphabet.Encode(Normalise(InputFile.ReadText(textPath)));
+        string text = alphabet.Decode(labels).Trim();
+        labels = alphabet.Encode(text);
+        if (labels.Length == 0)
+            throw new InputException($"{textPath}: no character of the alphabet (line {number} of {manifestPath})");
+        return new Utterance(Path.GetFileNameWithoutExtension(audioPath), audioPath, textPath, text, labels, AudioFile.Duration(audioPath));
+    }
+
+    /// <summary>Every run of white space, line ends included, is one space between words.</summary>
+    private static string Normalise(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+}

@@ -1,0 +1,128 @@
+using System.Numerics;
+using Ds2.Runtime.Audio;
+
+namespace Ds2.Runtime.Features;
+
+/// <summary>From power spectra to mel-frequency cepstral coefficients, and from these back to a smooth spectrum.</summary>
+internal static class Cepstrum
+{
+    /// <summary>Coefficients kept of each frame.</summary>
+    public const int Coefficients = CoefficientFile.Coefficients;
+
+    /// <summary>Mel filters.</summary>
+    public const int Filters = 40;
+
+    /// <summary>Rows of the rendered envelope.</summary>
+    public const int EnvelopeRows = 161;
+
+    private const double Ceiling = 8000;
+    private const double Floor = 1e-10, DynamicRange = 80;
+
+    private static readonly double[] Dct = BuildDct(Filters, Coefficients);
+    private static readonly float[] Inverse = BuildInverse();
+
+    /// <summary>Slaney's mel scale: linear to 1000 Hz, logarithmic above (Auditory Toolbox, 1998).</summary>
+    internal static double HertzToMel(double hertz) =>
+        hertz < 1000 ? hertz * 3 / 200 : 15 + Math.Log(hertz / 1000) * 27 / Math.Log(6.4);
+
+    /// <summary>The inverse of <see cref="HertzToMel"/>.</summary>
+    internal static double MelToHertz(double mel) =>
+        mel < 15 ? mel * 200 / 3 : 1000 * Math.Exp((mel - 15) * Math.Log(6.4) / 27);
+
+    /// <summary>10 log10 of each filter's energy, at least -100 dB.</summary>
+    /// <param name="power">The power spectrum of one frame.</param>
+    /// <param name="filters">The bank for that transform.</param>
+    /// <param name="decibels">[Filters]; overwritten.</param>
+    public static void MelDecibels(ReadOnlySpan<double> power, MelFilter[] filters, Span<float> decibels)
+    {
+        for (int m = 0; m < filters.Length; m++)
+            decibels[m] = (float)(10 * Math.Log10(Math.Max(filters[m].Apply(power), Floor)));
+    }
+
+    /// <summary>Raises everything to at most 80 dB under the utterance's maximum, and takes the orthonormal DCT-II of each frame.</summary>
+    /// <param name="decibels">[frames, Filters]; the floor is written back.</param>
+    /// <param name="frames">Frames of the utterance.</param>
+    /// <returns>[Coefficients, frames].</returns>
+    public static FeatureMatrix FromDecibels(Span<float> decibels, int frames)
+    {
+        float maximum = float.NegativeInfinity;
+        foreach (float value in decibels)
+            maximum = Math.Max(maximum, value);
+        float floor = maximum - (float)DynamicRange;
+        var result = new float[Coefficients * frames];
+        for (int t = 0; t < frames; t++)
+        {
+            Span<float> frame = decibels.Slice(t * Filters, Filters);
+            for (int m = 0; m < Filters; m++)
+                frame[m] = Math.Max(frame[m], floor);
+            for (int c = 0; c < Coefficients; c++)
+            {
+                double sum = 0;
+                ReadOnlySpan<double> row = Dct.AsSpan(c * Filters, Filters);
+                for (int m = 0; m < Filters; m++)
+                    sum += row[m] * frame[m];
+                result[c * frames + t] = (float)sum;
+            }
+        }
+        return new FeatureMatrix(result, Coefficients, frames);
+    }
+
+    /// <summary>Renders coefficients as a spectrum: S[k] = c0 / sqrt(161) + sqrt(2 / 161) sum_{m=1..12} c_m cos(pi m (2 k + 1) / 322).</summary>
+    /// <param name="coefficients">[Coefficients, frames].</param>
+    public static FeatureMatrix Envelope(FeatureMatrix coefficients)
+    {
+        int frames = coefficients.Frames;
+        var result = new FeatureMatrix(new float[EnvelopeRows * frames], EnvelopeRows, frames);
+        for (int k = 0; k < EnvelopeRows; k++)
+        {
+            Span<float> row = result.Row(k);
+            for (int m = 0; m < Coefficients; m++)
+                AddScaled(coefficients.Row(m), Inverse[k * Coefficients + m], row);
+        }
+        return result;
+    }
+
+    /// <summary>The bank of 40 triangular filters from 0 to 8000 Hz, each of Slaney's unit area.</summary>
+    /// <param name="bins">Bins of the power spectrum, from 0 to 8000 Hz.</param>
+    public static MelFilter[] BuildFilters(int bins)
+    {
+        double top = HertzToMel(Ceiling);
+        double[] edges = [.. Enumerable.Range(0, Filters + 2).Select(i => MelToHertz(top * i / (Filters + 1)))];
+        double binWidth = Ceiling / (bins - 1);
+        return [.. Enumerable.Range(0, Filters).Select(m => MelFilter.Triangle(edges[m], edges[m + 1], edges[m + 2], bins, binWidth))];
+    }
+
+    /// <summary>[outputs, inputs], the orthonormal DCT-II.</summary>
+    private static double[] BuildDct(int inputs, int outputs)
+    {
+        var table = new double[outputs * inputs];
+        for (int c = 0; c < outputs; c++)
+        {
+            for (int m = 0; m < inputs; m++)
+                table[c * inputs + m] = Math.Sqrt((c == 0 ? 1.0 : 2.0) / inputs) * Math.Cos(Math.PI * c * (2 * m + 1) / (2 * inputs));
+        }
+        return table;
+    }
+
+    private static float[] BuildInverse()
+    {
+        // An orthonormal transform's inverse is its transpose.
+        double[] forward = BuildDct(EnvelopeRows, Coefficients);
+        var table = new float[EnvelopeRows * Coefficients];
+        for (int k = 0; k < EnvelopeRows; k++)
+        {
+            for (int m = 0; m < Coefficients; m++)
+                table[k * Coefficients + m] = (float)forward[m * EnvelopeRows + k];
+        }
+        return table;
+    }
+
+    private static void AddScaled(ReadOnlySpan<float> x, float scale, Span<float> y)
+    {
+        int i = 0, lanes = Vector<float>.Count;
+        for (; i <= y.Length - lanes; i += lanes)
+            (new Vector<float>(y[i..]) + scale * new Vector<float>(x[i..])).CopyTo(y[i..]);
+        for (; i < y.Length; i++)
+            y[i] += scale * x[i];
+    }
+}

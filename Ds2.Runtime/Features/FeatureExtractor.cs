@@ -1,0 +1,180 @@
+using System.Buffers;
+using Ds2.Runtime.Audio;
+
+namespace Ds2.Runtime.Features;
+
+/// <summary>Turns sound into what the model sees.</summary>
+/// <remarks>
+/// Frames of 20 ms under a periodic Hamming window, 10 ms apart, centred, the signal mirrored at its ends: n samples give n / 160 + 1 frames.
+/// The MFCC follow torchaudio's <c>MFCC(16000, 13, norm="ortho")</c> with a transform of 512, 40 Slaney filters of unit area from 0 to 8000 Hz, decibels
+/// floored at 80 under the utterance's maximum. The spectrogram is log(1 + magnitude) of a transform of 320. Thread-safe: tables are shared, scratch memory is rented.
+/// </remarks>
+/// <param name="kind">What to extract.</param>
+public sealed class FeatureExtractor(FeatureKind kind)
+{
+    private const int MfccTransform = 512, SpectrogramTransform = 320;
+
+    /// <summary>Frames transformed at a time; a multiple of the spectrum's group.</summary>
+    private const int Chunk = 16;
+
+    private static readonly Lazy<FrameSpectrum> MfccSpectrum = new(() => new FrameSpectrum(MfccTransform));
+    private static readonly Lazy<FrameSpectrum> PlainSpectrum = new(() => new FrameSpectrum(SpectrogramTransform));
+    private static readonly Lazy<MelFilter[]> Filters = new(() => Cepstrum.BuildFilters(MfccTransform / 2 + 1));
+
+    /// <summary>What is extracted.</summary>
+    public FeatureKind Kind => kind;
+
+    /// <summary>Height of the features: 161, or 13 for the coefficients themselves.</summary>
+    public int Rows => kind == FeatureKind.MfccRaw ? Cepstrum.Coefficients : Cepstrum.EnvelopeRows;
+
+    /// <summary>The fewest samples that have features: one more than the mirrored ends need.</summary>
+    public int MinimumSamples => (kind == FeatureKind.Spectrogram ? SpectrogramTransform : MfccTransform) / 2 + 1;
+
+    /// <summary>Extracts features, not normalised.</summary>
+    /// <param name="samples">Mono, 16 kHz, full scale at 1.</param>
+    /// <exception cref="InputException">There are fewer than <see cref="MinimumSamples"/> samples.</exception>
+    public FeatureMatrix Extract(ReadOnlySpan<float> samples)
+    {
+        if (samples.Length < MinimumSamples)
+            throw new InputException($"{samples.Length} samples at {AudioFile.SampleRate} Hz are too short for features: at least {MinimumSamples} are needed");
+        int frames = samples.Length / FrameSpectrum.Hop + 1;
+        float[] padded = ArrayPool<float>.Shared.Rent(samples.Length + 2 * FrameSpectrum.Half);
+        try
+        {
+            Span<float> signal = padded.AsSpan(0, samples.Length + 2 * FrameSpectrum.Half);
+            Mirror(samples, signal);
+            if (kind == FeatureKind.Spectrogram)
+                return LogMagnitudes(signal, frames);
+            FeatureMatrix coefficients = Coefficients(signal, frames);
+            return kind == FeatureKind.Mfcc ? Cepstrum.Envelope(coefficients) : coefficients;
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(padded);
+        }
+    }
+
+    /// <summary>Brings features that were stored as coefficients into this extractor's form, not normalised.</summary>
+    /// <param name="framesBy13">[frames, 13].</param>
+    /// <param name="frames">Frames.</param>
+    /// <exception cref="InputException">A spectrogram was asked for: coefficients do not hold one.</exception>
+    public FeatureMatrix FromCoefficients(float[] framesBy13, int frames)
+    {
+        ArgumentNullException.ThrowIfNull(framesBy13);
+        if (framesBy13.Length != frames * Cepstrum.Coefficients)
+            throw new ArgumentException($"{framesBy13.Length} values are not {frames} frames of {Cepstrum.Coefficients} coefficients", nameof(framesBy13));
+        if (kind == FeatureKind.Spectrogram)
+            throw new InputException("the features 'spectrogram' cannot be made from stored cepstral coefficients; use 'mfcc' or 'mfcc-raw'");
+        var rows = new FeatureMatrix(new float[framesBy13.Length], Cepstrum.Coefficients, frames);
+        for (int t = 0; t < frames; t++)
+        {
+            for (int c = 0; c < Cepstrum.Coefficients; c++)
+                rows.Values[c * frames + t] = framesBy13[t * Cepstrum.Coefficients + c];
+        }
+        return kind == FeatureKind.Mfcc ? Cepstrum.Envelope(rows) : rows;
+    }
+
+    /// <summary>Reads a file and extracts its features, not normalised.</summary>
+    /// <param name="path">Audio, or stored coefficients: .npy (float32, [frames, 13]) or Sphinx .mfc.</param>
+    /// <exception cref="InputException">The file is missing, damaged or too short, or holds coefficients where a spectrogram was asked for.</exception>
+    public FeatureMatrix FromFile(string path)
+    {
+        try
+        {
+            if (!CoefficientFile.IsOne(path))
+                return Extract(AudioFile.Read(path));
+            float[] values = CoefficientFile.Read(path);
+            return FromCoefficients(values, values.Length / Cepstrum.Coefficients);
+        }
+        catch (InputException e) when (!e.Message.StartsWith(path, StringComparison.Ordinal))
+        {
+            throw new InputException($"{path}: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Scales features to mean 0 and standard deviation 1 over all rows and frames.</summary>
+    /// <remarks>In place. The deviation is the unbiased one (n - 1), as torch.std; constant features become zero.</remarks>
+    /// <param name="features">The features; overwritten.</param>
+    /// <returns>The same object.</returns>
+    public static FeatureMatrix Normalize(FeatureMatrix features)
+    {
+        ArgumentNullException.ThrowIfNull(features);
+        Span<float> values = features.Values;
+        double sum = 0;
+        foreach (float value in values)
+            sum += value;
+        double mean = sum / values.Length, squares = 0;
+        foreach (float value in values)
+            squares += (value - mean) * (value - mean);
+        double deviation = Math.Sqrt(squares / Math.Max(1, values.Length - 1));
+        // Equal values may differ from their computed mean by its rounding: that is no signal to blow up.
+        float scale = deviation > 1e-6 * Math.Max(1e-30, Math.Abs(mean)) ? (float)(1 / deviation) : 0;
+        float centre = (float)mean;
+        for (int i = 0; i < values.Length; i++)
+            values[i] = (values[i] - centre) * scale;
+        return features;
+    }
+
+    private static FeatureMatrix Coefficients(ReadOnlySpan<float> signal, int frames)
+    {
+        float[] decibels = ArrayPool<float>.Shared.Rent(frames * Cepstrum.Filters);
+        try
+        {
+            ForEachFrame(signal, frames, MfccSpectrum.Value,
+                (frame, power) => Cepstrum.MelDecibels(power, Filters.Value, decibels.AsSpan(frame * Cepstrum.Filters, Cepstrum.Filters)));
+            return Cepstrum.FromDecibels(decibels.AsSpan(0, frames * Cepstrum.Filters), frames);
+        }
+        finally
+        {
+            ArrayPool<float>.Shared.Return(decibels);
+        }
+    }
+
+    private static FeatureMatrix LogMagnitudes(ReadOnlySpan<float> signal, int frames)
+    {
+        int bins = PlainSpectrum.Value.Bins;
+        var values = new float[bins * frames];
+        ForEachFrame(signal, frames, PlainSpectrum.Value, (frame, power) =>
+        {
+            for (int k = 0; k < bins; k++)
+                values[k * frames + frame] = (float)Math.Log(1 + Math.Sqrt(power[k]));
+        });
+        return new FeatureMatrix(values, bins, frames);
+    }
+
+    private static void ForEachFrame(ReadOnlySpan<float> signal, int frames, FrameSpectrum spectrum, Action<int, ReadOnlySpan<double>> use)
+    {
+        int folded = Chunk * FrameSpectrum.Taps;
+        double[] scratch = ArrayPool<double>.Shared.Rent(2 * folded + Chunk * spectrum.Stride);
+        try
+        {
+            Span<double> even = scratch.AsSpan(0, folded), odd = scratch.AsSpan(folded, folded), power = scratch.AsSpan(2 * folded, Chunk * spectrum.Stride);
+            for (int first = 0; first < frames; first += Chunk)
+            {
+                int count = Math.Min(Chunk, frames - first);
+                FrameSpectrum.Fold(signal, first, count, even, odd);
+                // The last chunk's missing frames repeat what lies in the buffers; nobody looks at them.
+                int whole = (count + FrameSpectrum.Group - 1) / FrameSpectrum.Group * FrameSpectrum.Group;
+                spectrum.Power(even, odd, whole, power);
+                for (int f = 0; f < count; f++)
+                    use(first + f, power.Slice(f * spectrum.Stride, spectrum.Bins));
+            }
+        }
+        finally
+        {
+            ArrayPool<double>.Shared.Return(scratch);
+        }
+    }
+
+    /// <summary>Reflects the signal about its first and last sample, these not repeated.</summary>
+    private static void Mirror(ReadOnlySpan<float> samples, Span<float> padded)
+    {
+        const int half = FrameSpectrum.Half;
+        samples.CopyTo(padded[half..]);
+        for (int i = 1; i <= half; i++)
+        {
+            padded[half - i] = samples[i];
+            padded[half + samples.Length - 1 + i] = samples[^(i + 1)];
+        }
+    }
+}

@@ -1,1 +1,0 @@
-namespace Ds2.Runtime;
