@@ -1,13 +1,55 @@
+using System.Numerics;
 using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
 
-/// <summary><see cref="GradientNorm"/> on the CPU.</summary>
-internal sealed class HostGradientNorm(HostEngine engine) : GradientNorm(engine)
+/// <summary><see cref="GradientNorm"/> on the CPU: fixed parts, each summed in double, added up in order whoever computed them.</summary>
+internal sealed unsafe class HostGradientNorm(HostEngine engine) : GradientNorm(engine)
 {
-    /// <inheritdoc/>
-    public override int WorkspaceFor(int length) => throw new NotImplementedException();
+    private const int Part = 16384;
+    private const int FloatsPerDouble = sizeof(double) / sizeof(float);
+
+    private readonly WorkerPool workers = engine.Workers;
 
     /// <inheritdoc/>
-    protected override void ComputeCore(Tensor gradients, float maxNorm, Tensor clip, Workspace workspace) => throw new NotImplementedException();
+    public override int WorkspaceFor(int length) => Workspace.Round(FloatsPerDouble * Parts(length));
+
+    /// <inheritdoc/>
+    protected override void ComputeCore(Tensor gradients, float maxNorm, Tensor clip, Workspace workspace)
+    {
+        int length = gradients.Length, parts = Parts(length);
+        double total = 0;
+        if (length > 0)
+        {
+            float* g = gradients.Pointer();
+            var sums = (double*)workspace.Take(new Shape(FloatsPerDouble * parts)).Pointer();
+            workers.For(parts, part => sums[part] = SumOfSquares(g + (nint)part * Part, Math.Min(Part, length - part * Part)));
+            for (int part = 0; part < parts; part++)
+                total += sums[part];
+        }
+
+        var norm = (float)Math.Sqrt(total);
+        float* result = clip.Pointer();
+        result[0] = norm;
+        result[1] = float.IsFinite(norm) ? Math.Min(1f, maxNorm / (norm + 1e-6f)) : 0f;
+    }
+
+    private static int Parts(int length) => (int)(((long)length + Part - 1) / Part);
+
+    private static double SumOfSquares(float* g, int length)
+    {
+        Vector<double> low = default, high = default;
+        int i = 0;
+        for (; i <= length - Vector<float>.Count; i += Vector<float>.Count)
+        {
+            Vector.Widen(Vector.Load(g + i), out Vector<double> a, out Vector<double> b);
+            low += a * a;
+            high += b * b;
+        }
+
+        double sum = Vector.Sum(low + high);
+        for (; i < length; i++)
+            sum += (double)g[i] * g[i];
+        return sum;
+    }
 }

@@ -3,11 +3,34 @@ using Ds2.Kernels.Engines.Host;
 namespace Ds2.Kernels.Ops;
 
 /// <summary><see cref="Hardtanh"/> on the CPU.</summary>
-internal sealed class HostHardtanh(HostEngine engine) : Hardtanh(engine)
+internal sealed unsafe class HostHardtanh(HostEngine engine) : Hardtanh(engine)
 {
-    /// <inheritdoc/>
-    protected override void ForwardCore(Tensor x, float low, float high, Tensor y) => throw new NotImplementedException();
+    private readonly WorkerPool workers = engine.Workers;
 
     /// <inheritdoc/>
-    protected override void BackwardCore(Tensor y, float low, float high, Tensor dY, Tensor dX) => throw new NotImplementedException();
+    protected override void ForwardCore(Tensor x, float low, float high, Tensor y) =>
+        Elementwise.Run(workers, new Clip(x.Pointer(), low, high, y.Pointer()), x.Length);
+
+    /// <inheritdoc/>
+    protected override void BackwardCore(Tensor y, float low, float high, Tensor dY, Tensor dX) =>
+        Elementwise.Run(workers, new ClipGradient(y.Pointer(), low, high, dY.Pointer(), dX.Pointer()), y.Length);
+
+    private readonly struct Clip(float* x, float low, float high, float* y) : IElementwise
+    {
+        public void Apply<TLanes>(int index)
+            where TLanes : unmanaged, ILanes<TLanes> =>
+            TLanes.Min(TLanes.All(high), TLanes.Max(TLanes.All(low), TLanes.Load(x + index))).Store(y + index);
+    }
+
+    private readonly struct ClipGradient(float* y, float low, float high, float* dY, float* dX) : IElementwise
+    {
+        public void Apply<TLanes>(int index)
+            where TLanes : unmanaged, ILanes<TLanes>
+        {
+            TLanes value = TLanes.Load(y + index);
+            TLanes zero = TLanes.All(0f);
+            TLanes belowHigh = TLanes.WhereLess(value, TLanes.All(high), TLanes.Load(dY + index), zero);
+            TLanes.WhereLess(TLanes.All(low), value, belowHigh, zero).Store(dX + index);
+        }
+    }
 }

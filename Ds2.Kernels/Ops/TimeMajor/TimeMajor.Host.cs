@@ -2,12 +2,44 @@ using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
 
-/// <summary><see cref="TimeMajor"/> on the CPU.</summary>
-internal sealed class HostTimeMajor(HostEngine engine) : TimeMajor(engine)
+/// <summary><see cref="TimeMajor"/> on the CPU: a transposition of each utterance, a tile at a time.</summary>
+internal sealed unsafe class HostTimeMajor(HostEngine engine) : TimeMajor(engine)
 {
-    /// <inheritdoc/>
-    protected override void ForwardCore(Tensor x, Tensor y) => throw new NotImplementedException();
+    // A tile's rows and columns both stay in the first-level cache, and each line that is touched is used whole.
+    private const int Tile = 32;
+
+    private readonly WorkerPool workers = engine.Workers;
 
     /// <inheritdoc/>
-    protected override void BackwardCore(Tensor dY, Tensor dX) => throw new NotImplementedException();
+    protected override void ForwardCore(Tensor x, Tensor y)
+    {
+        int n = x.Shape[0], features = x.Shape[1] * x.Shape[2], frames = x.Shape[3];
+        Transpose(n, features, frames, x.Pointer(), (nint)features * frames, frames, y.Pointer(), features, (nint)n * features);
+    }
+
+    /// <inheritdoc/>
+    protected override void BackwardCore(Tensor dY, Tensor dX)
+    {
+        int n = dX.Shape[0], features = dX.Shape[1] * dX.Shape[2], frames = dX.Shape[3];
+        Transpose(n, frames, features, dY.Pointer(), features, (nint)n * features, dX.Pointer(), (nint)features * frames, frames);
+    }
+
+    /// <summary>For each of <paramref name="count"/> matrices: target (column, row) = source (row, column), with strides between matrices and rows.</summary>
+    private void Transpose(int count, int rows, int columns, float* source, nint sourceStep, nint sourceRow, float* target, nint targetStep, nint targetRow)
+    {
+        int bands = (columns + Tile - 1) / Tile;
+        workers.For(count * bands, item =>
+        {
+            float* from = source + item / bands * sourceStep;
+            float* to = target + item / bands * targetStep;
+            int firstColumn = item % bands * Tile, lastColumn = Math.Min(columns, firstColumn + Tile);
+            for (int firstRow = 0; firstRow < rows; firstRow += Tile)
+            {
+                int lastRow = Math.Min(rows, firstRow + Tile);
+                for (int column = firstColumn; column < lastColumn; column++)
+                    for (int row = firstRow; row < lastRow; row++)
+                        to[column * targetRow + row] = from[row * sourceRow + column];
+            }
+        });
+    }
 }

@@ -1,0 +1,54 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Ds2.Kernels.Engines.Host;
+
+/// <summary>A computation that treats every index of a range alike.</summary>
+internal interface IElementwise
+{
+    /// <summary>Computes the elements index .. index + TLanes.Count - 1.</summary>
+    void Apply<TLanes>(int index)
+        where TLanes : unmanaged, ILanes<TLanes>;
+}
+
+/// <summary>Runs an <see cref="IElementwise"/> over a range with the widest registers, and its tail with narrower ones.</summary>
+internal static class Elementwise
+{
+    // 64 KiB an array: several of them fit the second-level cache, and a thread's wake-up costs far less than the work.
+    private const int Grain = 16384;
+
+    /// <summary>Applies a kernel to 0..length-1, split over the workers.</summary>
+    public static void Run<TKernel>(WorkerPool workers, TKernel kernel, int length)
+        where TKernel : struct, IElementwise
+    {
+        if (length <= Grain)
+        {
+            Run(kernel, length);
+            return;
+        }
+
+        workers.For((length + Grain - 1) / Grain, part => Range(kernel, part * Grain, Math.Min(length, (part + 1) * Grain)));
+    }
+
+    /// <summary>Applies a kernel to 0..length-1 on the calling thread.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Run<TKernel>(TKernel kernel, int length)
+        where TKernel : struct, IElementwise => Range(kernel, 0, length);
+
+    private static void Range<TKernel>(TKernel kernel, int start, int end)
+        where TKernel : struct, IElementwise
+    {
+        int i = start;
+        if (Vector512.IsHardwareAccelerated)
+            for (; i <= end - Lanes512.Count; i += Lanes512.Count)
+                kernel.Apply<Lanes512>(i);
+        if (Vector256.IsHardwareAccelerated)
+            for (; i <= end - Lanes256.Count; i += Lanes256.Count)
+                kernel.Apply<Lanes256>(i);
+        if (Vector128.IsHardwareAccelerated)
+            for (; i <= end - Lanes128.Count; i += Lanes128.Count)
+                kernel.Apply<Lanes128>(i);
+        for (; i < end; i++)
+            kernel.Apply<Lanes1>(i);
+    }
+}
