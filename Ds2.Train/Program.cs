@@ -1,1 +1,57 @@
-Console.WriteLine("ds2");
+using System.CommandLine;
+using Ds2.Runtime;
+using Ds2.Train.Commands;
+
+namespace Ds2.Train;
+
+/// <summary>The command line: <c>dotnet run --project Ds2.Train -- COMMAND</c>.</summary>
+internal static class Program
+{
+    private const int Done = 0;
+    private const int Failed = 1;
+    private const int BadInput = 2;
+    private const int Interrupted = 130;
+
+    private static int Main(string[] args)
+    {
+        RootCommand root = CommandLine.Create();
+        ParseResult parsed = root.Parse(args);
+        if (parsed.Errors.Count > 0)
+        {
+            foreach (var error in parsed.Errors)
+                Console.Error.WriteLine($"ds2: {error.Message}");
+            Console.Error.WriteLine("ds2: --help lists commands and options");
+            return BadInput;
+        }
+
+        // Signals are ours: a run finishes its batch and saves.
+        var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+        try
+        {
+            int code = parsed.Invoke(configuration);
+            return code == Done ? Done : code;
+        }
+        catch (InputException exception)
+        {
+            return Report(exception.Message, BadInput);
+        }
+        catch (OperationCanceledException)
+        {
+            return Report("interrupted", Interrupted);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return Report(exception.Message, BadInput);
+        }
+        catch (OutOfMemoryException exception)
+        {
+            return Report(exception.Message, Failed);
+        }
+    }
+
+    private static int Report(string message, int code)
+    {
+        Console.Error.WriteLine($"ds2: {message.ReplaceLineEndings(" ")}");
+        return code;
+    }
+}

@@ -1,0 +1,110 @@
+using Ds2.Kernels.Ops;
+
+namespace Ds2.Runtime.Layers;
+
+/// <summary>The losses of a batch.</summary>
+/// <param name="PerUtterance">[N], nats; +inf where a text does not fit its frames.</param>
+/// <param name="Mean">The sum of the finite losses divided by the batch's size.</param>
+/// <param name="Infeasible">The utterances whose text does not fit.</param>
+public readonly record struct CtcLosses(float[] PerUtterance, double Mean, int Infeasible);
+
+/// <summary>Log-softmax and CTC: from logits and texts to losses and the logits' gradient.</summary>
+/// <param name="engine">The engine it runs on.</param>
+/// <param name="blank">The index of the blank label.</param>
+/// <param name="workspace">Scratch memory.</param>
+public sealed class CtcCriterion(IEngine engine, int blank, Workspace workspace) : IDisposable
+{
+    private readonly LogSoftmax logSoftmax = LogSoftmax.On(engine);
+    private readonly Ctc ctc = Ctc.On(engine);
+    private readonly GrowingTensor logProbabilities = new(engine);
+    private readonly GrowingTensor alpha = new(engine);
+    private readonly GrowingTensor dLogits = new(engine);
+    private CtcShape shape;
+    private FrameCounts? frames;
+    private IntTensor? labels;
+    private IntTensor? labelCounts;
+    private Tensor? losses;
+
+    /// <summary>Queues the losses' computation; <see cref="Read"/> waits for it.</summary>
+    /// <param name="logits">[T, N, C] and each utterance's frames.</param>
+    /// <param name="texts">N texts as labels, none of them the blank.</param>
+    public void Forward(Sequence logits, IReadOnlyList<int[]> texts)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        Shape size = logits.Values.Shape;
+        shape = new CtcShape(size[0], size[1], size[2], texts.Max(text => text.Length), blank);
+        frames = logits.Frames;
+        Upload(texts);
+        Tensor y = logProbabilities.As(size);
+        logSoftmax.Forward(logits.Values, y);
+        ctc.Forward(shape, y, frames.Device, labels!, labelCounts!, losses!, alpha.As(shape.Alpha));
+    }
+
+    /// <summary>Waits for the losses of the last <see cref="Forward"/>.</summary>
+    public CtcLosses Read()
+    {
+        float[] values = losses!.ToArray();
+        double sum = 0;
+        int infeasible = 0;
+        foreach (float value in values)
+        {
+            if (float.IsPositiveInfinity(value))
+                infeasible++;
+            else
+                sum += value;
+        }
+
+        return new CtcLosses(values, sum / values.Length, infeasible);
+    }
+
+    /// <summary>The gradient of <see cref="CtcLosses.Mean"/> with respect to the logits; overwritten by the next call.</summary>
+    /// <returns>[T, N, C].</returns>
+    public Tensor Backward()
+    {
+        Tensor gradient = dLogits.As(shape.LogProbabilities);
+        workspace.Reserve(ctc.BackwardWorkspace(shape));
+        ctc.Backward(
+            shape, logProbabilities.As(shape.LogProbabilities), frames!.Device, labels!, labelCounts!, losses!, alpha.As(shape.Alpha),
+            1f / shape.N, gradient, workspace);
+        return gradient;
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose()
+    {
+        logProbabilities.Dispose();
+        alpha.Dispose();
+        dLogits.Dispose();
+        labels?.Dispose();
+        labelCounts?.Dispose();
+        losses?.Dispose();
+    }
+
+    private void Upload(IReadOnlyList<int[]> texts)
+    {
+        if (labels?.Shape != shape.Labels)
+        {
+            labels?.Dispose();
+            labels = engine.AllocateInt(shape.Labels);
+        }
+
+        if (losses?.Length != shape.N)
+        {
+            losses?.Dispose();
+            labelCounts?.Dispose();
+            losses = engine.Allocate(new Shape(shape.N));
+            labelCounts = engine.AllocateInt(new Shape(shape.N));
+        }
+
+        var padded = new int[shape.Labels.Length];
+        var counts = new int[shape.N];
+        for (int n = 0; n < texts.Count; n++)
+        {
+            texts[n].CopyTo(padded, n * shape.Labels[1]);
+            counts[n] = texts[n].Length;
+        }
+
+        labels.CopyFrom(padded);
+        labelCounts!.CopyFrom(counts);
+    }
+}

@@ -1,0 +1,112 @@
+using MathNet.Numerics.Random;
+
+namespace Ds2.Runtime.Layers;
+
+/// <summary>All parameters of a model in one block of memory, their gradients in another, and the tensors that are kept but not trained.</summary>
+/// <remarks>
+/// One block each, so that zeroing, the gradient norm and an optimiser step are one launch for the whole model. Layers declare while they are
+/// built; <see cref="Allocate"/> then lays the parameters out in the order of declaration, each at a multiple of 64 elements. The gaps stay zero.
+/// </remarks>
+/// <param name="engine">The engine whose memory they take.</param>
+public sealed class ParameterSet(IEngine engine) : IDisposable
+{
+    private readonly List<Parameter> parameters = [];
+    private readonly List<(Parameter Parameter, float Bound, float Constant)> initial = [];
+    private readonly List<(string Name, Tensor Values)> statistics = [];
+    private Tensor? values;
+    private Tensor? gradients;
+
+    /// <summary>The engine whose memory they take.</summary>
+    public IEngine Engine { get; } = engine;
+
+    /// <summary>The parameters, in order of declaration.</summary>
+    public IReadOnlyList<Parameter> Parameters => parameters;
+
+    /// <summary>What is kept but not trained: running means and variances, by their names in PyTorch's state dict.</summary>
+    public IReadOnlyList<(string Name, Tensor Values)> Statistics => statistics;
+
+    /// <summary>All parameters, one after the other.</summary>
+    /// <exception cref="InvalidOperationException"><see cref="Allocate"/> was not called.</exception>
+    public Tensor Values => values ?? throw new InvalidOperationException("the parameter set is not allocated");
+
+    /// <summary>All gradients, laid out as <see cref="Values"/>.</summary>
+    /// <exception cref="InvalidOperationException"><see cref="Allocate"/> was not called.</exception>
+    public Tensor Gradients => gradients ?? throw new InvalidOperationException("the parameter set is not allocated");
+
+    /// <summary>The number of trained values.</summary>
+    public long Count => parameters.Sum(parameter => (long)parameter.Shape.Length);
+
+    /// <summary>Declares a parameter that starts uniformly distributed in -bound..bound.</summary>
+    public Parameter DeclareUniform(string name, Shape shape, double bound) => Declare(name, shape, (float)bound, 0);
+
+    /// <summary>Declares a parameter that starts with one value everywhere.</summary>
+    public Parameter DeclareConstant(string name, Shape shape, float value) => Declare(name, shape, 0, value);
+
+    /// <summary>Makes a tensor that is kept with the model but not trained.</summary>
+    /// <returns>The tensor; the set owns it.</returns>
+    public Tensor DeclareStatistic(string name, Shape shape, float value)
+    {
+        Tensor tensor = Engine.Allocate(shape);
+        tensor.Fill(value);
+        statistics.Add((name, tensor));
+        return tensor;
+    }
+
+    /// <summary>Takes the memory for all that was declared and fills it with initial values.</summary>
+    /// <param name="seed">The same seed gives the same values on every engine.</param>
+    /// <exception cref="InvalidOperationException">It was called before.</exception>
+    public void Allocate(int seed)
+    {
+        if (values is not null)
+            throw new InvalidOperationException("the parameter set is allocated already");
+        int length = parameters.Sum(parameter => Workspace.Round(parameter.Shape.Length));
+        values = Engine.Allocate(new Shape(length));
+        gradients = Engine.Allocate(new Shape(length));
+        var random = new Xoshiro256StarStar(seed);
+        int offset = 0;
+        foreach ((Parameter parameter, float bound, float constant) in initial)
+        {
+            parameter.Bind(values.Slice(offset, parameter.Shape), gradients.Slice(offset, parameter.Shape));
+            offset += Workspace.Round(parameter.Shape.Length);
+            if (bound == 0)
+                parameter.Values.Fill(constant);
+            else
+                parameter.Values.CopyFrom(Uniform(random, parameter.Shape.Length, bound));
+        }
+    }
+
+    /// <summary>Sets all gradients to zero: the start of a step.</summary>
+    public void ZeroGradients() => Gradients.Fill(0);
+
+    /// <summary>A window of a tensor laid out as <see cref="Values"/> (an optimiser's state) that belongs to one parameter.</summary>
+    public Tensor WindowOf(Parameter parameter, Tensor likeValues)
+    {
+        int offset = parameters.TakeWhile(other => other != parameter).Sum(other => Workspace.Round(other.Shape.Length));
+        return likeValues.Slice(offset, parameter.Shape);
+    }
+
+    /// <summary>Gives all memory back.</summary>
+    public void Dispose()
+    {
+        values?.Dispose();
+        gradients?.Dispose();
+        foreach ((_, Tensor tensor) in statistics)
+            tensor.Dispose();
+    }
+
+    private static float[] Uniform(Xoshiro256StarStar random, int length, float bound)
+    {
+        var sample = new float[length];
+        for (int i = 0; i < length; i++)
+            sample[i] = (float)((2 * random.NextDouble() - 1) * bound);
+        return sample;
+    }
+
+    private Parameter Declare(string name, Shape shape, float bound, float constant)
+    {
+        var parameter = new Parameter(name, shape);
+        parameters.Add(parameter);
+        initial.Add((parameter, bound, constant));
+        return parameter;
+    }
+}

@@ -1,0 +1,125 @@
+using Ds2.Kernels.Ops;
+using Ds2.Runtime.Layers;
+
+namespace Ds2.Runtime.Training;
+
+/// <summary>Clips the gradients of all parameters by their global norm and updates the parameters, on the device.</summary>
+public abstract class Optimizer : IDisposable
+{
+    private readonly GradientNorm norm;
+    private readonly Workspace workspace;
+    private readonly float maxNorm;
+    private readonly List<(string Name, Tensor State)> states = [];
+
+    /// <summary>An optimiser for a model's parameters.</summary>
+    /// <param name="parameters">What is updated.</param>
+    /// <param name="maxNorm">The gradient norm is clipped to this.</param>
+    /// <param name="workspace">Scratch memory.</param>
+    private protected Optimizer(ParameterSet parameters, double maxNorm, Workspace workspace)
+    {
+        Parameters = parameters;
+        this.maxNorm = (float)maxNorm;
+        this.workspace = workspace;
+        norm = GradientNorm.On(parameters.Engine);
+        Clip = parameters.Engine.Allocate(new Shape(2));
+    }
+
+    /// <summary>What it keeps between steps, each laid out as <see cref="ParameterSet.Values"/>.</summary>
+    public IReadOnlyList<(string Name, Tensor State)> States => states;
+
+    /// <summary>What it updates.</summary>
+    private protected ParameterSet Parameters { get; }
+
+    /// <summary>[2]: the gradient norm and the clipping factor.</summary>
+    private protected Tensor Clip { get; }
+
+    /// <summary>The optimiser that a run's options ask for.</summary>
+    public static Optimizer Create(RunOptions options, ParameterSet parameters, Workspace workspace)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return options.Optimizer switch
+        {
+            OptimizerKind.Sgd => new SgdOptimizer(options, parameters, workspace),
+            OptimizerKind.AdamW => new AdamWOptimizer(options, parameters, workspace),
+            _ => throw new ArgumentException($"no optimiser {options.Optimizer}", nameof(options)),
+        };
+    }
+
+    /// <summary>One step with the gradients that stand in the parameter set; queued, not waited for.</summary>
+    /// <param name="step">The number of this step in the run, from 1.</param>
+    /// <param name="learningRate">The step size.</param>
+    public void Step(int step, double learningRate)
+    {
+        workspace.Reserve(norm.WorkspaceFor(Parameters.Gradients.Length));
+        norm.Compute(Parameters.Gradients, maxNorm, Clip, workspace);
+        Update(step, (float)learningRate);
+    }
+
+    /// <summary>Waits for the gradient norm, before clipping, of the last step; not finite means that the step changed nothing.</summary>
+    public double ReadGradientNorm()
+    {
+        Span<float> values = stackalloc float[2];
+        Clip.CopyTo(values);
+        return values[0];
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose()
+    {
+        Clip.Dispose();
+        foreach ((_, Tensor state) in states)
+            state.Dispose();
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Updates the parameters, by the clipped gradients.</summary>
+    private protected abstract void Update(int step, float learningRate);
+
+    /// <summary>A zeroed tensor as long as all parameters, kept between steps.</summary>
+    private protected Tensor DeclareState(string name)
+    {
+        Tensor state = Parameters.Engine.Allocate(Parameters.Values.Shape);
+        states.Add((name, state));
+        return state;
+    }
+
+    private sealed class SgdOptimizer : Optimizer
+    {
+        private readonly RunOptions options;
+        private readonly Sgd sgd;
+        private readonly Tensor velocity;
+
+        public SgdOptimizer(RunOptions options, ParameterSet parameters, Workspace workspace)
+            : base(parameters, options.MaxNorm, workspace)
+        {
+            this.options = options;
+            sgd = Sgd.On(parameters.Engine);
+            velocity = DeclareState("momentum_buffer");
+        }
+
+        private protected override void Update(int step, float learningRate) => sgd.Step(
+            new SgdOptions(learningRate, (float)options.Momentum, (float)options.WeightDecay, Nesterov: options.Momentum > 0),
+            Clip, Parameters.Gradients, Parameters.Values, velocity);
+    }
+
+    private sealed class AdamWOptimizer : Optimizer
+    {
+        private readonly RunOptions options;
+        private readonly AdamW adamW;
+        private readonly Tensor firstMoment;
+        private readonly Tensor secondMoment;
+
+        public AdamWOptimizer(RunOptions options, ParameterSet parameters, Workspace workspace)
+            : base(parameters, options.MaxNorm, workspace)
+        {
+            this.options = options;
+            adamW = AdamW.On(parameters.Engine);
+            firstMoment = DeclareState("exp_avg");
+            secondMoment = DeclareState("exp_avg_sq");
+        }
+
+        private protected override void Update(int step, float learningRate) => adamW.Step(
+            new AdamWOptions(learningRate, WeightDecay: (float)options.WeightDecay), step,
+            Clip, Parameters.Gradients, Parameters.Values, firstMoment, secondMoment);
+    }
+}

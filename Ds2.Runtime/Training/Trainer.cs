@@ -1,0 +1,229 @@
+using System.Diagnostics;
+using Ds2.Runtime.Data;
+using Ds2.Runtime.Layers;
+using Ds2.Runtime.Model;
+
+namespace Ds2.Runtime.Training;
+
+/// <summary>What a training step came to.</summary>
+/// <param name="Epoch">The epoch, from 0.</param>
+/// <param name="Batch">The batch's number in the epoch, from 1.</param>
+/// <param name="BatchesPerEpoch">Batches of an epoch.</param>
+/// <param name="Loss">The mean loss of the batch's feasible utterances, nats.</param>
+/// <param name="GradientNorm">Before clipping.</param>
+/// <param name="LearningRate">The step size.</param>
+/// <param name="Infeasible">Utterances whose text did not fit.</param>
+/// <param name="AudioSeconds">Audio of the batch.</param>
+/// <param name="Seconds">Time for the step, loading included.</param>
+public readonly record struct BatchReport(
+    int Epoch, int Batch, int BatchesPerEpoch, double Loss, double GradientNorm, double LearningRate, int Infeasible,
+    double AudioSeconds, double Seconds);
+
+/// <summary>How a run ended.</summary>
+/// <param name="TargetReached">Whether the word error rate reached the target.</param>
+/// <param name="Interrupted">Whether it was asked to stop before its end.</param>
+/// <param name="Best">The epoch with the lowest word error rate; null before the first evaluation.</param>
+/// <param name="State">Where it stands.</param>
+/// <param name="Checkpoint">The last checkpoint.</param>
+public sealed record TrainingResult(bool TargetReached, bool Interrupted, EpochReport? Best, TrainingState State, string Checkpoint);
+
+/// <summary>Told what happens in a run; each method returns quickly.</summary>
+public interface ITrainingObserver
+{
+    /// <summary>A step is done.</summary>
+    void OnBatch(BatchReport report);
+
+    /// <summary>An evaluation goes on.</summary>
+    /// <param name="done">Utterances done.</param>
+    /// <param name="total">Utterances in all.</param>
+    void OnEvaluating(int done, int total);
+
+    /// <summary>An epoch is done and evaluated.</summary>
+    void OnEpoch(EpochReport report, EvaluationResult evaluation);
+}
+
+/// <summary>Where a run keeps its checkpoints and how often.</summary>
+/// <param name="Folder">The folder: <c>latest.safetensors</c> and <c>best.safetensors</c> are written there.</param>
+/// <param name="Interval">The least time between two checkpoints within an epoch; the end of an epoch always writes one.</param>
+public sealed record CheckpointPolicy(string Folder, TimeSpan Interval)
+{
+    /// <summary>The last state of the run.</summary>
+    public string Latest => Path.Combine(Folder, "latest.safetensors");
+
+    /// <summary>The state after the epoch with the lowest word error rate.</summary>
+    public string Best => Path.Combine(Folder, "best.safetensors");
+}
+
+/// <summary>Trains a model until its word error rate on the validation set reaches the target or the last epoch is done.</summary>
+public sealed class Trainer : IDisposable
+{
+    private readonly RunOptions options;
+    private readonly DeepSpeech2 model;
+    private readonly Optimizer optimizer;
+    private readonly CtcCriterion criterion;
+    private readonly Evaluator evaluator;
+    private readonly GrowingTensor features;
+    private readonly BatchLoader training;
+    private readonly BatchLoader validation;
+    private readonly CheckpointPolicy checkpoints;
+    private readonly ITrainingObserver observer;
+    private readonly int batchesPerEpoch;
+    private readonly TrainingState state;
+
+    /// <summary>A run at its start, or where a checkpoint left it.</summary>
+    /// <param name="options">The run's options; at a resumed run they may differ from the checkpoint's in what does not shape the model.</param>
+    /// <param name="model">The model; the caller owns it.</param>
+    /// <param name="training">Training batches; the caller owns it.</param>
+    /// <param name="validation">Validation batches; the caller owns it.</param>
+    /// <param name="checkpoints">Where checkpoints go.</param>
+    /// <param name="observer">Told what happens.</param>
+    /// <param name="maxBatches">An epoch ends after so many batches; null for all.</param>
+    /// <param name="resume">The checkpoint to go on from; null to start.</param>
+    /// <exception cref="InputException">The checkpoint is of another model.</exception>
+    public Trainer(
+        RunOptions options, DeepSpeech2 model, BatchLoader training, BatchLoader validation, CheckpointPolicy checkpoints,
+        ITrainingObserver observer, int? maxBatches = null, Checkpoint? resume = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(training);
+        this.options = options;
+        this.model = model;
+        this.training = training;
+        this.validation = validation;
+        this.checkpoints = checkpoints;
+        this.observer = observer;
+        batchesPerEpoch = Math.Min(training.BatchesPerEpoch, maxBatches ?? int.MaxValue);
+        optimizer = Optimizer.Create(options, model.Parameters, model.Workspace);
+        criterion = new CtcCriterion(model.Engine, Alphabet.English.Blank, model.Workspace);
+        evaluator = new Evaluator(model, Alphabet.English);
+        features = new GrowingTensor(model.Engine);
+        state = resume?.State ?? new TrainingState();
+        resume?.Restore(model, optimizer);
+    }
+
+    /// <summary>Trains until the target, the last epoch, or the interruption; a checkpoint is written in each case.</summary>
+    /// <param name="interruption">Asks the run to finish its batch, save, and return.</param>
+    public TrainingResult Run(CancellationToken interruption = default)
+    {
+        bool targetReached = HasReachedTarget(state.History.LastOrDefault());
+        while (!targetReached && state.Epoch < options.Epochs)
+        {
+            if (!TrainEpoch(interruption) || Evaluate(interruption) is not { } report)
+            {
+                Save(checkpoints.Latest);
+                return Result(targetReached: false, interrupted: true);
+            }
+
+            targetReached = HasReachedTarget(report);
+        }
+
+        return Result(targetReached, interrupted: false);
+    }
+
+    /// <summary>Gives the run's memory back; model and loaders stay.</summary>
+    public void Dispose()
+    {
+        optimizer.Dispose();
+        criterion.Dispose();
+        evaluator.Dispose();
+        features.Dispose();
+    }
+
+    /// <summary>The rest of the current epoch's batches; false if it was interrupted.</summary>
+    private bool TrainEpoch(CancellationToken interruption)
+    {
+        if (state.Batch >= batchesPerEpoch)
+            return true;
+        long lastSave = Stopwatch.GetTimestamp();
+        long start = Stopwatch.GetTimestamp();
+        foreach (Batch batch in training.Epoch(state.Epoch, state.Batch))
+        {
+            BatchReport report = Step(batch, start);
+            start = Stopwatch.GetTimestamp();
+            observer.OnBatch(report);
+            if (state.Batch >= batchesPerEpoch)
+                break;
+            if (interruption.IsCancellationRequested)
+                return false;
+            if (Stopwatch.GetElapsedTime(lastSave) >= checkpoints.Interval)
+            {
+                Save(checkpoints.Latest);
+                lastSave = Stopwatch.GetTimestamp();
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>One batch: forward, loss, backward, update. The host waits once, for the loss.</summary>
+    private BatchReport Step(Batch batch, long start)
+    {
+        double learningRate = LearningRate;
+        CtcLosses losses = new([], 0, batch.Utterances.Count);
+        double gradientNorm = 0;
+        if (model.OutputFrames(batch.MaxFrames) > 0)
+        {
+            Tensor x = features.As(new Shape(batch.Utterances.Count, 1, batch.Rows, batch.MaxFrames));
+            x.CopyFrom(batch.Features.AsSpan(0, x.Length));
+            Sequence logits = model.Forward(x, batch.Frames, training: true);
+            criterion.Forward(logits, [.. batch.Utterances.Select(utterance => utterance.Labels)]);
+            model.Parameters.ZeroGradients();
+            model.Backward(criterion.Backward());
+            optimizer.Step(state.Steps + 1, learningRate);
+            losses = criterion.Read();
+            gradientNorm = optimizer.ReadGradientNorm();
+        }
+
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        if (double.IsFinite(gradientNorm))
+            state.Steps++;
+        else
+            state.SkippedSteps++;
+        state.Batch++;
+        state.LossSum += losses.Mean;
+        state.Infeasible += losses.Infeasible;
+        state.AudioSeconds += batch.AudioSeconds;
+        state.EpochSeconds += seconds;
+        state.TotalSeconds += seconds;
+        return new BatchReport(
+            state.Epoch, state.Batch, batchesPerEpoch, losses.Mean, gradientNorm, learningRate, losses.Infeasible, batch.AudioSeconds, seconds);
+    }
+
+    /// <summary>Evaluates the epoch, turns to the next, and saves; null if it was interrupted.</summary>
+    private EpochReport? Evaluate(CancellationToken interruption)
+    {
+        long start = Stopwatch.GetTimestamp();
+        EvaluationResult evaluation;
+        try
+        {
+            int total = validation.UtteranceCount;
+            evaluation = evaluator.Run(validation, done => observer.OnEvaluating(done, total), interruption);
+        }
+        catch (OperationCanceledException)
+        {
+            return null;
+        }
+
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        state.TotalSeconds += seconds;
+        var report = new EpochReport(
+            state.Epoch, state.LossSum / state.Batch, LearningRate, evaluation.Rates.Wer, evaluation.Rates.WerUtterance, evaluation.Rates.Cer,
+            state.Infeasible, state.SkippedSteps, state.EpochSeconds + seconds, state.AudioSeconds / Math.Max(state.EpochSeconds, 1e-9));
+        bool best = state.History.TrueForAll(other => report.Wer < other.Wer);
+        state.EndEpoch(report);
+        if (best)
+            Save(checkpoints.Best);
+        Save(checkpoints.Latest);
+        observer.OnEpoch(report, evaluation);
+        return report;
+    }
+
+    private double LearningRate => options.Lr / Math.Pow(options.Anneal, state.Epoch);
+
+    private bool HasReachedTarget(EpochReport? report) => report is not null && report.Wer <= options.TargetWer;
+
+    private void Save(string path) => Checkpoint.Save(path, options, state, model, optimizer);
+
+    private TrainingResult Result(bool targetReached, bool interrupted) =>
+        new(targetReached, interrupted, state.History.MinBy(report => report.Wer), state, checkpoints.Latest);
+}

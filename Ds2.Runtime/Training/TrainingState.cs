@@ -1,0 +1,64 @@
+namespace Ds2.Runtime.Training;
+
+/// <summary>What an epoch came to.</summary>
+/// <param name="Epoch">Its number, from 0.</param>
+/// <param name="Loss">The mean training loss of its batches, nats an utterance.</param>
+/// <param name="LearningRate">Its learning rate.</param>
+/// <param name="Wer">Corpus word error rate on the validation set, percent: the one that decides.</param>
+/// <param name="WerUtterance">Mean of the utterances' word error rates, percent.</param>
+/// <param name="Cer">Corpus character error rate, percent.</param>
+/// <param name="Infeasible">Training utterances whose text did not fit their frames; they did not count.</param>
+/// <param name="SkippedSteps">Steps left out because the gradient was not finite.</param>
+/// <param name="Seconds">Time for its training and evaluation.</param>
+/// <param name="AudioSecondsPerSecond">Seconds of training audio a second of training.</param>
+public sealed record EpochReport(
+    int Epoch, double Loss, double LearningRate, double Wer, double WerUtterance, double Cer, int Infeasible, int SkippedSteps,
+    double Seconds, double AudioSecondsPerSecond);
+
+/// <summary>Where a run stands: with parameters, statistics and optimiser state, all that it takes to go on as if it had never stopped.</summary>
+/// <remarks>The order of batches is a function of seed and epoch alone, so that position and seed are the whole state of the random source.</remarks>
+public sealed record TrainingState
+{
+    /// <summary>The current epoch, from 0.</summary>
+    public int Epoch { get; set; }
+
+    /// <summary>Batches of the current epoch that are done.</summary>
+    public int Batch { get; set; }
+
+    /// <summary>Optimiser steps of the whole run.</summary>
+    public int Steps { get; set; }
+
+    /// <summary>The sum of the current epoch's batch losses.</summary>
+    public double LossSum { get; set; }
+
+    /// <summary>Infeasible utterances of the current epoch.</summary>
+    public int Infeasible { get; set; }
+
+    /// <summary>Steps of the current epoch that were left out.</summary>
+    public int SkippedSteps { get; set; }
+
+    /// <summary>Audio of the current epoch's batches.</summary>
+    public double AudioSeconds { get; set; }
+
+    /// <summary>Time spent on the current epoch.</summary>
+    public double EpochSeconds { get; set; }
+
+    /// <summary>Time spent on the whole run.</summary>
+    public double TotalSeconds { get; set; }
+
+    /// <summary>The epochs that are done.</summary>
+    public List<EpochReport> History { get; init; } = [];
+
+    /// <summary>Turns to the next epoch.</summary>
+    public void EndEpoch(EpochReport report)
+    {
+        History.Add(report);
+        Epoch++;
+        Batch = 0;
+        LossSum = 0;
+        Infeasible = 0;
+        SkippedSteps = 0;
+        AudioSeconds = 0;
+        EpochSeconds = 0;
+    }
+}

@@ -1,0 +1,79 @@
+using System.CommandLine;
+using Ds2.Kernels.Engines;
+using Ds2.Runtime;
+
+namespace Ds2.Train.Commands;
+
+/// <summary>The commands and the options that several of them share.</summary>
+internal static class CommandLine
+{
+    /// <summary>All commands; without one, <c>train</c> runs.</summary>
+    public static RootCommand Create()
+    {
+        var root = new RootCommand(
+            """
+            Ds2 trains DeepSpeech2 speech recognition with kernels written by hand.
+
+            Examples:
+              Ds2.Train                                                       train the small preset on the built-in corpus
+              Ds2.Train prepare --source LibriSpeech --out data               WAV files, texts and manifests from LibriSpeech
+              Ds2.Train train --preset mlperf --train-manifest data/libri_train_manifest.csv --val-manifest data/libri_val_manifest.csv --out runs/mlperf
+              Ds2.Train train --out runs/mlperf --resume auto                 go on where it stopped
+              Ds2.Train evaluate --checkpoint runs/mlperf/best.safetensors --manifest data/libri_test_manifest.csv
+
+            Exit codes: 0 done, 2 usage or bad input, 1 anything else, 130 interrupted.
+            """);
+        Command train = TrainCommand.Create();
+        TrainCommand.MakeDefault(root);
+        root.Subcommands.Add(train);
+        root.Subcommands.Add(EvaluateCommand.Create());
+        root.Subcommands.Add(PrepareCommand.Create());
+        root.Subcommands.Add(FeaturesCommand.Create());
+        root.Subcommands.Add(DevicesCommand.Create());
+        return root;
+    }
+
+    /// <summary><c>--device</c>.</summary>
+    public static Option<DeviceKind> Device()
+    {
+        var option = new Option<DeviceKind>("--device")
+        {
+            Description = "auto (CUDA, else host), cuda, opencl, host or emulated",
+            DefaultValueFactory = _ => DeviceKind.Auto,
+            HelpName = "auto|cuda|opencl|host|emulated",
+        };
+        return option;
+    }
+
+    /// <summary><c>--threads</c>.</summary>
+    public static Option<int> Threads() => Bounded("--threads", "threads of the host engine; 0 for one per core", 0, 0);
+
+    /// <summary><c>--json</c>.</summary>
+    public static Option<bool> Json() => new("--json") { Description = "one JSON object a line on stdout, nothing else there" };
+
+    /// <summary>An integer option with a smallest value.</summary>
+    public static Option<int> Bounded(string name, string description, int value, int minimum)
+    {
+        var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => value, HelpName = "N" };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && result.GetValueOrDefault<int>() < minimum)
+                result.AddError($"{name} must be at least {minimum}");
+        });
+        return option;
+    }
+
+    /// <summary>The engine asked for.</summary>
+    /// <exception cref="InputException">It was asked for by name and is absent.</exception>
+    public static Ds2.Kernels.Contract.IEngine CreateEngine(DeviceKind kind, int threads)
+    {
+        try
+        {
+            return EngineFactory.Create(kind, threads);
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new InputException($"--device {kind.ToString().ToLowerInvariant()}: {exception.Message}", exception);
+        }
+    }
+}

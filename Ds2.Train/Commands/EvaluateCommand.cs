@@ -1,0 +1,80 @@
+using System.CommandLine;
+using Ds2.Kernels.Contract;
+using Ds2.Kernels.Engines;
+using Ds2.Runtime.Data;
+using Ds2.Runtime.Model;
+using Ds2.Runtime.Training;
+using Ds2.Train.Reporting;
+using Spectre.Console;
+
+namespace Ds2.Train.Commands;
+
+/// <summary><c>evaluate</c>: error rates of a checkpoint on a manifest.</summary>
+internal static class EvaluateCommand
+{
+    public static Command Create()
+    {
+        var checkpoint = new Option<string>("--checkpoint") { Description = "a checkpoint of a training run", Required = true, HelpName = "FILE" };
+        var manifest = new Option<string>("--manifest") { Description = "lines 'audio path,text path'", Required = true, HelpName = "FILE" };
+        var transcripts = new Option<string?>("--transcripts")
+        {
+            Description = "write id, reference and hypothesis of every utterance there, tab-separated",
+            HelpName = "FILE",
+        };
+        Option<int> batch = CommandLine.Bounded("--batch", "utterances at a time", 8, 1);
+        Option<DeviceKind> device = CommandLine.Device();
+        Option<int> threads = CommandLine.Threads();
+        Option<bool> json = CommandLine.Json();
+        var command = new Command("evaluate", "Word and character error rates of a checkpoint on a manifest.")
+        {
+            checkpoint, manifest, transcripts, batch, device, threads, json,
+        };
+        command.SetAction(parsed => Run(
+            parsed.GetRequiredValue(checkpoint), parsed.GetRequiredValue(manifest), parsed.GetValue(transcripts), parsed.GetValue(batch),
+            parsed.GetValue(device), parsed.GetValue(threads), parsed.GetValue(json)));
+        return command;
+    }
+
+    private static int Run(
+        string checkpointPath, string manifest, string? transcriptsPath, int batch, DeviceKind device, int threads, bool json)
+    {
+        using var interruption = new Interruption();
+        using Checkpoint checkpoint = Checkpoint.Open(checkpointPath);
+        Corpus corpus = Corpus.Load(manifest, Alphabet.English);
+        using IEngine engine = CommandLine.CreateEngine(device, threads);
+        using DeepSpeech2 model = checkpoint.RestoreModel(engine);
+        using var loader = new BatchLoader(corpus, checkpoint.Options.Features, batch, BatchOrder.Sorted, seed: 0);
+        using var evaluator = new Evaluator(model, Alphabet.English);
+        Action<int>? progress = json || !AnsiConsole.Profile.Capabilities.Interactive
+            ? null
+            : done => Console.Error.Write($"\r{done}/{corpus.Utterances.Count} utterances ");
+        EvaluationResult result = evaluator.Run(loader, progress, interruption.Token);
+        if (progress is not null)
+            Console.Error.WriteLine();
+        if (transcriptsPath is not null)
+        {
+            File.WriteAllLines(
+                transcriptsPath,
+                result.Transcripts.Select(transcript => $"{transcript.Id}\t{transcript.Reference}\t{transcript.Hypothesis}"));
+        }
+
+        if (json)
+        {
+            JsonLines.Write(new
+            {
+                Event = "result",
+                result.Rates.Wer,
+                result.Rates.WerUtterance,
+                result.Rates.Cer,
+                Utterances = result.Transcripts.Count,
+            });
+        }
+        else
+        {
+            Console.WriteLine($"{result.Transcripts.Count} utterances of {manifest} on {engine.Name}");
+            Console.WriteLine($"WER {result.Rates.Wer:F2} %, mean of utterances {result.Rates.WerUtterance:F2} %, CER {result.Rates.Cer:F2} %");
+        }
+
+        return 0;
+    }
+}

@@ -1,0 +1,163 @@
+using System.CommandLine;
+using Ds2.Kernels.Contract;
+using Ds2.Kernels.Engines;
+using Ds2.Runtime;
+using Ds2.Runtime.Data;
+using Ds2.Runtime.Features;
+using Ds2.Runtime.Model;
+using Ds2.Runtime.Training;
+using Ds2.Train.Reporting;
+
+namespace Ds2.Train.Commands;
+
+/// <summary><c>train</c>, the default command: trains until the target word error rate or the last epoch.</summary>
+internal static class TrainCommand
+{
+    private const int Interrupted = 130;
+    private const string ResumeAuto = "auto";
+
+    private static readonly Option<string?> Preset = new("--preset")
+    {
+        Description = "mini (the built-in corpus in minutes; the default), mlperf (the benchmark's model) or ds2 (5 bidirectional layers)",
+        HelpName = "mini|mlperf|ds2",
+    };
+
+    private static readonly Option<string?> Params = new("--params") { Description = "a JSON object of parameters, on top of the preset", HelpName = "FILE" };
+
+    private static readonly Option<string[]> Set = new("--set")
+    {
+        Description = $"change a parameter: {string.Join(", ", RunOptions.Names)}",
+        HelpName = "name=value",
+        DefaultValueFactory = _ => [],
+    };
+
+    private static readonly Option<string?> TrainManifest = new("--train-manifest")
+    {
+        Description = "lines 'audio path,text path'; audio may be WAV, FLAC, or MFCCs as .npy or .mfc",
+        HelpName = "FILE",
+    };
+
+    private static readonly Option<string?> ValManifest = new("--val-manifest") { Description = "the validation set, likewise", HelpName = "FILE" };
+
+    private static readonly Option<string?> Out = new("--out")
+    {
+        Description = "folder of the run: checkpoints and options (default: runs/PRESET-DATE-TIME)",
+        HelpName = "DIR",
+    };
+
+    private static readonly Option<string?> Resume = new("--resume")
+    {
+        Description = "go on from a checkpoint; auto: from the latest in --out, or start if there is none",
+        HelpName = "auto|FILE",
+    };
+
+    private static readonly Option<double?> TargetWer = new("--target-wer") { Description = "word error rate in percent that ends the run", HelpName = "WER" };
+    private static readonly Option<int?> Epochs = new("--epochs") { Description = "epochs at most", HelpName = "N" };
+    private static readonly Option<int?> MaxBatches = new("--max-batches") { Description = "an epoch ends after N batches: for trials", HelpName = "N" };
+    private static readonly Option<int?> Seed = new("--seed") { Description = "of initial values and the order of batches", HelpName = "N" };
+
+    private static readonly Option<int> CheckpointMinutes =
+        CommandLine.Bounded("--checkpoint-minutes", "time between checkpoints within an epoch", 10, 0);
+
+    private static readonly Option<DeviceKind> Device = CommandLine.Device();
+    private static readonly Option<int> Threads = CommandLine.Threads();
+    private static readonly Option<bool> Json = CommandLine.Json();
+
+    public static Command Create()
+    {
+        var command = new Command("train", "Train until the target word error rate or the last epoch (the default command).");
+        MakeDefault(command);
+        return command;
+    }
+
+    /// <summary>Gives a command the options and the action of <c>train</c>.</summary>
+    public static void MakeDefault(Command command)
+    {
+        Option[] all =
+        [
+            Preset, Params, Set, TrainManifest, ValManifest, Out, Resume, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes, Device, Threads, Json,
+        ];
+        foreach (Option option in all)
+            command.Options.Add(option);
+        command.SetAction(Run);
+    }
+
+    private static int Run(ParseResult parsed)
+    {
+        using var interruption = new Interruption();
+        string folder = parsed.GetValue(Out) ?? Path.Combine("runs", $"{parsed.GetValue(Preset) ?? "mini"}-{DateTime.Now:yyyyMMdd-HHmmss}");
+        var checkpoints = new CheckpointPolicy(folder, TimeSpan.FromMinutes(parsed.GetValue(CheckpointMinutes)));
+        using Checkpoint? resume = OpenCheckpoint(parsed.GetValue(Resume), checkpoints);
+        RunOptions options = Options(parsed, resume);
+        if (parsed.GetValue(MaxBatches) is < 1)
+            throw new InputException("--max-batches must be at least 1");
+        (Corpus training, Corpus validation) = LoadCorpora(parsed.GetValue(TrainManifest), parsed.GetValue(ValManifest));
+        using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(Device), parsed.GetValue(Threads));
+        using var model = new DeepSpeech2(options.ModelFor(new FeatureExtractor(options.Features).Rows, Alphabet.English.Size), engine, options.Seed);
+        Directory.CreateDirectory(folder);
+        File.WriteAllText(Path.Combine(folder, "options.json"), options.ToJson() + "\n");
+
+        using IRunReporter reporter = parsed.GetValue(Json) ? new JsonReporter() : new ConsoleReporter();
+        using var trainingBatches = new BatchLoader(training, options.Features, options.Batch, options.Order, options.Seed);
+        using var validationBatches = new BatchLoader(validation, options.Features, options.Batch, BatchOrder.Sorted, options.Seed);
+        using var trainer = new Trainer(
+            options, model, trainingBatches, validationBatches, checkpoints, reporter, parsed.GetValue(MaxBatches), resume);
+        reporter.Start(options, model, training, validation, folder, resume?.State);
+        TrainingResult result = trainer.Run(interruption.Token);
+        reporter.End(result);
+        return result.Interrupted ? Interrupted : 0;
+    }
+
+    /// <summary>Preset, file, settings and single options, each on top of the one before; a resumed run starts from its own options.</summary>
+    private static RunOptions Options(ParseResult parsed, Checkpoint? resume)
+    {
+        string? preset = parsed.GetValue(Preset);
+        RunOptions options = resume is not null && preset is null ? resume.Options
+            : RunOptions.Presets.TryGetValue(preset ?? "mini", out RunOptions? named) ? named
+            : throw new InputException($"--preset: '{preset}' is unknown; the presets are {string.Join(", ", RunOptions.Presets.Keys)}");
+        if (parsed.GetValue(Params) is { } file)
+        {
+            if (!File.Exists(file))
+                throw new InputException($"{file}: no such file (--params)");
+            options = RunOptions.Parse(File.ReadAllText(file), file, options);
+        }
+
+        foreach (string setting in parsed.GetValue(Set) ?? [])
+        {
+            int equals = setting.IndexOf('=', StringComparison.Ordinal);
+            if (equals < 1)
+                throw new InputException($"--set {setting}: expected name=value");
+            options = options.With(setting[..equals], setting[(equals + 1)..]);
+        }
+
+        if (parsed.GetValue(TargetWer) is { } target)
+            options = options with { TargetWer = target };
+        if (parsed.GetValue(Epochs) is { } epochs)
+            options = epochs >= 1 ? options with { Epochs = epochs } : throw new InputException("--epochs must be at least 1");
+        return parsed.GetValue(Seed) is { } seed ? options with { Seed = seed } : options;
+    }
+
+    private static Checkpoint? OpenCheckpoint(string? resume, CheckpointPolicy checkpoints)
+    {
+        if (resume is null)
+        {
+            return File.Exists(checkpoints.Latest)
+                ? throw new InputException($"{checkpoints.Folder}: holds a run already; go on with --resume auto, or name another --out")
+                : null;
+        }
+
+        if (resume == ResumeAuto)
+            return File.Exists(checkpoints.Latest) ? Checkpoint.Open(checkpoints.Latest) : null;
+        return Checkpoint.Open(resume);
+    }
+
+    private static (Corpus Training, Corpus Validation) LoadCorpora(string? training, string? validation)
+    {
+        if (training is null != validation is null)
+            throw new InputException("--train-manifest and --val-manifest go together; without both, the built-in corpus is used");
+        string builtIn = Path.Combine(AppContext.BaseDirectory, "MiniCorpus");
+        training ??= Path.Combine(builtIn, "train_manifest.csv");
+        validation ??= Path.Combine(builtIn, "val_manifest.csv");
+        return (Corpus.Load(training, Alphabet.English), Corpus.Load(validation, Alphabet.English));
+    }
+}

@@ -1,0 +1,152 @@
+using System.Diagnostics;
+using Ds2.Runtime.Data;
+using Ds2.Runtime.Model;
+using Ds2.Runtime.Training;
+using Spectre.Console;
+
+namespace Ds2.Train.Reporting;
+
+/// <summary>A run for people: options and layers first, then a live line, then a row and a few transcripts after every epoch.</summary>
+internal sealed class ConsoleReporter : IRunReporter
+{
+    private const int TranscriptsShown = 3;
+    private static readonly TimeSpan TerminalInterval = TimeSpan.FromSeconds(0.2);
+    private static readonly TimeSpan LogInterval = TimeSpan.FromSeconds(20);
+
+    private readonly bool terminal = AnsiConsole.Profile.Capabilities.Interactive && !Console.IsOutputRedirected;
+    private long lastLine;
+    private int lineLength;
+    private int epochs;
+    private double secondsPerAudioSecond;
+    private double epochAudioSeconds;
+    private double audioDone;
+    private int currentEpoch = -1;
+    private string folder = "";
+
+    public void Start(RunOptions options, DeepSpeech2 model, Corpus training, Corpus validation, string folder, TrainingState? resumed)
+    {
+        this.folder = folder;
+        epochs = options.Epochs;
+        epochAudioSeconds = training.TotalSeconds;
+        AnsiConsole.MarkupLine("[bold]Ds2[/]");
+        Console.WriteLine(options.ToJson());
+        Console.WriteLine($"device      {model.Engine.Name}");
+        Console.WriteLine($"training    {training.Utterances.Count} utterances, {training.TotalSeconds / 3600:F2} h");
+        Console.WriteLine($"validation  {validation.Utterances.Count} utterances, {validation.TotalSeconds / 3600:F2} h");
+        Console.WriteLine($"run         {folder}");
+        if (resumed is not null)
+            Console.WriteLine($"resumed     epoch {resumed.Epoch + 1}, after {resumed.Batch} batches");
+        WriteLayers(options, model, training);
+    }
+
+    public void OnBatch(BatchReport report)
+    {
+        if (report.Epoch != currentEpoch)
+        {
+            currentEpoch = report.Epoch;
+            audioDone = epochAudioSeconds * (report.Batch - 1) / report.BatchesPerEpoch;
+        }
+
+        audioDone += report.AudioSeconds;
+        double rate = report.Seconds / Math.Max(report.AudioSeconds, 1e-9);
+        secondsPerAudioSecond = secondsPerAudioSecond == 0 ? rate : 0.95 * secondsPerAudioSecond + 0.05 * rate;
+        bool last = report.Batch == report.BatchesPerEpoch;
+        if (!Due(terminal ? TerminalInterval : LogInterval) && !(terminal && last))
+            return;
+        double left = Math.Max(epochAudioSeconds - audioDone, 0) * secondsPerAudioSecond;
+        Line(
+            $"epoch {report.Epoch + 1}/{epochs}  batch {report.Batch}/{report.BatchesPerEpoch}  loss {report.Loss:F2}  "
+            + $"|gradient| {report.GradientNorm:F1}  {1 / secondsPerAudioSecond:F1} audio s/s  {Duration(left)} left in epoch");
+    }
+
+    public void OnEvaluating(int done, int total)
+    {
+        if (terminal && (Due(TerminalInterval) || done == total))
+            Line($"epoch {currentEpoch + 1}/{epochs}  evaluating {done}/{total}");
+    }
+
+    public void OnEpoch(EpochReport report, EvaluationResult evaluation)
+    {
+        EndLine();
+        AnsiConsole.MarkupLine(
+            $"[bold]epoch {report.Epoch + 1}[/]  loss {report.Loss:F3}  [bold]WER {report.Wer:F2} %[/]  utterance WER {report.WerUtterance:F2} %  "
+            + $"CER {report.Cer:F2} %  lr {report.LearningRate:G3}  {report.AudioSecondsPerSecond:F1} audio s/s  {Duration(report.Seconds)}");
+        if (report.Infeasible > 0)
+            Console.WriteLine($"  {report.Infeasible} utterances did not count: their text has more labels than they have output frames");
+        if (report.SkippedSteps > 0)
+            Console.WriteLine($"  {report.SkippedSteps} steps were left out: the gradient was not finite");
+        int stride = Math.Max(evaluation.Transcripts.Count / TranscriptsShown, 1);
+        foreach (Transcript transcript in evaluation.Transcripts.Where((_, i) => i % stride == stride / 2).Take(TranscriptsShown))
+        {
+            Console.WriteLine($"    said   {transcript.Reference}");
+            Console.WriteLine($"    heard  {transcript.Hypothesis}");
+        }
+    }
+
+    public void End(TrainingResult result)
+    {
+        EndLine();
+        string outcome = result.Interrupted ? "interrupted; go on with --resume auto"
+            : result.TargetReached ? "target reached" : "last epoch done, target not reached";
+        string best = result.Best is null ? "" : $", best WER {result.Best.Wer:F2} % after epoch {result.Best.Epoch + 1}";
+        Console.WriteLine($"{outcome}{best}, {Duration(result.State.TotalSeconds)} of training and evaluation");
+        Console.WriteLine($"checkpoints {folder}");
+    }
+
+    public void Dispose() => EndLine();
+
+    private static string Duration(double seconds)
+    {
+        TimeSpan time = TimeSpan.FromSeconds(Math.Round(seconds));
+        return time.TotalHours >= 1 ? $"{(int)time.TotalHours}:{time:mm\\:ss}" : $"{time:m\\:ss}";
+    }
+
+    private static void WriteLayers(RunOptions options, DeepSpeech2 model, Corpus training)
+    {
+        Utterance longest = training.Utterances[^1];
+        int frames = Math.Max((int)Math.Round(longest.Seconds * 100) + 1, model.MinimumFrames);
+        var table = new Table().Border(TableBorder.Rounded)
+            .AddColumn("layer").AddColumn("what").AddColumn("output").AddColumn(new TableColumn("parameters").RightAligned());
+        table.AddRow("", "features", Markup.Escape($"[{options.Batch}, 1, {model.Options.InputRows}, {frames}]"), "");
+        foreach (LayerSummary layer in model.Summarize(options.Batch, frames))
+        {
+            table.AddRow(
+                layer.Name, Markup.Escape(layer.Description), Markup.Escape(layer.Output.ToString()),
+                layer.Parameters == 0 ? "" : $"{layer.Parameters:N0}");
+        }
+
+        table.AddRow("", "", "", $"[bold]{model.Parameters.Count:N0}[/]");
+        table.Caption($"output shapes for a batch of the longest utterances, {longest.Seconds:F1} s");
+        AnsiConsole.Write(table);
+    }
+
+    private bool Due(TimeSpan interval)
+    {
+        if (lastLine != 0 && Stopwatch.GetElapsedTime(lastLine) < interval)
+            return false;
+        lastLine = Stopwatch.GetTimestamp();
+        return true;
+    }
+
+    /// <summary>On a terminal the line is overwritten by the next; in a log each stays.</summary>
+    private void Line(string text)
+    {
+        if (!terminal)
+        {
+            Console.WriteLine(text);
+            return;
+        }
+
+        int width = Math.Max(Console.WindowWidth - 1, 20);
+        text = text.Length > width ? text[..width] : text;
+        Console.Write("\r" + text.PadRight(lineLength));
+        lineLength = text.Length;
+    }
+
+    private void EndLine()
+    {
+        if (lineLength > 0)
+            Console.WriteLine();
+        lineLength = 0;
+    }
+}
