@@ -1,0 +1,120 @@
+using Ds2.Runtime.Layers;
+using Ds2.Runtime.Model;
+using Ds2.Tests.Engines;
+
+namespace Ds2.Tests.Model;
+
+[TestFixtureSource(typeof(TestEngines), nameof(TestEngines.Names))]
+public sealed class DeepSpeech2Tests(string engineName)
+{
+    private readonly IEngine engine = TestEngines.Get(engineName);
+
+    /// <summary>Central differences of the whole model's loss along each parameter's own gradient, and along a random direction.</summary>
+    /// <remarks>
+    /// The loss is fp32, of size 30: it is good to about 1e-5, and a step that changes it by 0.05 or so gives the derivative to 3 digits; Hardtanh's
+    /// kinks cost more. Along the gradient the derivative is the gradient's norm, the largest there is; a wrong factor, sign, or missing term shows.
+    /// </remarks>
+    [TestCase(true, true)]
+    [TestCase(false, false)]
+    public void Backward_MatchesFiniteDifferences(bool bidirectional, bool rnnBatchNorm)
+    {
+        using var tiny = new TinyModel(engine, bidirectional, rnnBatchNorm);
+        tiny.LossAndGradients();
+        var gradients = tiny.Model.Parameters.Parameters.ToDictionary(parameter => parameter.Name, parameter => parameter.Gradient.ToArray());
+        var random = new Random(5);
+        foreach (Parameter parameter in tiny.Model.Parameters.Parameters)
+        {
+            float[] gradient = gradients[parameter.Name];
+            double norm = Math.Sqrt(gradient.Sum(g => (double)g * g));
+
+            // The bias of a convolution that batch normalisation follows has no effect on the loss: its gradient is rounding alone.
+            if (parameter.Name is "conv.0.bias" or "conv.3.bias")
+            {
+                Assert.That(norm, Is.LessThan(1e-4), parameter.Name);
+                continue;
+            }
+
+            Assert.That(norm, Is.GreaterThan(1e-4), $"{parameter.Name} has no gradient to check");
+            float[] direction = [.. gradient.Select(g => (float)(g / norm + 0.3 * (2 * random.NextDouble() - 1) / Math.Sqrt(gradient.Length)))];
+            double analytic = gradient.Zip(direction, (g, d) => (double)g * d).Sum();
+            double numeric = DirectionalDifference(tiny, parameter, direction, step: Math.Min(0.02, 0.05 / norm));
+            Assert.That(numeric, Is.EqualTo(analytic).Within(0.02 * norm), parameter.Name);
+        }
+    }
+
+    [Test]
+    public void Forward_PaddingDoesNotMatter()
+    {
+        using var tiny = new TinyModel(engine);
+        double loss = tiny.LossAndGradients();
+        float[] gradients = tiny.Model.Parameters.Gradients.ToArray();
+
+        // What stands after the end is seen by the first convolution's windows of padded frames alone, which the mask clears.
+        tiny.Features.CopyFrom(TinyModel.RandomFeatures(padding: 7));
+        Assert.That(tiny.LossAndGradients(), Is.EqualTo(loss));
+        Assert.That(tiny.Model.Parameters.Gradients.ToArray(), Is.EqualTo(gradients));
+    }
+
+    [Test]
+    public void Forward_AtInference_BatchEqualsSingles()
+    {
+        using var tiny = new TinyModel(engine);
+        tiny.Loss();
+        Sequence batch = tiny.Model.Forward(tiny.Features, TinyModel.Frames, training: false);
+        float[] together = batch.Values.ToArray();
+        int[] outputFrames = batch.Frames.Host.ToArray();
+        int n = outputFrames.Length;
+        int classes = tiny.Model.Options.Classes;
+        float[] features = tiny.Features.ToArray();
+        int longest = TinyModel.Frames.Max();
+        for (int i = 0; i < n; i++)
+        {
+            int frames = TinyModel.Frames[i];
+            using Tensor alone = engine.Allocate(new Shape(1, 1, TinyModel.Rows, frames));
+            var own = new float[alone.Length];
+            for (int row = 0; row < TinyModel.Rows; row++)
+                Array.Copy(features, (i * TinyModel.Rows + row) * longest, own, row * frames, frames);
+            alone.CopyFrom(own);
+            float[] single = tiny.Model.Forward(alone, [frames], training: false).Values.ToArray();
+            for (int t = 0; t < outputFrames[i]; t++)
+            {
+                for (int c = 0; c < classes; c++)
+                    Assert.That(together[(t * n + i) * classes + c], Is.EqualTo(single[t * classes + c]).Within(1e-5), $"utterance {i}, frame {t}, class {c}");
+            }
+        }
+    }
+
+    [Test]
+    public void Forward_RepeatedRuns_AreBitEqual()
+    {
+        using var first = new TinyModel(engine);
+        using var second = new TinyModel(engine);
+        Assert.That(second.LossAndGradients(), Is.EqualTo(first.LossAndGradients()));
+        Assert.That(second.Model.Parameters.Gradients.ToArray(), Is.EqualTo(first.Model.Parameters.Gradients.ToArray()));
+    }
+
+    [Test]
+    public void Forward_TooFewFrames_NamesTheNeed()
+    {
+        using var tiny = new TinyModel(engine);
+        int need = tiny.Model.MinimumFrames;
+        using Tensor x = engine.Allocate(new Shape(1, 1, TinyModel.Rows, need - 1));
+        Assert.That(
+            () => tiny.Model.Forward(x, [need - 1], training: false),
+            Throws.ArgumentException.With.Message.Contains($"need {need} frames"));
+    }
+
+    private static double DirectionalDifference(TinyModel tiny, Parameter parameter, float[] direction, double step)
+    {
+        float[] values = parameter.Values.ToArray();
+        double difference = (LossAt(step) - LossAt(-step)) * 8 - (LossAt(2 * step) - LossAt(-2 * step));
+        parameter.Values.CopyFrom(values);
+        return difference / (12 * step);
+
+        double LossAt(double distance)
+        {
+            parameter.Values.CopyFrom([.. values.Zip(direction, (v, d) => (float)(v + distance * d))]);
+            return tiny.Loss();
+        }
+    }
+}
