@@ -41,6 +41,9 @@ public sealed class BatchLoader : IDisposable
     /// <summary>Batches of an epoch.</summary>
     public int BatchesPerEpoch => (_corpus.Utterances.Count + _batchSize - 1) / _batchSize;
 
+    /// <summary>Utterances of an epoch.</summary>
+    public int UtteranceCount => _corpus.Utterances.Count;
+
     /// <summary>Height of the features.</summary>
     public int Rows => _extractor.Rows;
 
@@ -118,7 +121,7 @@ public sealed class BatchLoader : IDisposable
     {
         if (_cache.Find(utterance) is { } cached)
             return cached;
-        FeatureMatrix features = FeatureExtractor.Normalize(_extractor.FromFile(_corpus.Utterances[utterance].AudioPath));
+        FeatureMatrix features = _extractor.Normalize(_extractor.FromFile(_corpus.Utterances[utterance].AudioPath));
         _cache.Offer(utterance, features);
         return features;
     }

@@ -92,14 +92,27 @@ public sealed class FeatureExtractor(FeatureKind kind)
         }
     }
 
-    /// <summary>Scales features to mean 0 and standard deviation 1 over all rows and frames.</summary>
-    /// <remarks>In place. The deviation is the unbiased one (n - 1), as torch.std; constant features become zero.</remarks>
+    /// <summary>Scales an utterance's features to mean 0 and standard deviation 1: raw coefficients each for itself, the others as a whole.</summary>
+    /// <remarks>In place. The deviation is the unbiased one (n - 1), as torch.std; constant features become zero. Coefficient 0, the level, is an order of
+    /// magnitude larger than the other coefficients: one deviation for all 13 would leave those near zero.</remarks>
     /// <param name="features">The features; overwritten.</param>
     /// <returns>The same object.</returns>
-    public static FeatureMatrix Normalize(FeatureMatrix features)
+    public FeatureMatrix Normalize(FeatureMatrix features)
     {
         ArgumentNullException.ThrowIfNull(features);
-        Span<float> values = features.Values;
+        if (kind != FeatureKind.MfccRaw)
+        {
+            Standardize(features.Values);
+            return features;
+        }
+
+        for (int row = 0; row < features.Rows; row++)
+            Standardize(features.Row(row));
+        return features;
+    }
+
+    private static void Standardize(Span<float> values)
+    {
         double sum = 0;
         foreach (float value in values)
             sum += value;
@@ -112,7 +125,6 @@ public sealed class FeatureExtractor(FeatureKind kind)
         float centre = (float)mean;
         for (int i = 0; i < values.Length; i++)
             values[i] = (values[i] - centre) * scale;
-        return features;
     }
 
     private static FeatureMatrix Coefficients(ReadOnlySpan<float> signal, int frames)

@@ -101,7 +101,7 @@ public sealed record RunOptions
         ["ds2"] = new() { Layers = 5, Bidirectional = true },
     };
 
-    /// <summary>Every option's name, as <see cref="With"/> takes it.</summary>
+    /// <summary>Every option's name, as <see cref="With(string, string)"/> takes it.</summary>
     public static IReadOnlyList<string> Names => [.. new RunOptions().ToNode().Select(property => property.Key)];
 
     /// <summary>Reads options from a JSON object; what it does not name keeps the value it has in <paramref name="basis"/>.</summary>

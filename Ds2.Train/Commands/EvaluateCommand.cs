@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Ds2.Kernels.Contract;
 using Ds2.Kernels.Engines;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Model;

@@ -34,9 +34,10 @@ internal static class FeaturesCommand
             "spectrogram" => FeatureKind.Spectrogram,
             _ => throw new InputException($"--kind: '{kind}' is unknown"),
         };
-        FeatureMatrix features = new FeatureExtractor(parsed).FromFile(input);
+        var extractor = new FeatureExtractor(parsed);
+        FeatureMatrix features = extractor.FromFile(input);
         if (!raw)
-            features = FeatureExtractor.Normalize(features);
+            features = extractor.Normalize(features);
         NpyFile.Write(output, features.Values, features.Rows, features.Frames);
         Console.WriteLine($"{output}: float32 [{features.Rows}, {features.Frames}]");
         return 0;
