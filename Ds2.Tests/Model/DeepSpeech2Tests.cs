@@ -1,5 +1,4 @@
 using Ds2.Runtime.Layers;
-using Ds2.Runtime.Model;
 using Ds2.Tests.Engines;
 
 namespace Ds2.Tests.Model;
@@ -7,7 +6,7 @@ namespace Ds2.Tests.Model;
 [TestFixtureSource(typeof(TestEngines), nameof(TestEngines.Names))]
 public sealed class DeepSpeech2Tests(string engineName)
 {
-    private readonly IEngine engine = TestEngines.Get(engineName);
+    private IEngine Engine => TestEngines.Get(engineName);
 
     /// <summary>Central differences of the whole model's loss along each parameter's own gradient, and along a random direction.</summary>
     /// <remarks>
@@ -18,7 +17,7 @@ public sealed class DeepSpeech2Tests(string engineName)
     [TestCase(false, false)]
     public void Backward_MatchesFiniteDifferences(bool bidirectional, bool rnnBatchNorm)
     {
-        using var tiny = new TinyModel(engine, bidirectional, rnnBatchNorm);
+        using var tiny = new TinyModel(Engine, bidirectional, rnnBatchNorm);
         tiny.LossAndGradients();
         var gradients = tiny.Model.Parameters.Parameters.ToDictionary(parameter => parameter.Name, parameter => parameter.Gradient.ToArray());
         var random = new Random(5);
@@ -45,7 +44,7 @@ public sealed class DeepSpeech2Tests(string engineName)
     [Test]
     public void Forward_PaddingDoesNotMatter()
     {
-        using var tiny = new TinyModel(engine);
+        using var tiny = new TinyModel(Engine);
         double loss = tiny.LossAndGradients();
         float[] gradients = tiny.Model.Parameters.Gradients.ToArray();
 
@@ -58,7 +57,7 @@ public sealed class DeepSpeech2Tests(string engineName)
     [Test]
     public void Forward_AtInference_BatchEqualsSingles()
     {
-        using var tiny = new TinyModel(engine);
+        using var tiny = new TinyModel(Engine);
         tiny.Loss();
         Sequence batch = tiny.Model.Forward(tiny.Features, TinyModel.Frames, training: false);
         float[] together = batch.Values.ToArray();
@@ -70,7 +69,7 @@ public sealed class DeepSpeech2Tests(string engineName)
         for (int i = 0; i < n; i++)
         {
             int frames = TinyModel.Frames[i];
-            using Tensor alone = engine.Allocate(new Shape(1, 1, TinyModel.Rows, frames));
+            using Tensor alone = Engine.Allocate(new Shape(1, 1, TinyModel.Rows, frames));
             var own = new float[alone.Length];
             for (int row = 0; row < TinyModel.Rows; row++)
                 Array.Copy(features, (i * TinyModel.Rows + row) * longest, own, row * frames, frames);
@@ -87,8 +86,8 @@ public sealed class DeepSpeech2Tests(string engineName)
     [Test]
     public void Forward_RepeatedRuns_AreBitEqual()
     {
-        using var first = new TinyModel(engine);
-        using var second = new TinyModel(engine);
+        using var first = new TinyModel(Engine);
+        using var second = new TinyModel(Engine);
         Assert.That(second.LossAndGradients(), Is.EqualTo(first.LossAndGradients()));
         Assert.That(second.Model.Parameters.Gradients.ToArray(), Is.EqualTo(first.Model.Parameters.Gradients.ToArray()));
     }
@@ -96,9 +95,9 @@ public sealed class DeepSpeech2Tests(string engineName)
     [Test]
     public void Forward_TooFewFrames_NamesTheNeed()
     {
-        using var tiny = new TinyModel(engine);
+        using var tiny = new TinyModel(Engine);
         int need = tiny.Model.MinimumFrames;
-        using Tensor x = engine.Allocate(new Shape(1, 1, TinyModel.Rows, need - 1));
+        using Tensor x = Engine.Allocate(new Shape(1, 1, TinyModel.Rows, need - 1));
         Assert.That(
             () => tiny.Model.Forward(x, [need - 1], training: false),
             Throws.ArgumentException.With.Message.Contains($"need {need} frames"));
