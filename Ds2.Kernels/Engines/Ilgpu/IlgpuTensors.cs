@@ -6,7 +6,8 @@ namespace Ds2.Kernels.Engines.Ilgpu;
 internal static class IlgpuTensors
 {
     /// <summary>The elements, in row-major order. Valid while the tensor's storage lives.</summary>
+    /// <remarks>ILGPU refuses a part that starts at a buffer's end, even an empty one: an empty tensor is a view of the start.</remarks>
     public static ArrayView<T> View<T>(this Tensor<T> tensor)
         where T : unmanaged =>
-        ((IlgpuStorage<T>)tensor.Storage).View.SubView(tensor.Offset, tensor.Length);
+        ((IlgpuStorage<T>)tensor.Storage).View.SubView(tensor.Length > 0 ? tensor.Offset : 0, tensor.Length);
 }

@@ -1,13 +1,56 @@
 using Ds2.Kernels.Engines.Ilgpu;
+using ILGPU;
+using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
 /// <summary><see cref="Hardtanh"/> on a GPU.</summary>
 internal sealed class IlgpuHardtanh(IlgpuEngine engine) : Hardtanh(engine)
 {
-    /// <inheritdoc/>
-    protected override void ForwardCore(Tensor x, float low, float high, Tensor y) => throw new NotImplementedException();
+    private const int Threads = 256;
+
+    private readonly IlgpuEngine engine = engine;
+
+    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, float, float, int, ArrayView<float>> clip =
+        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, float, float, int, ArrayView<float>>>(ClipKernel);
+
+    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, float, float, ArrayView<float>, int, ArrayView<float>> gradient =
+        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, float, float, ArrayView<float>, int, ArrayView<float>>>(GradientKernel);
 
     /// <inheritdoc/>
-    protected override void BackwardCore(Tensor y, float low, float high, Tensor dY, Tensor dX) => throw new NotImplementedException();
+    protected override void ForwardCore(Tensor x, float low, float high, Tensor y) =>
+        clip(engine.Stream, IlgpuEngine.Cover(x.Length, Threads), x.View(), low, high, x.Length, y.View());
+
+    /// <inheritdoc/>
+    protected override void BackwardCore(Tensor y, float low, float high, Tensor dY, Tensor dX) =>
+        gradient(engine.Stream, IlgpuEngine.Cover(y.Length, Threads), y.View(), low, high, dY.View(), y.Length, dX.View());
+
+    [GpuKernel(Threads)]
+    private static void ClipKernel(ArrayView<float> x, float low, float high, int length, ArrayView<float> y)
+    {
+        int i = Grid.GlobalIndex.X;
+        if (i >= length)
+            return;
+
+        // Comparisons, since they are false for NaN and so keep it; PTX's min and max would return the bound.
+        float value = x[i];
+        if (value < low)
+            value = low;
+        if (value > high)
+            value = high;
+        y[i] = value;
+    }
+
+    [GpuKernel(Threads)]
+    private static void GradientKernel(ArrayView<float> y, float low, float high, ArrayView<float> dY, int length, ArrayView<float> dX)
+    {
+        int i = Grid.GlobalIndex.X;
+        if (i >= length)
+            return;
+        float value = y[i];
+        float gradient = 0;
+        if (value > low && value < high)
+            gradient = dY[i];
+        dX[i] = gradient;
+    }
 }
