@@ -43,6 +43,8 @@ public static class TestEngines
         "host-1" or "stranger" => new HostEngine(threads: 1),
         "host-2" => new HostEngine(threads: 2),
         "emulated" => IlgpuEngine.Emulated(),
+        "cuda" => IlgpuEngine.Cuda(),
+        "opencl" => IlgpuEngine.OpenCl(),
         _ => throw new ArgumentException($"DS2_TEST_DEVICE={name}: host, emulated, cuda and opencl are known"),
     };
 }
