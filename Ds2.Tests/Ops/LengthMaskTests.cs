@@ -18,7 +18,7 @@ public sealed class LengthMaskTests(string engine) : OpTest(engine)
             float[] contents = Normal(shape.Length);
             int[] lengths = [t, 0, t / 2, Math.Max(0, t - 1)];
             Tensor x = Accumulator(shape, contents);
-            Op.Apply(x, Input(new Shape(4), lengths));
+            Op.Apply(x, IntInput(new Shape(4), lengths));
             Compare.Close(x, PointwiseReference.LengthMask(contents.ToDouble(), shape, lengths), Tolerances.Exact);
             NextCase();
         }
@@ -32,7 +32,7 @@ public sealed class LengthMaskTests(string engine) : OpTest(engine)
         contents[4] = float.NaN; // utterance 0, frame 4
         contents[13] = float.PositiveInfinity; // utterance 1, frame 3
         Tensor x = Accumulator(shape, contents);
-        Op.Apply(x, Input(new Shape(2), [4, 3], "lengths"));
+        Op.Apply(x, IntInput(new Shape(2), [4, 3], "lengths"));
         Assert.That(x.ToArray(), Has.All.Matches<float>(float.IsFinite));
     }
 
@@ -40,7 +40,7 @@ public sealed class LengthMaskTests(string engine) : OpTest(engine)
     public void Apply_WrongArguments_AreRefused()
     {
         Tensor x = Output(new Shape(2, 1, 2, 5));
-        IntTensor lengths = Input(new Shape(2), [1, 2], "lengths"), tooMany = Input(new Shape(3), [1, 2, 3], "lengths");
+        IntTensor lengths = IntInput(new Shape(2), [1, 2], "lengths"), tooMany = IntInput(new Shape(3), [1, 2, 3], "lengths");
         AssertRefused(() => Op.Apply(x, tooMany), "lengths is [3]", "expected [2]");
         AssertRefused(() => Op.Apply(x.Reshape(new Shape(20)), lengths), "[20]");
         using Tensor elsewhere = TestEngines.Stranger.Allocate(x.Shape);

@@ -61,7 +61,7 @@ public abstract class OpTest(string engineName)
     protected Tensor Input(Shape shape, double deviation = 1) => Input(shape, Normal(shape.Length, deviation), "an input");
 
     /// <summary>An integer input; the op must leave it as it is.</summary>
-    protected IntTensor Input(Shape shape, int[] contents, [CallerArgumentExpression(nameof(contents))] string name = "")
+    protected IntTensor IntInput(Shape shape, int[] contents, [CallerArgumentExpression(nameof(contents))] string name = "")
     {
         var guarded = new Guarded<int>(Engine.AllocateInt, shape, contents, IntSentinel, name, isInput: true);
         owned.Add(guarded);
