@@ -1,0 +1,318 @@
+using Ds2.Kernels.Ops;
+using Ds2.Tests.Engines;
+using Ds2.Tests.Reference;
+
+namespace Ds2.Tests.Ops;
+
+public sealed class GruTests(string engine) : OpTest(engine)
+{
+    private static readonly (GruShape Shape, int[] Lengths)[] Shapes =
+    [
+        (new(T: 1, N: 1, I: 1, H: 1), [1]),
+        (new(T: 4, N: 2, I: 3, H: 5), [4, 4]),
+        (new(T: 5, N: 3, I: 7, H: 4), [3, 5, 0]),
+        (new(T: 6, N: 1, I: 2, H: 9), [4]), // T beyond the longest utterance
+        (new(T: 3, N: 2, I: 5, H: 17), [3, 2]),
+        (new(T: 1, N: 1, I: 1, H: 1, Directions: 2), [1]),
+        (new(T: 5, N: 3, I: 4, H: 3, Directions: 2), [5, 2, 3]),
+        (new(T: 4, N: 2, I: 3, H: 8, Directions: 2), [1, 4]),
+        (new(T: 3, N: 2, I: 9, H: 33, Directions: 2), [0, 3]),
+    ];
+
+    private static IEnumerable<TestCaseData> Cases => Shapes.Select(
+        s => new TestCaseData(s.Shape, s.Lengths).SetArgDisplayNames($"x {s.Shape.X}", $"H {s.Shape.H}", $"{s.Shape.Directions} way", $"lengths {string.Join(" ", s.Lengths)}"));
+
+    private Gru Op => Gru.On(Engine);
+
+    [TestCaseSource(nameof(Cases))]
+    public void ForwardAndBackward_MatchReference(GruShape shape, int[] lengths) => AssertMatches(shape, lengths);
+
+    [Test]
+    public void ForwardAndBackward_OddSizes_MatchReference([Values(1, 2)] int directions)
+    {
+        int[] hiddenSizes = IsFast ? [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 129] : [1, 7, 16];
+        foreach (int hidden in hiddenSizes)
+        {
+            int batch = IsFast ? Random.Next(1, 10) : 2, frames = IsFast ? Random.Next(1, 12) : 2;
+            var shape = new GruShape(frames, batch, IsFast ? Random.Next(1, 40) : 3, hidden, directions);
+            AssertMatches(shape, SomeLengths(shape));
+        }
+    }
+
+    [Test]
+    public void ForwardAndBackward_WideAndLong_MatchReference()
+    {
+        if (IsFast)
+        {
+            AssertMatches(new GruShape(T: 9, N: 8, I: 100, H: 256), [9, 9, 8, 8, 7, 5, 3, 1]);
+            AssertMatches(new GruShape(T: 5, N: 3, I: 255, H: 257, Directions: 2), [2, 5, 4]);
+            AssertMatches(new GruShape(T: 120, N: 17, I: 5, H: 6, Directions: 2), [.. Enumerable.Range(104, 17)]);
+        }
+        else
+        {
+            AssertMatches(new GruShape(T: 2, N: 9, I: 3, H: 40), [2, 2, 2, 2, 2, 2, 2, 2, 1]);
+            AssertMatches(new GruShape(T: 12, N: 1, I: 2, H: 3), [12]);
+        }
+    }
+
+    [Test]
+    public void ForwardAndBackward_NoFramesOrUtterances_TouchNothing()
+    {
+        AssertMatches(new GruShape(T: 0, N: 2, I: 3, H: 4), [0, 0]);
+        AssertMatches(new GruShape(T: 3, N: 0, I: 3, H: 4, Directions: 2), []);
+    }
+
+    [Test]
+    public void ForwardAndBackward_AllUtterancesEmpty_AreZero() => AssertMatches(new GruShape(T: 3, N: 2, I: 3, H: 4, Directions: 2), [0, 0]);
+
+    [Test]
+    public void Forward_OfABatch_EqualsEachUtteranceAlone([Values(1, 2)] int directions)
+    {
+        var shape = new GruShape(T: 6, N: 3, I: 4, H: 5, directions);
+        int[] lengths = [6, 2, 4];
+        float[] x = Normal(shape.X.Length);
+        Weights[] weights = RandomWeights(shape);
+        float[] batch = Run(shape, lengths, x, weights, Normal(shape.Y.Length)).Y;
+        for (int n = 0; n < shape.N; n++)
+        {
+            GruShape single = shape with { T = lengths[n], N = 1 };
+            float[] own = Run(single, [lengths[n]], Utterance(x, n, shape.N, shape.I, lengths[n]), weights, Normal(single.Y.Length)).Y;
+            float[] inBatch = Utterance(batch, n, shape.N, shape.H, shape.T);
+            Compare.Close(inBatch[..own.Length].ToDouble(), own.ToDouble(), Tolerances.Recurrent(shape.I + shape.H, shape.T), $"utterance {n}");
+            Assert.That(inBatch[own.Length..], Is.All.Zero, $"utterance {n}: the state of a padded frame");
+        }
+    }
+
+    [Test]
+    public void ForwardAndBackward_GarbageInPadding_ChangesNothing([Values(1, 2)] int directions)
+    {
+        var shape = new GruShape(T: 5, N: 3, I: 4, H: 6, directions);
+        int[] lengths = [2, 5, 0];
+        float[] x = Normal(shape.X.Length), dY = Normal(shape.Y.Length);
+        Weights[] weights = RandomWeights(shape);
+        State clean = Run(shape, lengths, x, weights, dY);
+        State dirty = Run(shape, lengths, Soil(x, lengths, shape.I), weights, Soil(dY, lengths, shape.H));
+        Compare.BitEqual(dirty.Y, clean.Y, "y");
+        Compare.BitEqual(dirty.DX, clean.DX, "dX");
+        for (int d = 0; d < directions; d++)
+            foreach ((float[] isNow, float[] was) in dirty.Gradients[d].Each().Zip(clean.Gradients[d].Each()))
+                Compare.BitEqual(isNow, was, "a parameter's gradient");
+    }
+
+    [TestCase(50)]
+    [TestCase(200)]
+    [TestCase(1e4f)]
+    [TestCase(1e30f)]
+    public void ForwardAndBackward_LargePreactivations_Saturate(float size)
+    {
+        // All eight sign patterns of the three gates' biases, a unit each.
+        var shape = new GruShape(T: 3, N: 1, I: 2, H: 8, Directions: 2);
+        Weights[] weights = RandomWeights(shape);
+        foreach (Weights direction in weights)
+            for (int gate = 0; gate < 3; gate++)
+                for (int j = 0; j < shape.H; j++)
+                    direction.InputBias[gate * shape.H + j] = (j >> gate & 1) == 0 ? size : -size;
+        AssertMatches(shape, [3], weights);
+    }
+
+    [Test]
+    public void Backward_MatchesFiniteDifferences([Values(1, 2)] int directions)
+    {
+        var shape = new GruShape(T: 4, N: 2, I: 3, H: 4, directions);
+        int[] lengths = [4, 2];
+        float[] x = Normal(shape.X.Length), dY = Normal(shape.Y.Length);
+        Weights[] weights = RandomWeights(shape);
+        State state = Run(shape, lengths, x, weights, dY);
+        double Loss(float[] x, Weights first) => Arrays.Dot(Run(shape, lengths, x, [first, .. weights[1..]], dY).Y.ToDouble(), dY.ToDouble());
+        Differences.AssertDirection(moved => Loss(moved, weights[0]), x, Normal(x.Length), state.DX, "x");
+        float[] Gradient(Func<Weights, float[]> of) => [.. of(state.Gradients[0]).Zip(of(GradientStart(weights[0])), (now, start) => now - start)];
+        Differences.AssertDirection(
+            moved => Loss(x, weights[0] with { Input = moved }), weights[0].Input, Normal(3 * 4 * 3), Gradient(g => g.Input), "Input");
+        Differences.AssertDirection(
+            moved => Loss(x, weights[0] with { Recurrent = moved }), weights[0].Recurrent, Normal(3 * 4 * 4), Gradient(g => g.Recurrent), "Recurrent");
+        Differences.AssertDirection(
+            moved => Loss(x, weights[0] with { RecurrentBias = moved }), weights[0].RecurrentBias, Normal(3 * 4), Gradient(g => g.RecurrentBias), "RecurrentBias");
+    }
+
+    [Test]
+    public void ForwardAndBackward_RepeatedRuns_AreBitEqual([Values(1, 2)] int directions)
+    {
+        GruShape shape = IsFast ? new(T: 7, N: 5, I: 31, H: 65, directions) : new(T: 3, N: 2, I: 3, H: 9, directions);
+        int[] lengths = SomeLengths(shape);
+        float[] x = Normal(shape.X.Length), dY = Normal(shape.Y.Length);
+        Weights[] weights = RandomWeights(shape);
+        State first = Run(shape, lengths, x, weights, dY), second = Run(shape, lengths, x, weights, dY);
+        Compare.BitEqual(second.Y, first.Y, "y");
+        Compare.BitEqual(second.DX, first.DX, "dX");
+        for (int d = 0; d < directions; d++)
+            foreach ((float[] again, float[] once) in second.Gradients[d].Each().Zip(first.Gradients[d].Each()))
+                Compare.BitEqual(again, once, "a parameter's gradient");
+    }
+
+    [Test]
+    public void ForwardAndBackward_WrongArguments_AreRefused()
+    {
+        var shape = new GruShape(T: 3, N: 2, I: 4, H: 5);
+        Tensor x = Input(shape.X), hidden = Output(shape.Hidden), gates = Output(shape.Gates), candidates = Output(shape.Hidden);
+        IntTensor lengths = IntInput(new Shape(2), [3, 3], "lengths");
+        GruWeights weights = Upload(shape, RandomWeights(shape)[0]);
+        Workspace scratch = Scratch(Math.Max(Op.ForwardWorkspace(shape), Op.BackwardWorkspace(shape)));
+        Tensor y = hidden.Reshape(shape.Y), apart = Output(shape.Y);
+        AssertRefused(() => Op.Forward(shape, y, lengths, [weights], y, hidden, gates, candidates, scratch), "x is [3, 2, 5]", "expected [3, 2, 4]");
+        AssertRefused(() => Op.Forward(shape, x, lengths, [weights, weights], y, hidden, gates, candidates, scratch), "weights has 2 entries");
+        AssertRefused(
+            () => Op.Forward(shape, x, lengths, [weights with { Recurrent = weights.Input }], y, hidden, gates, candidates, scratch),
+            "weights.Recurrent is [15, 4]", "expected [15, 5]");
+        AssertRefused(() => Op.Forward(shape, x, lengths, [weights], apart, hidden, gates, candidates, scratch), "hidden states themselves");
+        AssertRefused(() => Op.Forward(shape, x, lengths, [weights], y, hidden, gates, hidden, scratch), "candidates [1, 3, 2, 5] overlaps hidden [1, 3, 2, 5]");
+        AssertRefused(() => Op.Forward(shape with { Directions = 3 }, x, lengths, [weights], y, hidden, gates, candidates, scratch), "directions");
+        AssertRefused(
+            () => Op.Backward(shape, x, lengths, [weights], hidden, gates, candidates, apart, x, [weights], scratch), "dX [3, 2, 4] overlaps x [3, 2, 4]");
+        using Tensor elsewhere = TestEngines.Stranger.Allocate(shape.X);
+        AssertRefused(() => Op.Forward(shape, elsewhere, lengths, [weights], y, hidden, gates, candidates, scratch), "x [3, 2, 4]", Engine.Name);
+        if (Op.ForwardWorkspace(shape) > 0)
+            AssertRefused(() => Op.Forward(shape, x, lengths, [weights], y, hidden, gates, candidates, Scratch(0)), "workspace");
+        if (Op.BackwardWorkspace(shape) > 0)
+            AssertRefused(
+                () => Op.Backward(shape, x, lengths, [weights], hidden, gates, candidates, apart, Output(shape.X), [weights], Scratch(0)), "workspace");
+    }
+
+    private void AssertMatches(GruShape shape, int[] lengths, Weights[]? given = null)
+    {
+        float[] x = Normal(shape.X.Length), dY = Normal(shape.Y.Length);
+        Weights[] weights = given ?? RandomWeights(shape);
+        State state = Run(shape, lengths, x, weights, dY);
+        GruParameters[] parameters = Array.ConvertAll(weights, w => w.ToDouble());
+        GruReference.Result expected = GruReference.Forward(shape, x.ToDouble(), lengths, parameters);
+        (double[] dX, GruParameters[] gradients) = GruReference.Backward(shape, x.ToDouble(), lengths, parameters, dY.ToDouble());
+
+        string context = $"{shape.X}, H {shape.H}, {shape.Directions} directions, lengths {string.Join(" ", lengths)}";
+        Tolerance forward = Tolerances.Recurrent(shape.I + shape.H, shape.T), backward = Tolerances.Recurrent(4 * shape.H, shape.T);
+        Tolerance overFrames = Tolerances.Recurrent(4 * shape.H + shape.T * shape.N, shape.T);
+        Compare.Close(state.Y.ToDouble(), expected.Y, forward, $"y {context}", shape.Y);
+        Compare.Close(state.Hidden.ToDouble(), expected.Hidden, forward, $"hidden {context}", shape.Hidden);
+        Compare.Close(Valid(state.Gates, shape, lengths, 3 * shape.H), expected.Gates, forward, $"gates {context}", shape.Gates);
+        Compare.Close(Valid(state.Candidates, shape, lengths, shape.H), expected.Candidates, forward, $"candidates {context}", shape.Hidden);
+        Compare.Close(state.DX.ToDouble(), dX, backward, $"dX {context}", shape.X);
+        for (int d = 0; d < shape.Directions; d++)
+        {
+            GruParameters start = GradientStart(weights[d]).ToDouble(), now = state.Gradients[d].ToDouble();
+            Compare.Close(now.Input, gradients[d].Input.Plus(start.Input), overFrames, $"dInput of direction {d}, {context}", shape.InputWeight);
+            Compare.Close(now.Recurrent, gradients[d].Recurrent.Plus(start.Recurrent), overFrames, $"dRecurrent of direction {d}, {context}", shape.RecurrentWeight);
+            Compare.Close(now.InputBias, gradients[d].InputBias.Plus(start.InputBias), overFrames, $"dInputBias of direction {d}, {context}");
+            Compare.Close(now.RecurrentBias, gradients[d].RecurrentBias.Plus(start.RecurrentBias), overFrames, $"dRecurrentBias of direction {d}, {context}");
+        }
+    }
+
+    private State Run(GruShape shape, int[] lengths, float[] x, Weights[] weights, float[] dY)
+    {
+        Tensor xTensor = Input(shape.X, x), hidden = Output(shape.Hidden, "hidden"), gates = Output(shape.Gates, "gates");
+        Tensor candidates = Output(shape.Hidden, "candidates"), y = shape.Directions == 1 ? hidden.Reshape(shape.Y) : Output(shape.Y, "y");
+        IntTensor lengthTensor = IntInput(new Shape(shape.N), lengths);
+        GruWeights[] onEngine = Array.ConvertAll(weights, w => Upload(shape, w));
+        Op.Forward(shape, xTensor, lengthTensor, onEngine, y, hidden, gates, candidates, Scratch(Op.ForwardWorkspace(shape)));
+        float[] yResult = y.ToArray(), hiddenResult = hidden.ToArray(), gatesResult = gates.ToArray(), candidatesResult = candidates.ToArray();
+
+        Tensor dX = Output(shape.X, "dX");
+        GruWeights[] gradients = Array.ConvertAll(weights, w => UploadGradients(shape, GradientStart(w)));
+        Op.Backward(
+            shape, xTensor, lengthTensor, onEngine, hidden, gates, candidates, Input(shape.Y, dY), dX, gradients, Scratch(Op.BackwardWorkspace(shape)));
+        Compare.BitEqual(hidden.ToArray(), hiddenResult, "hidden, an input of Backward");
+        var state = new State(
+            yResult, hiddenResult, gatesResult, candidatesResult, dX.ToArray(),
+            Array.ConvertAll(gradients, g => new Weights(g.Input.ToArray(), g.Recurrent.ToArray(), g.InputBias.ToArray(), g.RecurrentBias.ToArray())));
+        NextCase();
+        return state;
+    }
+
+    private Weights[] RandomWeights(GruShape shape)
+    {
+        // Pre-activations of size 1 or so, whatever the widths: neither linear nor saturated.
+        Weights One() => new(
+            Normal(shape.InputWeight.Length, 1 / Math.Sqrt(shape.I)), Normal(shape.RecurrentWeight.Length, 1 / Math.Sqrt(shape.H)),
+            Normal(shape.Bias.Length, 0.5), Normal(shape.Bias.Length, 0.5));
+        return [.. Enumerable.Range(0, shape.Directions).Select(_ => One())];
+    }
+
+    private int[] SomeLengths(GruShape shape) => [.. Enumerable.Range(0, shape.N).Select(n => n == 0 ? shape.T : Random.Next(0, shape.T + 1))];
+
+    private GruWeights Upload(GruShape shape, Weights weights) => new(
+        Input(shape.InputWeight, weights.Input), Input(shape.RecurrentWeight, weights.Recurrent),
+        Input(shape.Bias, weights.InputBias), Input(shape.Bias, weights.RecurrentBias));
+
+    private GruWeights UploadGradients(GruShape shape, Weights start) => new(
+        Accumulator(shape.InputWeight, start.Input), Accumulator(shape.RecurrentWeight, start.Recurrent),
+        Accumulator(shape.Bias, start.InputBias), Accumulator(shape.Bias, start.RecurrentBias));
+
+    // What the gradients hold before the backward pass: something of the right shape that isn't zero.
+    private static Weights GradientStart(Weights weights)
+    {
+        static float[] Start(float[] like) => Array.ConvertAll(like, v => v > 0 ? 0.5f : -0.25f);
+        return new Weights(Start(weights.Input), Start(weights.Recurrent), Start(weights.InputBias), Start(weights.RecurrentBias));
+    }
+
+    // The frames of utterance n of [T, N, width], up to a length.
+    private static float[] Utterance(float[] batch, int n, int utterances, int width, int length) =>
+        [.. Enumerable.Range(0, length).SelectMany(t => batch[((t * utterances + n) * width)..((t * utterances + n + 1) * width)])];
+
+    // [Directions, T, N, width] with 0 at padded frames, whatever stood there.
+    private static double[] Valid(float[] values, GruShape shape, int[] lengths, int width)
+    {
+        double[] valid = values.ToDouble();
+        for (int i = 0; i < valid.Length; i++)
+        {
+            int row = i / width;
+            if (row / shape.N % shape.T >= lengths[row % shape.N])
+                valid[i] = 0;
+        }
+
+        return valid;
+    }
+
+    // The same numbers with NaN or huge ones at every padded frame.
+    private static float[] Soil(float[] clean, int[] lengths, int width)
+    {
+        var dirty = new float[clean.Length];
+        for (int i = 0; i < clean.Length; i++)
+        {
+            int row = i / width;
+            dirty[i] = row / lengths.Length < lengths[row % lengths.Length] ? clean[i] : i % 2 == 0 ? float.NaN : 1e30f;
+        }
+
+        return dirty;
+    }
+
+    private sealed record Weights(float[] Input, float[] Recurrent, float[] InputBias, float[] RecurrentBias)
+    {
+        public float[][] Each() => [Input, Recurrent, InputBias, RecurrentBias];
+
+        public GruParameters ToDouble() => new(Input.ToDouble(), Recurrent.ToDouble(), InputBias.ToDouble(), RecurrentBias.ToDouble());
+    }
+
+    private sealed record State(float[] Y, float[] Hidden, float[] Gates, float[] Candidates, float[] DX, Weights[] Gradients);
+}
+
+public sealed class GruReferenceTests
+{
+    [TestCase(1)]
+    [TestCase(2)]
+    public void Backward_MatchesFiniteDifferences(int directions)
+    {
+        var shape = new GruShape(T: 4, N: 3, I: 2, H: 3, directions);
+        int[] lengths = [4, 0, 3];
+        double[] x = Arrays.Normal(shape.X.Length, seed: 1), dY = Arrays.Normal(shape.Y.Length, seed: 2);
+        GruParameters[] parameters = [.. Enumerable.Range(0, directions).Select(d => new GruParameters(
+            Arrays.Normal(shape.InputWeight.Length, 10 + d), Arrays.Normal(shape.RecurrentWeight.Length, 20 + d),
+            Arrays.Normal(shape.Bias.Length, 30 + d), Arrays.Normal(shape.Bias.Length, 40 + d)))];
+        double Loss() => Arrays.Dot(GruReference.Forward(shape, x, lengths, parameters).Y, dY);
+        (double[] dX, GruParameters[] gradients) = GruReference.Backward(shape, x, lengths, parameters, dY);
+        Differences.AssertGradient(Loss, x, dX, "x");
+        for (int d = 0; d < directions; d++)
+        {
+            Differences.AssertGradient(Loss, parameters[d].Input, gradients[d].Input, "Input");
+            Differences.AssertGradient(Loss, parameters[d].Recurrent, gradients[d].Recurrent, "Recurrent");
+            Differences.AssertGradient(Loss, parameters[d].InputBias, gradients[d].InputBias, "InputBias");
+            Differences.AssertGradient(Loss, parameters[d].RecurrentBias, gradients[d].RecurrentBias, "RecurrentBias");
+        }
+    }
+}
