@@ -2,22 +2,118 @@ using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
 
-/// <summary><see cref="Gru"/> on the CPU.</summary>
-internal sealed class HostGru(HostEngine engine) : Gru(engine)
+/// <summary><see cref="Gru"/> on the CPU: large products over all frames, and between them the recurrence.</summary>
+internal sealed unsafe class HostGru(HostEngine engine) : Gru(engine)
 {
-    /// <inheritdoc/>
-    public override int ForwardWorkspace(GruShape shape) => throw new NotImplementedException();
+    private readonly WorkerPool workers = engine.Workers;
+    private readonly GruRecurrence recurrence = GruRecurrence.Widest;
 
     /// <inheritdoc/>
-    public override int BackwardWorkspace(GruShape shape) => throw new NotImplementedException();
+    public override int ForwardWorkspace(GruShape shape) =>
+        checked(Workspace.Round(shape.H) + Workspace.Round(3 * shape.H) + shape.Directions * recurrence.ForwardPanels(shape.H));
+
+    /// <inheritdoc/>
+    public override int BackwardWorkspace(GruShape shape) =>
+        checked(Workspace.Round(shape.H) + shape.Directions * (Workspace.Round(shape.N * shape.H) + recurrence.BackwardPanels(shape.H)));
 
     /// <inheritdoc/>
     protected override void ForwardCore(
         GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights,
-        Tensor y, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace) => throw new NotImplementedException();
+        Tensor y, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace)
+    {
+        int h = shape.H, rows = shape.T * shape.N;
+        float* zeros = TakeZeros(workspace, h);
+        float* bias = workspace.Take(new Shape(3 * h)).Pointer();
+        GruDirection[] directions = Directions(shape, weights, hidden, gates, candidates);
+        for (int d = 0; d < directions.Length; d++)
+        {
+            // c_n stays out: r multiplies it. The other gates only ever see the sum of their biases.
+            new Span<float>(weights[d].InputBias.Pointer(), 3 * h).CopyTo(new Span<float>(bias, 3 * h));
+            Elementwise.Run(new Accumulate(weights[d].RecurrentBias.Pointer(), bias), 2 * h);
+            directions[d].Panels = workspace.Take(new Shape(recurrence.ForwardPanels(h))).Pointer();
+            MatrixProduct.Multiply(
+                workers, rows, 3 * h, shape.I, false, true, x.Pointer(), shape.I, weights[d].Input.Pointer(), shape.I, directions[d].Gates, 3 * h, 0, bias);
+        }
+
+        recurrence.Forward(workers, shape, lengths.Pointer(), directions, zeros);
+        if (directions.Length == 2)
+            Elementwise.Run(workers, new Sum(directions[0].Hidden, directions[1].Hidden, y.Pointer()), y.Length);
+    }
 
     /// <inheritdoc/>
     protected override void BackwardCore(
         GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates,
-        Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace) => throw new NotImplementedException();
+        Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace)
+    {
+        float* zeros = TakeZeros(workspace, shape.H);
+        GruDirection[] directions = Directions(shape, weights, hidden, gates, candidates);
+        for (int d = 0; d < directions.Length; d++)
+        {
+            directions[d].Carry = workspace.Take(new Shape(shape.N * shape.H)).Pointer();
+            directions[d].Panels = workspace.Take(new Shape(recurrence.BackwardPanels(shape.H))).Pointer();
+        }
+
+        recurrence.Backward(workers, shape, lengths.Pointer(), directions, zeros, dY.Pointer());
+        for (int d = 0; d < directions.Length; d++)
+        {
+            AddParameterGradients(shape, x.Pointer(), directions[d], gradients[d]);
+            AddInputGradient(shape, directions[d], weights[d].Input.Pointer(), d == 0 ? 0 : 1, dX.Pointer());
+        }
+    }
+
+    private static float* TakeZeros(Workspace workspace, int length)
+    {
+        float* zeros = workspace.Take(new Shape(length)).Pointer();
+        new Span<float>(zeros, length).Clear();
+        return zeros;
+    }
+
+    private static GruDirection[] Directions(GruShape shape, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates)
+    {
+        var directions = new GruDirection[shape.Directions];
+        nint states = (nint)shape.T * shape.N * shape.H;
+        for (int d = 0; d < directions.Length; d++)
+            directions[d] = new GruDirection
+            {
+                Reverse = d == 1,
+                Recurrent = weights[d].Recurrent.Pointer(),
+                CandidateBias = weights[d].RecurrentBias.Pointer() + 2 * shape.H,
+                Gates = gates.Pointer() + d * 3 * states,
+                Candidates = candidates.Pointer() + d * states,
+                Hidden = hidden.Pointer() + d * states,
+            };
+        return directions;
+    }
+
+    /// <summary>Products over all frames at once. The recurrence has left the gradients at r's, z's and U_n h's sums in Gates, that at n's in Candidates.</summary>
+    private void AddParameterGradients(GruShape shape, float* x, GruDirection direction, GruWeights gradients)
+    {
+        int h = shape.H, i = shape.I, rows = shape.T * shape.N, laterRows = rows - shape.N;
+        float* dW = gradients.Input.Pointer(), dU = gradients.Recurrent.Pointer(), dB = gradients.InputBias.Pointer();
+        MatrixProduct.Multiply(workers, 2 * h, i, rows, true, false, direction.Gates, 3 * h, x, i, dW, i, 1, null);
+        MatrixProduct.Multiply(workers, h, i, rows, true, false, direction.Candidates, h, x, i, dW + 2 * (nint)h * i, i, 1, null);
+
+        // Each frame's gradients meet the state before it; the first frame of a direction has none.
+        nint frame = shape.N;
+        float* later = direction.Gates + (direction.Reverse ? 0 : frame * 3 * h), before = direction.Hidden + (direction.Reverse ? frame * h : 0);
+        MatrixProduct.Multiply(workers, 3 * h, h, laterRows, true, false, later, 3 * h, before, h, dU, h, 1, null);
+
+        ColumnSums.Add(workers, direction.Gates, rows, 3 * h, 3 * h, gradients.RecurrentBias.Pointer());
+        ColumnSums.Add(workers, direction.Gates, rows, 2 * h, 3 * h, dB);
+        ColumnSums.Add(workers, direction.Candidates, rows, h, h, dB + 2 * h);
+    }
+
+    private void AddInputGradient(GruShape shape, GruDirection direction, float* weight, float beta, float* dX)
+    {
+        int h = shape.H, i = shape.I, rows = shape.T * shape.N;
+        MatrixProduct.Multiply(workers, rows, i, 2 * h, false, false, direction.Gates, 3 * h, weight, i, dX, i, beta, null);
+        MatrixProduct.Multiply(workers, rows, i, h, false, false, direction.Candidates, h, weight + 2 * (nint)h * i, i, dX, i, 1, null);
+    }
+
+    private readonly struct Sum(float* a, float* b, float* result) : IElementwise
+    {
+        public void Apply<TLanes>(int index)
+            where TLanes : unmanaged, ILanes<TLanes> =>
+            (TLanes.Load(a + index) + TLanes.Load(b + index)).Store(result + index);
+    }
 }

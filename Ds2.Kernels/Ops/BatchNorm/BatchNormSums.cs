@@ -1,0 +1,125 @@
+using System.Numerics;
+using Ds2.Kernels.Engines.Host;
+
+namespace Ds2.Kernels.Ops;
+
+/// <summary>Sums over the valid elements of each feature: of a - p, and of (a - p)(b - q), p and q being one number a feature.</summary>
+/// <remarks>Forward it is x against a mean; backward it is dY (p = 0) against x. Parts depend on the shape alone and are added up in order.</remarks>
+internal sealed unsafe class BatchNormSums
+{
+    private const int RowsPerPart = 64;
+
+    private readonly WorkerPool workers;
+    private readonly BatchNormShape shape;
+    private readonly int* lengths;
+    private readonly int parts;
+    private readonly float* partial;
+
+    public BatchNormSums(WorkerPool workers, BatchNormShape shape, int* lengths, Workspace workspace)
+    {
+        this.workers = workers;
+        this.shape = shape;
+        this.lengths = lengths;
+        parts = Parts(shape);
+        partial = workspace.Take(new Shape(2 * parts * shape.C)).Pointer();
+    }
+
+    /// <summary>The parts that the sums are made in: images, or runs of time-major rows.</summary>
+    public static int Parts(BatchNormShape shape) =>
+        shape.Layout == BatchNormLayout.ChannelsFirst ? shape.N : (shape.T * shape.N + RowsPerPart - 1) / RowsPerPart;
+
+    /// <summary>The valid elements of each feature.</summary>
+    public static double Count(BatchNormShape shape, int* lengths)
+    {
+        double frames = 0;
+        for (int n = 0; n < shape.N; n++)
+            frames += lengths[n];
+        return frames * shape.F;
+    }
+
+    /// <summary>Computes all sums.</summary>
+    /// <param name="a">The first factor.</param>
+    /// <param name="p">[C], taken from a; null for none.</param>
+    /// <param name="b">The second factor.</param>
+    /// <param name="q">[C], taken from b.</param>
+    public void Compute(float* a, float* p, float* b, float* q)
+    {
+        if (shape.Layout == BatchNormLayout.ChannelsFirst)
+            workers.For(shape.N * shape.C, plane => SumPlane(plane, a, p, b, q));
+        else
+            workers.For(parts, part => SumRows(part, a, p, b, q));
+    }
+
+    /// <summary>A feature's sum of a - p.</summary>
+    public double First(int feature) => Total(feature);
+
+    /// <summary>A feature's sum of (a - p)(b - q).</summary>
+    public double Second(int feature) => Total(shape.C + feature);
+
+    private double Total(int column)
+    {
+        double total = 0;
+        for (int part = 0; part < parts; part++)
+            total += partial[((nint)part * 2 * shape.C) + column];
+        return total;
+    }
+
+    private void SumPlane(int plane, float* a, float* p, float* b, float* q)
+    {
+        int n = plane / shape.C, c = plane % shape.C, length = lengths[n];
+        float fromA = p is null ? 0 : p[c], fromB = q[c];
+        double first = 0, second = 0;
+        for (int row = 0; row < shape.F; row++)
+        {
+            nint start = ((nint)plane * shape.F + row) * shape.T;
+            Vector<float> sums = default, products = default;
+            int t = 0;
+            for (; t <= length - Vector<float>.Count; t += Vector<float>.Count)
+            {
+                Vector<float> value = Vector.Load(a + start + t) - new Vector<float>(fromA);
+                sums += value;
+                products = Vector.MultiplyAddEstimate(value, Vector.Load(b + start + t) - new Vector<float>(fromB), products);
+            }
+
+            float sum = Vector.Sum(sums), product = Vector.Sum(products);
+            for (; t < length; t++)
+            {
+                float value = a[start + t] - fromA;
+                sum += value;
+                product += value * (b[start + t] - fromB);
+            }
+
+            first += sum;
+            second += product;
+        }
+
+        partial[(nint)n * 2 * shape.C + c] = (float)first;
+        partial[(nint)n * 2 * shape.C + shape.C + c] = (float)second;
+    }
+
+    private void SumRows(int part, float* a, float* p, float* b, float* q)
+    {
+        float* sums = partial + (nint)part * 2 * shape.C;
+        new Span<float>(sums, 2 * shape.C).Clear();
+        int end = Math.Min(shape.T * shape.N, (part + 1) * RowsPerPart);
+        for (int row = part * RowsPerPart; row < end; row++)
+        {
+            nint start = (nint)row * shape.C;
+            if (row / shape.N < lengths[row % shape.N])
+                Elementwise.Run(new AddRow(a + start, p, b + start, q, sums, sums + shape.C), shape.C);
+        }
+    }
+
+    private readonly struct AddRow(float* a, float* p, float* b, float* q, float* first, float* second) : IElementwise
+    {
+        public void Apply<TLanes>(int index)
+            where TLanes : unmanaged, ILanes<TLanes>
+        {
+            TLanes value = TLanes.Load(a + index);
+            if (p is not null)
+                value -= TLanes.Load(p + index);
+            (TLanes.Load(first + index) + value).Store(first + index);
+            TLanes.MultiplyAdd(value, TLanes.Load(b + index) - TLanes.Load(q + index), TLanes.Load(second + index)).Store(second + index);
+        }
+    }
+}

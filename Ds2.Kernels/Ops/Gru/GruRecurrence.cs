@@ -1,0 +1,262 @@
+using System.Runtime.Intrinsics;
+using Ds2.Kernels.Engines.Host;
+
+namespace Ds2.Kernels.Ops;
+
+/// <summary>What the recurrence reads and writes of one direction.</summary>
+internal unsafe struct GruDirection
+{
+    /// <summary>Whether it runs from the last frame to the first.</summary>
+    public bool Reverse;
+
+    /// <summary>The recurrent weight U, [3H, H].</summary>
+    public float* Recurrent;
+
+    /// <summary>U packed in panels.</summary>
+    public float* Panels;
+
+    /// <summary>c_n, [H].</summary>
+    public float* CandidateBias;
+
+    /// <summary>[T, N, 3H]: projections, then gates, then their gradients.</summary>
+    public float* Gates;
+
+    /// <summary>[T, N, H]: U_n h + c_n, then the candidates' gradients.</summary>
+    public float* Candidates;
+
+    /// <summary>[T, N, H].</summary>
+    public float* Hidden;
+
+    /// <summary>[N, H]: the gradient that reaches the state from later steps.</summary>
+    public float* Carry;
+}
+
+/// <summary>The part of a GRU that goes frame by frame, for the widest registers of the machine.</summary>
+/// <remarks>
+/// All frames run inside one parallel region. A worker owns a slice of the units, reads its slice of the packed weight once a frame for the whole batch,
+/// and finishes its units' gates while their products are at hand; one barrier a frame publishes the new states. Both directions advance together.
+/// On even frames a worker walks its panels upwards, on odd frames downwards: those read last are then still in the cache.
+/// </remarks>
+internal abstract unsafe class GruRecurrence
+{
+    /// <summary>The recurrence for this machine.</summary>
+    public static GruRecurrence Widest { get; } =
+        Vector512.IsHardwareAccelerated ? new GruRecurrence<Lanes512>()
+        : Vector256.IsHardwareAccelerated ? new GruRecurrence<Lanes256>()
+        : Vector128.IsHardwareAccelerated ? new GruRecurrence<Lanes128>()
+        : new GruRecurrence<Lanes1>();
+
+    /// <summary>The length of a direction's packed U for the forward pass.</summary>
+    public abstract int ForwardPanels(int h);
+
+    /// <summary>The length of a direction's packed U for the backward pass.</summary>
+    public abstract int BackwardPanels(int h);
+
+    /// <summary>Turns the projections in Gates into r, z, n and fills Hidden and Candidates.</summary>
+    /// <param name="workers">The threads.</param>
+    /// <param name="shape">The sizes.</param>
+    /// <param name="lengths">[N].</param>
+    /// <param name="directions">One or two.</param>
+    /// <param name="zeros">[H], the state before the first frame.</param>
+    public abstract void Forward(WorkerPool workers, GruShape shape, int* lengths, GruDirection[] directions, float* zeros);
+
+    /// <summary>Turns the gates into gradients before the nonlinearities: Gates becomes those of r, z and U_n h + c_n, Candidates that of n.</summary>
+    /// <param name="workers">The threads.</param>
+    /// <param name="shape">The sizes.</param>
+    /// <param name="lengths">[N].</param>
+    /// <param name="directions">One or two.</param>
+    /// <param name="zeros">[H], the state before the first frame.</param>
+    /// <param name="dY">[T, N, H].</param>
+    public abstract void Backward(WorkerPool workers, GruShape shape, int* lengths, GruDirection[] directions, float* zeros, float* dY);
+}
+
+/// <inheritdoc/>
+internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
+    where TLanes : unmanaged, ILanes<TLanes>
+{
+    // A panel is three registers wide: forward the three gates of a register's units, backward three registers' units.
+    private static int Width => SkinnyProduct<TLanes>.Width;
+
+    private static int MaxRows => SkinnyProduct<TLanes>.MaxRows;
+
+    /// <inheritdoc/>
+    public override int ForwardPanels(int h) => Workspace.Round(checked(Panels(h, TLanes.Count) * Width * h));
+
+    /// <inheritdoc/>
+    public override int BackwardPanels(int h) => Workspace.Round(checked(Panels(h, Width) * Width * 3 * h));
+
+    /// <inheritdoc/>
+    public override void Forward(WorkerPool workers, GruShape shape, int* lengths, GruDirection[] directions, float* zeros)
+    {
+        int panels = Panels(shape.H, TLanes.Count);
+        workers.For(panels * directions.Length, item => PackUnits(directions[item / panels], item % panels, shape.H));
+        workers.Run(worker =>
+        {
+            int first = Share(panels, worker, workers.Threads), last = Share(panels, worker + 1, workers.Threads);
+            float** rows = stackalloc float*[shape.N];
+            int* active = stackalloc int[shape.N];
+            float* products = stackalloc float[MaxRows * Width];
+            for (int step = 0; step < shape.T; step++)
+            {
+                foreach (ref GruDirection direction in directions.AsSpan())
+                    ForwardFrame(shape, lengths, ref direction, step, first, last, zeros, rows, active, products);
+                workers.Barrier();
+            }
+        });
+    }
+
+    /// <inheritdoc/>
+    public override void Backward(WorkerPool workers, GruShape shape, int* lengths, GruDirection[] directions, float* zeros, float* dY)
+    {
+        int panels = Panels(shape.H, Width);
+        workers.For(panels * directions.Length, item => PackColumns(directions[item / panels], item % panels, shape.H));
+        workers.Run(worker =>
+        {
+            int first = Share(panels, worker, workers.Threads), last = Share(panels, worker + 1, workers.Threads);
+            float** rows = stackalloc float*[shape.N];
+            int* active = stackalloc int[shape.N];
+            float* products = stackalloc float[MaxRows * Width];
+            foreach (ref GruDirection direction in directions.AsSpan())
+                for (int n = 0; n < shape.N; n++)
+                    Units(direction.Carry + (nint)n * shape.H, first * Width, Math.Min(last * Width, shape.H)).Clear();
+            for (int step = 0; step < shape.T; step++)
+            {
+                foreach (ref GruDirection direction in directions.AsSpan())
+                    GateGradients(shape, lengths, ref direction, step, first * Width, Math.Min(last * Width, shape.H), zeros, dY);
+                workers.Barrier();
+
+                // The next step's gate gradients need this product only for the worker's own units: no second barrier.
+                if (step + 1 < shape.T)
+                    foreach (ref GruDirection direction in directions.AsSpan())
+                        StateGradients(shape, lengths, ref direction, step, first, last, rows, active, products);
+            }
+        });
+    }
+
+    private static int Panels(int h, int units) => (h + units - 1) / units;
+
+    private static int Share(int panels, int worker, int workers) => (int)((long)panels * worker / workers);
+
+    private static Span<float> Units(float* row, int first, int last) => new(row + first, Math.Max(0, last - first));
+
+    /// <summary>Forward panel: element (k, gate, lane) is U[gate H + unit, k].</summary>
+    private static void PackUnits(GruDirection direction, int panel, int h)
+    {
+        // In blocks of k, so that a block's rows of the panel stay in the first-level cache while its 3 Count columns are filled in.
+        const int Block = 64;
+        float* target = direction.Panels + (nint)panel * Width * h;
+        int unit = panel * TLanes.Count, units = Math.Min(TLanes.Count, h - unit);
+        if (units < TLanes.Count)
+            new Span<float>(target, Width * h).Clear();
+        for (int k = 0; k < h; k += Block)
+            for (int gate = 0; gate < 3; gate++)
+                for (int lane = 0; lane < units; lane++)
+                {
+                    float* source = direction.Recurrent + ((nint)gate * h + unit + lane) * h;
+                    float* column = target + gate * TLanes.Count + lane;
+                    int end = Math.Min(h, k + Block);
+                    for (int i = k; i < end; i++)
+                        column[(nint)i * Width] = source[i];
+                }
+    }
+
+    /// <summary>Backward panel: element (j, column) is U[j, unit + column].</summary>
+    private static void PackColumns(GruDirection direction, int panel, int h)
+    {
+        float* target = direction.Panels + (nint)panel * Width * 3 * h;
+        int unit = panel * Width, units = Math.Min(Width, h - unit);
+        for (int j = 0; j < 3 * h; j++)
+        {
+            var row = new Span<float>(target + (nint)j * Width, Width);
+            new Span<float>(direction.Recurrent + (nint)j * h + unit, units).CopyTo(row);
+            row[units..].Clear();
+        }
+    }
+
+    private static void ForwardFrame(
+        GruShape shape, int* lengths, ref GruDirection direction, int step, int first, int last, float* zeros, float** rows, int* active, float* products)
+    {
+        int h = shape.H, t = direction.Reverse ? shape.T - 1 - step : step;
+        nint frame = (nint)t * shape.N, before = frame + (direction.Reverse ? shape.N : -shape.N);
+        int count = 0;
+        for (int n = 0; n < shape.N; n++)
+        {
+            if (t < lengths[n])
+            {
+                rows[count] = step == 0 ? zeros : direction.Hidden + (before + n) * h;
+                active[count++] = n;
+            }
+            else
+            {
+                Units(direction.Hidden + (frame + n) * h, first * TLanes.Count, Math.Min(last * TLanes.Count, h)).Clear();
+            }
+        }
+
+        for (int i = first; i < last; i++)
+        {
+            int panel = (step & 1) == 0 ? i : first + last - 1 - i, unit = panel * TLanes.Count;
+            for (int row = 0; row < count; row += MaxRows)
+            {
+                int some = Math.Min(MaxRows, count - row);
+                SkinnyProduct<TLanes>.Multiply(rows + row, some, step == 0 ? 0 : h, direction.Panels + (nint)panel * Width * h, products);
+                for (int j = 0; j < some; j++)
+                {
+                    nint cell = frame + active[row + j];
+                    var gates = new GruCell(
+                        products + j * Width, TLanes.Count, direction.CandidateBias + unit, rows[row + j] + unit,
+                        direction.Gates + cell * 3 * h + unit, h, direction.Candidates + cell * h + unit, direction.Hidden + cell * h + unit);
+                    Elementwise.Run(gates, Math.Min(TLanes.Count, h - unit));
+                }
+            }
+        }
+    }
+
+    private static void GateGradients(
+        GruShape shape, int* lengths, ref GruDirection direction, int step, int first, int last, float* zeros, float* dY)
+    {
+        int h = shape.H, t = direction.Reverse ? step : shape.T - 1 - step;
+        nint frame = (nint)t * shape.N, before = frame + (direction.Reverse ? shape.N : -shape.N);
+        for (int n = 0; n < shape.N; n++)
+        {
+            nint cell = frame + n;
+            float* gates = direction.Gates + cell * 3 * h, candidates = direction.Candidates + cell * h, carry = direction.Carry + (nint)n * h;
+            if (t < lengths[n])
+            {
+                float* state = step == shape.T - 1 ? zeros : direction.Hidden + (before + n) * h;
+                var gradient = new GruCellGradient(state + first, dY + cell * h + first, carry + first, gates + first, h, candidates + first);
+                Elementwise.Run(gradient, last - first);
+                continue;
+            }
+
+            Units(gates, first, last).Clear();
+            Units(gates + h, first, last).Clear();
+            Units(gates + 2 * h, first, last).Clear();
+            Units(candidates, first, last).Clear();
+            Units(carry, first, last).Clear();
+        }
+    }
+
+    private static void StateGradients(
+        GruShape shape, int* lengths, ref GruDirection direction, int step, int first, int last, float** rows, int* active, float* products)
+    {
+        int h = shape.H, t = direction.Reverse ? step : shape.T - 1 - step, count = 0;
+        for (int n = 0; n < shape.N; n++)
+            if (t < lengths[n])
+            {
+                rows[count] = direction.Gates + ((nint)t * shape.N + n) * 3 * h;
+                active[count++] = n;
+            }
+
+        for (int i = first; i < last; i++)
+        {
+            int panel = (step & 1) == 0 ? i : first + last - 1 - i, unit = panel * Width;
+            for (int row = 0; row < count; row += MaxRows)
+            {
+                int some = Math.Min(MaxRows, count - row);
+                SkinnyProduct<TLanes>.Multiply(rows + row, some, 3 * h, direction.Panels + (nint)panel * Width * 3 * h, products);
+                for (int j = 0; j < some; j++)
+                    Elementwise.Run(new Accumulate(products + j * Width, direction.Carry + (nint)active[row + j] * h + unit), Math.Min(Width, h - unit));
+            }
+        }
+    }
+}
