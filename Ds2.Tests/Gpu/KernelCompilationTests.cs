@@ -1,0 +1,87 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using Ds2.Kernels.Engines.Ilgpu;
+
+namespace Ds2.Tests.Gpu;
+
+/// <summary>Every GPU kernel, compiled for the target GPU on a machine without one.</summary>
+[TestFixture]
+public sealed class KernelCompilationTests
+{
+    private const int P100 = 60;
+
+    private PtxCompiler compiler = null!;
+
+    private static IEnumerable<TestCaseData> Kernels =>
+        GpuKernels.All().Select(kernel => new TestCaseData(kernel).SetArgDisplayNames(NameOf(kernel)));
+
+    private static IEnumerable<int> ComputeCapabilities => PtxCompiler.Targets.Keys;
+
+    [OneTimeSetUp]
+    public void MakeCompiler() => compiler = new PtxCompiler();
+
+    [OneTimeTearDown]
+    public void DisposeCompiler() => compiler.Dispose();
+
+    [Test]
+    public void Kernels_AreFound() => Assert.That(GpuKernels.All(), Is.Not.Empty);
+
+    [TestCaseSource(nameof(Kernels))]
+    public void Group_IsWholeWarps(MethodInfo kernel)
+    {
+        int threads = GpuKernels.Specialization(kernel).MaxNumThreadsPerGroup!.Value;
+        Assert.That(threads, Is.InRange(32, 1024));
+        Assert.That(threads % 32, Is.Zero);
+    }
+
+    /// <remarks>ILGPU 1.5.3 targets sm_80 on newer GPUs too, whose driver compiles that PTX: its output names the P100 exactly, a newer GPU at most.</remarks>
+    [TestCaseSource(nameof(Kernels))]
+    public void Compiles_ForEveryComputeCapability(MethodInfo kernel) =>
+        Assert.Multiple(() =>
+        {
+            foreach (int computeCapability in ComputeCapabilities)
+            {
+                Match target = Regex.Match(compiler.Compile(kernel, computeCapability), @"\.target sm_(\d+)\b[\s\S]*\.entry ");
+                Assert.That(target.Success, $"no entry point for sm_{computeCapability}");
+                Assert.That(int.Parse(target.Groups[1].Value), Is.InRange(P100, computeCapability));
+            }
+        });
+
+    /// <remarks>
+    /// Atomics add in an order that depends on timing; shuffles are missing on OpenCL devices without subgroups; an undefined extern is a call into
+    /// libdevice, which the engine does not link; local memory is an array indexed at run time.
+    /// </remarks>
+    [TestCaseSource(nameof(Kernels))]
+    public void Code_HasNoAtomicsShufflesExternsOrLocalArrays(MethodInfo kernel)
+    {
+        string ptx = compiler.Compile(kernel, P100);
+        Assert.Multiple(() =>
+        {
+            Assert.That(ptx, Does.Not.Match(@"\b(atom|red)\.(global|shared|add|max|min|exch|cas)"), "atomic");
+            Assert.That(ptx, Does.Not.Match(@"\bshfl\."), "shuffle");
+            Assert.That(ptx, Does.Not.Match(@"\.extern\s+\.func"), "extern");
+            Assert.That(ptx, Does.Not.Match(@"(?m)^\s*\.local\b"), "local memory");
+        });
+    }
+
+    [TestCaseSource(nameof(Kernels))]
+    public void Assembles_WithoutSpillsOrStackForTheP100(MethodInfo kernel)
+    {
+        string target = $"sm_{P100}";
+        if (Ptxas.Path is null)
+            Assert.Ignore("ptxas (CUDA toolkit) is not on the PATH");
+        if (!Ptxas.Supports(target))
+            Assert.Ignore($"this ptxas no longer assembles for {target}; CUDA 11 and 12 do");
+
+        KernelResources resources = Ptxas.Assemble(compiler.Compile(kernel, P100), target);
+        TestContext.Out.WriteLine($"{NameOf(kernel)}: {resources.Registers} registers");
+        Assert.Multiple(() =>
+        {
+            Assert.That(resources.Registers, Is.Positive, resources.Report);
+            Assert.That(resources.SpillBytes, Is.Zero, resources.Report);
+            Assert.That(resources.StackBytes, Is.Zero, resources.Report);
+        });
+    }
+
+    private static string NameOf(MethodInfo kernel) => $"{kernel.DeclaringType!.Name}.{kernel.Name}";
+}
