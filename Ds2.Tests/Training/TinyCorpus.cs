@@ -1,0 +1,37 @@
+using Ds2.Runtime.Features;
+
+namespace Ds2.Tests.Training;
+
+/// <summary>A folder with a few utterances as MFCC files, random but the same every time, and a manifest; deleted afterwards.</summary>
+internal sealed class TinyCorpus : IDisposable
+{
+    private static readonly string[] Texts = ["YES", "NO", "STOP", "A B", "GO", "IT'S", "ON"];
+
+    public TinyCorpus()
+    {
+        Folder = Directory.CreateTempSubdirectory("ds2-test-").FullName;
+        var random = new Random(17);
+        var lines = new List<string>();
+        for (int i = 0; i < Texts.Length; i++)
+        {
+            int frames = 60 + 7 * i;
+            var values = new float[frames * 13];
+            for (int j = 0; j < values.Length; j++)
+                values[j] = (float)(20 * random.NextDouble() - 10);
+            NpyFile.Write(Path.Combine(Folder, $"{i}.npy"), values, frames, 13);
+            File.WriteAllText(Path.Combine(Folder, $"{i}.txt"), Texts[i] + "\n");
+            lines.Add($"{i}.npy,{i}.txt");
+        }
+
+        Manifest = Path.Combine(Folder, "manifest.csv");
+        File.WriteAllLines(Manifest, lines);
+    }
+
+    public string Folder { get; }
+
+    public string Manifest { get; }
+
+    public string PathOf(string name) => Path.Combine(Folder, name);
+
+    public void Dispose() => Directory.Delete(Folder, recursive: true);
+}

@@ -1,0 +1,134 @@
+using Ds2.Kernels.Engines;
+using Ds2.Runtime.Data;
+using Ds2.Runtime.Features;
+using Ds2.Runtime.Model;
+using Ds2.Runtime.Training;
+
+namespace Ds2.Tests.Training;
+
+/// <summary>Whole runs of a tiny model: resuming, reaching the target, learning.</summary>
+public sealed class TrainerTests
+{
+    private static readonly RunOptions Tiny = new()
+    {
+        Features = FeatureKind.MfccRaw,
+        Channels = 2,
+        Hidden = 6,
+        Layers = 2,
+        Bidirectional = true,
+        RnnBatchNorm = true,
+        Batch = 2,
+        Epochs = 3,
+        Order = BatchOrder.Sortagrad,
+        TargetWer = -1,
+        Lr = 1e-2,
+    };
+
+    private TinyCorpus corpus = null!;
+
+    [SetUp]
+    public void MakeCorpus() => corpus = new TinyCorpus();
+
+    [TearDown]
+    public void DeleteCorpus() => corpus.Dispose();
+
+    /// <summary>Stops after each possible batch, in another process's place, and goes on: the last file is the same, byte for byte but for the clock.</summary>
+    [TestCase(OptimizerKind.Sgd, 1)]
+    [TestCase(OptimizerKind.Sgd, 4)]
+    [TestCase(OptimizerKind.AdamW, 6)]
+    [TestCase(OptimizerKind.AdamW, 11)]
+    public void Resume_ContinuesBitForBit(OptimizerKind optimizer, int stopAfter)
+    {
+        RunOptions options = Tiny with { Optimizer = optimizer };
+        (TrainingResult whole, RecordingObserver all) = Train(options, "whole");
+        (TrainingResult first, RecordingObserver before) = Train(options, "parts", stopAfter: stopAfter);
+        Assert.That(first.Interrupted, Is.True);
+        (TrainingResult second, RecordingObserver after) = Train(options, "parts", resume: first.Checkpoint);
+        Assert.Multiple(() =>
+        {
+            Assert.That(second.Interrupted, Is.False);
+            Assert.That(before.Batches.Concat(after.Batches).Select(report => report.Loss), Is.EqualTo(all.Batches.Select(report => report.Loss)));
+            Assert.That(second.State.History.Select(epoch => epoch.Loss), Is.EqualTo(whole.State.History.Select(epoch => epoch.Loss)));
+            Assert.That(second.State.History.Select(epoch => epoch.Wer), Is.EqualTo(whole.State.History.Select(epoch => epoch.Wer)));
+            Assert.That(TensorsOf(second.Checkpoint), Is.EqualTo(TensorsOf(whole.Checkpoint)));
+        });
+    }
+
+    [Test]
+    public void Run_SameSeed_GivesTheSameBits()
+    {
+        (TrainingResult first, _) = Train(Tiny, "first");
+        (TrainingResult second, _) = Train(Tiny, "second");
+        (TrainingResult other, _) = Train(Tiny with { Seed = 2 }, "other");
+        Assert.That(TensorsOf(second.Checkpoint), Is.EqualTo(TensorsOf(first.Checkpoint)));
+        Assert.That(TensorsOf(other.Checkpoint), Is.Not.EqualTo(TensorsOf(first.Checkpoint)));
+    }
+
+    [Test]
+    public void Run_TargetReached_EndsBeforeTheLastEpoch()
+    {
+        (TrainingResult result, RecordingObserver observer) = Train(Tiny with { TargetWer = 1000 }, "run");
+        Assert.That(result.TargetReached, Is.True);
+        Assert.That(observer.Epochs, Has.Count.EqualTo(1));
+    }
+
+    [Test]
+    public void Run_AnnealsTheLearningRateEveryEpoch()
+    {
+        (_, RecordingObserver observer) = Train(Tiny with { Lr = 0.1, Anneal = 2 }, "run");
+        Assert.That(observer.Epochs.Select(epoch => epoch.LearningRate), Is.EqualTo(new[] { 0.1, 0.05, 0.025 }));
+    }
+
+    [Test]
+    public void Run_InfeasibleText_IsCountedAndLeftOut()
+    {
+        File.WriteAllText(corpus.PathOf("0.txt"), new string('X', 300));
+        (TrainingResult result, RecordingObserver observer) = Train(Tiny, "run");
+        Assert.Multiple(() =>
+        {
+            Assert.That(observer.Epochs.Select(epoch => epoch.Infeasible), Is.All.EqualTo(1));
+            Assert.That(observer.Batches.Select(batch => batch.Loss), Is.All.Matches<double>(double.IsFinite));
+            Assert.That(result.State.SkippedSteps, Is.Zero);
+        });
+    }
+
+    [Test]
+    public void Run_OneBatch_IsLearntByHeart()
+    {
+        RunOptions options = Tiny with
+        {
+            Channels = 4, Hidden = 32, Layers = 1, Batch = 7, Epochs = 400, TargetWer = 0, Optimizer = OptimizerKind.AdamW, Lr = 5e-3, Anneal = 1,
+        };
+        (TrainingResult result, RecordingObserver observer) = Train(options, "run");
+        Assert.That(result.TargetReached, Is.True, $"loss {observer.Epochs[^1].Loss}, WER {observer.Epochs[^1].Wer} after {observer.Epochs.Count} epochs");
+    }
+
+    [Test]
+    public void Resume_CheckpointOfAnotherModel_NamesTheTensor()
+    {
+        (TrainingResult result, _) = Train(Tiny, "run");
+        Assert.That(
+            () => Train(Tiny with { Hidden = 7 }, "other", resume: result.Checkpoint),
+            Throws.TypeOf<Runtime.InputException>().With.Message.Contains("rnns.0.rnn.weight_ih_l0").And.Message.Contains("another model"));
+    }
+
+    private static Dictionary<string, float[]> TensorsOf(string checkpoint)
+    {
+        using var file = Runtime.Checkpoints.SafetensorsFile.Open(checkpoint);
+        return file.Header.Tensors.ToDictionary(tensor => tensor.Name, tensor => file.Read<float>(tensor.Name));
+    }
+
+    private (TrainingResult Result, RecordingObserver Observer) Train(RunOptions options, string folder, int? stopAfter = null, string? resume = null)
+    {
+        using IEngine engine = EngineFactory.Create(DeviceKind.Host, threads: 2);
+        var data = Corpus.Load(corpus.Manifest, Alphabet.English);
+        using var model = new DeepSpeech2(options.ModelFor(13, Alphabet.English.Size), engine, options.Seed);
+        using var training = new BatchLoader(data, options.Features, options.Batch, options.Order, options.Seed);
+        using var validation = new BatchLoader(data, options.Features, options.Batch, BatchOrder.Sorted, options.Seed);
+        using var observer = new RecordingObserver(stopAfter);
+        using Checkpoint? checkpoint = resume is null ? null : Checkpoint.Open(resume);
+        using var trainer = new Trainer(
+            options, model, training, validation, new CheckpointPolicy(corpus.PathOf(folder), TimeSpan.Zero), observer, resume: checkpoint);
+        return (trainer.Run(observer.Stop), observer);
+    }
+}
