@@ -12,7 +12,7 @@ internal static class Program
     private const int BadInput = 2;
     private const int Interrupted = 130;
 
-    private static int Main(string[] args)
+    internal static int Main(string[] args)
     {
         RootCommand root = CommandLine.Create();
         ParseResult parsed = root.Parse(args);

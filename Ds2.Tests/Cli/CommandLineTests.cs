@@ -1,0 +1,245 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Ds2.Tests.Training;
+
+namespace Ds2.Tests.Cli;
+
+/// <summary>The program as its users run it: arguments in, exit code, stdout and stderr out.</summary>
+[NonParallelizable]
+public sealed class CommandLineTests
+{
+    private const int Done = 0;
+    private const int BadInput = 2;
+    private const int Interrupted = 130;
+
+    private static readonly string[] Tiny =
+    [
+        "--set", "features=mfcc-raw", "--set", "channels=2", "--set", "hidden=6", "--set", "layers=1", "--set", "batch=2", "--device", "host", "--target-wer", "-1",
+    ];
+
+    private TinyCorpus corpus = null!;
+
+    [SetUp]
+    public void MakeCorpus() => corpus = new TinyCorpus();
+
+    [TearDown]
+    public void DeleteCorpus() => corpus.Dispose();
+
+    [Test]
+    public void Train_Json_IsOneObjectALine()
+    {
+        (int code, string output, _) = Run(Train("run", "--epochs", "2", "--json"));
+        JsonElement[] events = Parse(output);
+        string[] kinds = [.. events.Select(e => e.GetProperty("event").GetString()!)];
+        Assert.Multiple(() =>
+        {
+            Assert.That(code, Is.EqualTo(Done));
+            Assert.That(kinds, Is.EqualTo(new[] { "start", "batch", "batch", "batch", "batch", "epoch", "batch", "batch", "batch", "batch", "epoch", "result" }));
+            Assert.That(events[1].GetProperty("loss").GetDouble(), Is.GreaterThan(0));
+            Assert.That(events[1].GetProperty("gradientNorm").GetDouble(), Is.GreaterThan(0));
+            Assert.That(events[5].GetProperty("wer").GetDouble(), Is.GreaterThan(0));
+            Assert.That(events[5].TryGetProperty("werUtterance", out _) && events[5].TryGetProperty("cer", out _), Is.True);
+            Assert.That(events[^1].GetProperty("targetReached").GetBoolean(), Is.False);
+            Assert.That(events[^1].GetProperty("epochs").GetInt32(), Is.EqualTo(2));
+            Assert.That(File.Exists(events[^1].GetProperty("checkpoint").GetString()), Is.True);
+        });
+    }
+
+    [Test]
+    public void Train_ForPeople_ShowsOptionsLayersAndTranscripts()
+    {
+        (int code, string output, _) = Run(Train("run", "--epochs", "1"));
+        Assert.That(code, Is.EqualTo(Done));
+        Assert.That(output, Does.Contain("\"hidden\": 6").And.Contain("Conv2d 1 -> 2").And.Contain("WER").And.Contain("said").And.Contain("heard"));
+    }
+
+    [Test]
+    public void Train_MaxBatches_EndsTheEpochEarly()
+    {
+        (_, string output, _) = Run(Train("run", "--epochs", "1", "--max-batches", "2", "--json"));
+        Assert.That(Parse(output).Count(e => e.GetProperty("event").GetString() == "batch"), Is.EqualTo(2));
+    }
+
+    [Test]
+    public void Train_SameFolderTwice_AsksForResume()
+    {
+        Run(Train("run", "--epochs", "1", "--json"));
+        byte[] before = File.ReadAllBytes(corpus.PathOf("run/latest.safetensors"));
+        (int code, _, string error) = Run(Train("run", "--epochs", "1", "--json"));
+        Assert.That(code, Is.EqualTo(BadInput));
+        Assert.That(error, Does.Contain("--resume auto"));
+        Assert.That(File.ReadAllBytes(corpus.PathOf("run/latest.safetensors")), Is.EqualTo(before));
+    }
+
+    [Test]
+    public void Train_ResumeAuto_GoesOnWithTheRunsOwnOptions()
+    {
+        Run(Train("run", "--epochs", "1", "--json"));
+        (int code, string output, _) = Run(
+            "train", "--train-manifest", corpus.Manifest, "--val-manifest", corpus.Manifest, "--out", corpus.PathOf("run"), "--device", "host",
+            "--resume", "auto", "--epochs", "2", "--json");
+        JsonElement[] events = Parse(output);
+        Assert.That(code, Is.EqualTo(Done));
+        Assert.That(events[0].GetProperty("options").GetProperty("hidden").GetInt32(), Is.EqualTo(6));
+        Assert.That(events[1].GetProperty("epoch").GetInt32(), Is.EqualTo(2));
+    }
+
+    [Test]
+    public void Evaluate_GivesTheRatesOfTheRun()
+    {
+        (_, string trained, _) = Run(Train("run", "--epochs", "1", "--json"));
+        string transcripts = corpus.PathOf("heard.tsv");
+        (int code, string output, _) = Run(
+            "evaluate", "--checkpoint", corpus.PathOf("run/latest.safetensors"), "--manifest", corpus.Manifest, "--device", "host", "--batch", "2",
+            "--transcripts", transcripts, "--json");
+        JsonElement result = Parse(output).Single();
+        JsonElement epoch = Parse(trained).Single(e => e.GetProperty("event").GetString() == "epoch");
+        Assert.Multiple(() =>
+        {
+            Assert.That(code, Is.EqualTo(Done));
+            Assert.That(result.GetProperty("wer").GetDouble(), Is.EqualTo(epoch.GetProperty("wer").GetDouble()));
+            Assert.That(result.GetProperty("cer").GetDouble(), Is.EqualTo(epoch.GetProperty("cer").GetDouble()));
+            Assert.That(result.GetProperty("utterances").GetInt32(), Is.EqualTo(7));
+            Assert.That(File.ReadAllLines(transcripts), Has.Length.EqualTo(7));
+        });
+    }
+
+    [Test]
+    public void Features_WritesNumPy()
+    {
+        string output = corpus.PathOf("features.npy");
+        (int code, string text, _) = Run("features", "--in", corpus.PathOf("0.npy"), "--kind", "mfcc", "--out", output);
+        Assert.That(code, Is.EqualTo(Done));
+        Assert.That(text, Does.Contain("[161, 60]"));
+        Assert.That(new FileInfo(output).Length, Is.EqualTo(128 + 4 * 161 * 60));
+    }
+
+    [Test]
+    public void Devices_ListsTheHost()
+    {
+        (int code, string output, _) = Run("devices");
+        Assert.That(code, Is.EqualTo(Done));
+        Assert.That(output, Does.Contain("host").And.Contain("emulated"));
+    }
+
+    private static IEnumerable<TestCaseData> BadArguments()
+    {
+        yield return Case("unknown option", "unknown-thing", "train", "--unknown-thing");
+        yield return Case("unknown parameter", "speed", "train", "--set", "speed=1");
+        yield return Case("malformed value", "hidden", "train", "--set", "hidden=many");
+        yield return Case("value out of range", "hidden", "train", "--set", "hidden=0");
+        yield return Case("setting without a value", "name=value", "train", "--set", "hidden");
+        yield return Case("unknown preset", "big", "train", "--preset", "big");
+        yield return Case("missing parameter file", "absent.json", "train", "--params", "absent.json");
+        yield return Case("missing manifest", "absent.csv", "train", "--train-manifest", "absent.csv", "--val-manifest", "absent.csv");
+        yield return Case("one manifest", "--val-manifest", "train", "--train-manifest", "absent.csv");
+        yield return Case("missing checkpoint", "absent.safetensors", "train", "--resume", "absent.safetensors");
+        yield return Case("evaluate without a checkpoint", "--checkpoint", "evaluate", "--manifest", "m.csv");
+        yield return Case("absent device", "opencl", "train", "--device", "opencl9");
+        yield return Case("no epochs", "--epochs", "train", "--epochs", "0");
+
+        static TestCaseData Case(string name, string expected, params string[] arguments) =>
+            new TestCaseData(expected, arguments).SetArgDisplayNames(name);
+    }
+
+    [TestCaseSource(nameof(BadArguments))]
+    public void BadInput_IsOneLineAndExitCode2(string expected, string[] arguments)
+    {
+        (int code, string output, string error) = Run(arguments);
+        Assert.Multiple(() =>
+        {
+            Assert.That(code, Is.EqualTo(BadInput));
+            Assert.That(error, Does.StartWith("ds2: ").And.Contain(expected).And.Not.Contain("   at "));
+            Assert.That(error.Trim().Split('\n').Count(line => !line.Contains("--help")), Is.LessThanOrEqualTo(2));
+            Assert.That(output, Is.Empty);
+        });
+    }
+
+    [Test]
+    public void Train_TruncatedWav_NamesTheFile()
+    {
+        File.WriteAllBytes(corpus.PathOf("cut.wav"), [.. "RIFF"u8, 36, 1, 0, 0, .. "WAVEfmt "u8, 16, 0, 0, 0, 1, 0, 1, 0, 0x80, 0x3e, 0, 0, 0, 0x7d]);
+        File.AppendAllText(corpus.Manifest, "cut.wav,0.txt\n");
+        (int code, _, string error) = Run(Train("run", "--epochs", "1", "--json"));
+        Assert.That(code, Is.EqualTo(BadInput));
+        Assert.That(error, Does.Contain("cut.wav"));
+    }
+
+    /// <summary>SIGINT in the middle of a long run: it saves, leaves with 130, and the checkpoint loads.</summary>
+    [Test]
+    public void Train_Interrupted_SavesAndLeavesWith130()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Ignore("Windows has no SIGINT to send to another process");
+        using Process process = StartProcess(Train("run", "--epochs", "100000", "--json"));
+        while (process.StandardOutput.ReadLine() is { } line && !line.Contains("\"event\":\"epoch\""))
+            Assert.That(line, Does.StartWith("{"));
+        using (Process kill = Process.Start("kill", ["-INT", process.Id.ToString()]))
+            kill.WaitForExit();
+        process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        Assert.That(process.ExitCode, Is.EqualTo(Interrupted));
+        AssertLoads(corpus.PathOf("run/latest.safetensors"));
+    }
+
+    /// <summary>SIGKILL at several moments of a run that saves after every batch: the last checkpoint loads each time.</summary>
+    [Test]
+    public void Train_Killed_LeavesAWholeCheckpoint()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Ignore("Windows has no SIGKILL");
+        for (int round = 0; round < 3; round++)
+        {
+            string[] resume = ["--epochs", "100000", "--json", "--checkpoint-minutes", "0", "--resume", "auto"];
+            using Process process = StartProcess(Train("run", resume));
+            int wanted = 6 + 5 * round;
+            for (int lines = 0; lines < wanted && process.StandardOutput.ReadLine() is not null;)
+                lines++;
+            Thread.Sleep(3 * round);
+            process.Kill();
+            process.StandardOutput.ReadToEnd();
+            process.WaitForExit();
+            AssertLoads(corpus.PathOf("run/latest.safetensors"));
+        }
+    }
+
+    private static void AssertLoads(string checkpoint)
+    {
+        using var loaded = Ds2.Runtime.Training.Checkpoint.Open(checkpoint);
+        using var engine = new Kernels.Engines.Host.HostEngine(threads: 1);
+        using Ds2.Runtime.Model.DeepSpeech2 model = loaded.RestoreModel(engine);
+        Assert.That(model.Parameters.Values.ToArray(), Is.All.Matches<float>(float.IsFinite));
+    }
+
+    private static Process StartProcess(string[] arguments)
+    {
+        string program = typeof(Ds2.Train.Program).Assembly.Location;
+        return Process.Start(new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+    }
+
+    private static JsonElement[] Parse(string output) =>
+        [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+
+    private static (int Code, string Output, string Error) Run(params string[] arguments)
+    {
+        TextWriter stdout = Console.Out, stderr = Console.Error;
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        try
+        {
+            Console.SetOut(output);
+            Console.SetError(error);
+            Spectre.Console.AnsiConsole.Console = Spectre.Console.AnsiConsole.Create(
+                new Spectre.Console.AnsiConsoleSettings { Out = new Spectre.Console.AnsiConsoleOutput(output) });
+            return (Ds2.Train.Program.Main(arguments), output.ToString(), error.ToString());
+        }
+        finally
+        {
+            Console.SetOut(stdout);
+            Console.SetError(stderr);
+        }
+    }
+
+    private string[] Train(string folder, params string[] more) =>
+        ["train", "--train-manifest", corpus.Manifest, "--val-manifest", corpus.Manifest, "--out", corpus.PathOf(folder), .. Tiny, .. more];
+}
