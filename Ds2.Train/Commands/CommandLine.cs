@@ -27,6 +27,7 @@ internal static class CommandLine
         TrainCommand.MakeDefault(root);
         root.Subcommands.Add(train);
         root.Subcommands.Add(EvaluateCommand.Create());
+        root.Subcommands.Add(PrepareCommand.Create());
         root.Subcommands.Add(FeaturesCommand.Create());
         root.Subcommands.Add(DevicesCommand.Create());
         return root;
