@@ -103,6 +103,7 @@ public abstract class BatchNorm(IEngine engine)
         Check.Is(dWeight, engine, features);
         Check.Is(dBias, engine, features);
         Check.SameOrDisjoint(dX, dY);
+        Check.Disjoint(dX, x);
         Check.Is(workspace, engine);
         workspace.Begin(WorkspaceFor(shape));
         if (shape.X.Length > 0)

@@ -18,7 +18,7 @@ internal sealed class IlgpuCtc(IlgpuEngine engine) : Ctc(engine)
     /// <summary>The longest row in shared memory: texts of 1023 labels.</summary>
     internal const int SharedStates = 2048;
 
-    private const int MostThreads = 512;
+    private const int MostThreads = 256;
     private const int Lanes = 32;
     private const int GradientThreads = 256;
     private const int GradientRows = GradientThreads / Lanes;
