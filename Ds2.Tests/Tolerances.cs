@@ -71,6 +71,6 @@ public static class Tolerances
     /// </summary>
     public const double DirectionalDifference = 2e-4;
 
-    /// <summary>PyTorch computes in fp32 as well (goldens are stored so): its own rounding comes on top of ours.</summary>
-    public static readonly Tolerance Golden = new(2e-5, 2e-5);
+    /// <summary>The goldens are what PyTorch computes in double, to ten digits: what is left is fp32's rounding over sums of some dozens of terms.</summary>
+    public static readonly Tolerance Golden = new(64 * Epsilon, 2e-5);
 }

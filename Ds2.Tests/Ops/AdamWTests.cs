@@ -19,7 +19,7 @@ public sealed class AdamWTests(string engine) : OpTest(engine)
     public void Step_ManySteps_MatchReference(AdamWOptions options)
     {
         const int steps = 5;
-        foreach (int length in IsFast ? [0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 255, 256, 257, 70_001] : new[] { 0, 1, 33, 257 })
+        foreach (int length in IsFast ? [0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 255, 256, 257, 70_001] : new[] { 0, 33, 257 })
         {
             var shape = new Shape(length);
             Tensor parameters = Accumulator(shape, Normal(length), "parameters");

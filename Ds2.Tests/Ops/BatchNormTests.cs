@@ -13,11 +13,11 @@ public sealed class BatchNormTests(string engine) : OpTest(engine)
         new(BatchNormLayout.ChannelsFirst, N: 2, C: 3, F: 4, T: 5),
         new(BatchNormLayout.ChannelsFirst, N: 1, C: 1, F: 1, T: 1),
         new(BatchNormLayout.ChannelsFirst, N: 3, C: 2, F: 1, T: 17),
-        new(BatchNormLayout.ChannelsFirst, N: 2, C: 4, F: 7, T: 33),
+        new(BatchNormLayout.ChannelsFirst, N: 2, C: 2, F: 7, T: 33),
         new(BatchNormLayout.TimeMajor, N: 2, C: 5, F: 1, T: 4),
         new(BatchNormLayout.TimeMajor, N: 1, C: 1, F: 1, T: 1),
-        new(BatchNormLayout.TimeMajor, N: 3, C: 33, F: 1, T: 9),
-        new(BatchNormLayout.TimeMajor, N: 1, C: 8, F: 1, T: 31),
+        new(BatchNormLayout.TimeMajor, N: 3, C: 9, F: 1, T: 9),
+        new(BatchNormLayout.TimeMajor, N: 1, C: 3, F: 1, T: 31),
     ];
 
     private static readonly BatchNormShape[] HostShapes =
@@ -30,6 +30,8 @@ public sealed class BatchNormTests(string engine) : OpTest(engine)
         new(BatchNormLayout.TimeMajor, N: 3, C: 257, F: 1, T: 1),
     ];
 
+    private static readonly BatchNormShape[] OneOfEachLayout = [Shapes[0], Shapes[4]];
+
     private static IEnumerable<TestCaseData> Cases => Shapes.Select(s => new TestCaseData(s).SetArgDisplayNames($"{s.Layout} {s.X}"));
 
     private BatchNorm Op => BatchNorm.On(Engine);
@@ -37,8 +39,9 @@ public sealed class BatchNormTests(string engine) : OpTest(engine)
     [TestCaseSource(nameof(Cases))]
     public void ForwardAndBackward_MatchReference(BatchNormShape shape)
     {
-        AssertMatches(shape, [.. Enumerable.Repeat(shape.T, shape.N)]);
         AssertMatches(shape, SomeLengths(shape));
+        if (IsFast)
+            AssertMatches(shape, [.. Enumerable.Repeat(shape.T, shape.N)]);
     }
 
     [Test]
@@ -51,7 +54,7 @@ public sealed class BatchNormTests(string engine) : OpTest(engine)
         {
             BatchNormLayout layout = i % 2 == 0 ? BatchNormLayout.ChannelsFirst : BatchNormLayout.TimeMajor;
             int rows = layout == BatchNormLayout.ChannelsFirst ? Random.Next(1, 6) : 1;
-            var shape = new BatchNormShape(layout, Random.Next(1, 5), Random.Next(1, IsFast ? 70 : 9), rows, Random.Next(1, IsFast ? 70 : 9));
+            var shape = new BatchNormShape(layout, Random.Next(1, 5), Random.Next(1, IsFast ? 70 : 5), rows, Random.Next(1, IsFast ? 70 : 9));
             AssertMatches(shape, SomeLengths(shape));
         }
     }
@@ -71,9 +74,11 @@ public sealed class BatchNormTests(string engine) : OpTest(engine)
         AssertMatches(new BatchNormShape(layout, N: 2, C: 3, F: 1, T: 0), [0, 0]);
     }
 
-    [TestCaseSource(nameof(Cases))]
-    public void ForwardAndBackward_GarbageInPadding_ChangesNothing(BatchNormShape shape)
+    [TestCase(BatchNormLayout.ChannelsFirst, 7)]
+    [TestCase(BatchNormLayout.TimeMajor, 1)]
+    public void ForwardAndBackward_GarbageInPadding_ChangesNothing(BatchNormLayout layout, int rows)
     {
+        var shape = new BatchNormShape(layout, N: 3, C: 4, F: rows, T: IsFast ? 33 : 5);
         int[] lengths = SomeLengths(shape);
         float[] x = Normal(shape.X.Length), dY = Normal(shape.X.Length);
         State clean = Run(shape, x, lengths, dY);
@@ -124,7 +129,7 @@ public sealed class BatchNormTests(string engine) : OpTest(engine)
     [Test]
     public void Backward_OverDY_IsTheSame()
     {
-        foreach (BatchNormShape shape in Shapes)
+        foreach (BatchNormShape shape in IsFast ? Shapes : OneOfEachLayout)
         {
             float[] x = Normal(shape.X.Length), dY = Normal(shape.X.Length);
             int[] lengths = SomeLengths(shape);
@@ -132,9 +137,8 @@ public sealed class BatchNormTests(string engine) : OpTest(engine)
         }
     }
 
-    [TestCase(BatchNormLayout.ChannelsFirst)]
-    [TestCase(BatchNormLayout.TimeMajor)]
-    public void Backward_MatchesFiniteDifferences(BatchNormLayout layout)
+    [Test]
+    public void Backward_MatchesFiniteDifferences([Values] BatchNormLayout layout)
     {
         var shape = new BatchNormShape(layout, N: 2, C: 3, F: 1, T: 6);
         int[] lengths = [6, 4];
@@ -150,7 +154,7 @@ public sealed class BatchNormTests(string engine) : OpTest(engine)
     [Test]
     public void ForwardAndBackward_RepeatedRuns_AreBitEqual()
     {
-        foreach (BatchNormShape shape in IsFast ? HostShapes : Shapes)
+        foreach (BatchNormShape shape in IsFast ? HostShapes : OneOfEachLayout)
         {
             float[] x = Normal(shape.X.Length), dY = Normal(shape.X.Length);
             int[] lengths = SomeLengths(shape);
@@ -178,7 +182,9 @@ public sealed class BatchNormTests(string engine) : OpTest(engine)
         Tensor shared = Output(new Shape(128));
         AssertRefused(() => Forward(shape, shared.Slice(0, shape.X), perFeature, shared.Slice(8, shape.X), scratch), "overlaps", "[4, 2, 3]");
         AssertRefused(
-            () => Op.Backward(shape, x, lengths, perFeature, perFeature, perFeature, x, x, updated, updated, scratch), "dX");
+            () => Op.Backward(
+                shape, x, lengths, perFeature, perFeature, perFeature, shared.Slice(0, shape.X), shared.Slice(8, shape.X), updated, updated, scratch),
+            "dX [4, 2, 3] overlaps dY [4, 2, 3]");
         using Tensor elsewhere = TestEngines.Stranger.Allocate(features);
         AssertRefused(() => Forward(shape, x, elsewhere, y, scratch), "weight [3]", Engine.Name);
         if (Op.WorkspaceFor(shape) > 0)

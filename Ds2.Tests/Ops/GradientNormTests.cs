@@ -13,7 +13,7 @@ public sealed class GradientNormTests(string engine) : OpTest(engine)
     {
         int[] lengths = IsFast ? [0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 255, 256, 257, 1_000_003] : [0, 1, 33, 255, 257, 3001];
         foreach (int length in lengths)
-            foreach (float maxNorm in new[] { 0.5f, 400, float.PositiveInfinity })
+            foreach (float maxNorm in IsFast || length == 33 ? [0.5f, 400, float.PositiveInfinity] : new[] { 0.5f })
                 AssertMatches(Normal(length), maxNorm);
     }
 
@@ -30,7 +30,7 @@ public sealed class GradientNormTests(string engine) : OpTest(engine)
     [TestCase(float.NegativeInfinity)]
     public void Compute_NotFinite_HasFactorZero(float bad)
     {
-        foreach (int position in new[] { 0, 40, 299 })
+        foreach (int position in IsFast ? [0, 40, 299] : new[] { 40 })
         {
             float[] gradients = Normal(300);
             gradients[position] = bad;

@@ -10,7 +10,7 @@ public sealed class LogSoftmaxTests(string engine) : OpTest(engine)
 
     private Shape[] Shapes => IsFast
         ? [.. new[] { 1, 2, 7, 8, 9, 15, 16, 17, 29, 31, 32, 33, 255, 256, 257, 1025 }.Select(c => new Shape(5, 3, c)), new(0, 2, 29), new(3, 0, 29), new(61, 8, 29)]
-        : [.. new[] { 1, 2, 9, 29, 31, 32, 33, 257 }.Select(c => new Shape(2, 3, c)), new(0, 2, 29)];
+        : [.. new[] { 1, 9, 29, 32, 33, 65 }.Select(c => new Shape(2, 3, c)), new(0, 2, 29)];
 
     [Test]
     public void ForwardAndBackward_MatchReference()
@@ -92,7 +92,7 @@ public sealed class LogSoftmaxTests(string engine) : OpTest(engine)
     [Test]
     public void ForwardAndBackward_RepeatedRuns_AreBitEqual()
     {
-        var shape = new Shape(7, 3, 29);
+        Shape shape = IsFast ? new(61, 8, 29) : new(3, 1, 29);
         Tensor x = Input(shape), dY = Input(shape), y = Output(shape), again = Output(shape), dX = Output(shape), dXAgain = Output(shape);
         Op.Forward(x, y);
         Op.Forward(x, again);

@@ -21,7 +21,7 @@ public sealed class SgdTests(string engine) : OpTest(engine)
     public void Step_ManySteps_MatchReference(SgdOptions options)
     {
         const int steps = 5;
-        foreach (int length in IsFast ? [0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 255, 256, 257, 70_001] : new[] { 0, 1, 33, 257 })
+        foreach (int length in IsFast ? [0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 255, 256, 257, 70_001] : new[] { 0, 33, 257 })
         {
             Tensor parameters = Accumulator(new Shape(length), Normal(length), "parameters");
             Tensor velocity = Accumulator(new Shape(length), new float[length], "velocity");

@@ -114,7 +114,10 @@ public sealed class IlgpuEngine : IEngine
         IEnumerable<Type> expected = [typeof(AcceleratorStream), typeof(KernelConfig), .. ParameterTypes(method)];
         if (!expected.SequenceEqual(ParameterTypes(typeof(TLauncher).GetMethod(nameof(Action.Invoke))!)))
             throw new ArgumentException($"the launcher's parameters are not those of {method.DeclaringType?.Name}.{method.Name}", nameof(kernel));
-        TLauncher launcher = Accelerator.LoadKernel(method, GpuKernels.Specialization(method)).CreateLauncherDelegate<TLauncher>();
+        KernelSpecialization specialization = GpuKernels.Specialization(method);
+        if (!specialization.IsCompatibleWith(Accelerator))
+            specialization = KernelSpecialization.Empty; // A bound for the compiler, no demand: the launch says how many threads there are.
+        TLauncher launcher = Accelerator.LoadKernel(method, specialization).CreateLauncherDelegate<TLauncher>();
         launchers.Add(method, launcher);
         return launcher;
     }

@@ -62,8 +62,8 @@ internal sealed class IlgpuCtc(IlgpuEngine engine) : Ctc(engine)
     /// <summary>Two rows of beta for each utterance, needed only where they do not fit shared memory.</summary>
     private static Shape BetaRows(CtcShape shape) => new(shape.N, 2, shape.States > SharedStates ? shape.States : 0);
 
-    private static KernelConfig GroupPerUtterance(CtcShape shape) =>
-        new(shape.N, Math.Min((shape.States + Lanes - 1) / Lanes * Lanes, MostThreads));
+    private KernelConfig GroupPerUtterance(CtcShape shape) =>
+        new(shape.N, Math.Min((shape.States + Lanes - 1) / Lanes * Lanes, Math.Min(MostThreads, engine.Accelerator.MaxNumThreadsPerGroup)));
 
     [GpuKernel(MostThreads)]
     private static void AlphaKernel(
