@@ -19,7 +19,7 @@ internal static class Program
         if (parsed.Errors.Count > 0)
         {
             foreach (var error in parsed.Errors)
-                Console.Error.WriteLine($"ds2: {error.Message}");
+                Console.Error.WriteLine($"ds2: {error.Message.ReplaceLineEndings(" ")}");
             Console.Error.WriteLine("ds2: --help lists commands and options");
             return BadInput;
         }

@@ -28,7 +28,6 @@ internal sealed class ConsoleReporter : IRunReporter
         this.folder = folder;
         epochs = options.Epochs;
         epochAudioSeconds = training.TotalSeconds;
-        AnsiConsole.MarkupLine("[bold]Ds2[/]");
         Console.WriteLine(options.ToJson());
         Console.WriteLine($"device      {model.Engine.Name}");
         Console.WriteLine($"training    {training.Utterances.Count} utterances, {training.TotalSeconds / 3600:F2} h");
@@ -68,8 +67,8 @@ internal sealed class ConsoleReporter : IRunReporter
     public void OnEpoch(EpochReport report, EvaluationResult evaluation)
     {
         EndLine();
-        AnsiConsole.MarkupLine(
-            $"[bold]epoch {report.Epoch + 1}[/]  loss {report.Loss:F3}  [bold]WER {report.Wer:F2} %[/]  utterance WER {report.WerUtterance:F2} %  "
+        Console.WriteLine(
+            $"epoch {report.Epoch + 1}  loss {report.Loss:F3}  WER {report.Wer:F2} %  utterance WER {report.WerUtterance:F2} %  "
             + $"CER {report.Cer:F2} %  lr {report.LearningRate:G3}  {report.AudioSecondsPerSecond:F1} audio s/s  {Duration(report.Seconds)}");
         if (report.Infeasible > 0)
             Console.WriteLine($"  {report.Infeasible} utterances did not count: their text has more labels than they have output frames");
