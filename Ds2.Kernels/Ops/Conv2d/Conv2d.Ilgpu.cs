@@ -159,7 +159,7 @@ internal sealed class IlgpuConv2d(IlgpuEngine engine) : Conv2d(engine)
                 residue.Rows = Math.Max(0, (shape.R - residue.FirstRow + shape.StrideH - 1) / shape.StrideH);
                 residue.Columns = Math.Max(0, (shape.S - residue.FirstColumn + shape.StrideW - 1) / shape.StrideW);
                 int depth = shape.K * residue.Rows * residue.Columns;
-                ArrayView<float> taps = packed.View().SubView(taken, shape.C * depth);
+                ArrayView<float> taps = depth > 0 ? packed.View().SubView(taken, shape.C * depth) : packed.View();
                 taken += shape.C * depth;
                 if (depth > 0)
                     pack(engine.Stream, IlgpuEngine.Cover(shape.C * depth, Threads), weight.View(), taps, shape, residue);

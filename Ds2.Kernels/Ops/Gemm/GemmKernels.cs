@@ -196,28 +196,7 @@ internal sealed class GemmKernels(IlgpuEngine engine)
         int inner = along ? k : position;
         int outerCount = along ? positions : depth;
         int innerCount = along ? depth : positions;
-        Float4 four = default;
-        if (outer < outerCount)
-        {
-            int index = outer * stride + inner;
-            if (aligned != 0 && inner + 3 < innerCount)
-            {
-                four = operand.Cast<Float4>()[index >> 2];
-            }
-            else
-            {
-                if (inner < innerCount)
-                    four.X = operand[index];
-                if (inner + 1 < innerCount)
-                    four.Y = operand[index + 1];
-                if (inner + 2 < innerCount)
-                    four.Z = operand[index + 2];
-                if (inner + 3 < innerCount)
-                    four.W = operand[index + 3];
-            }
-        }
-
-        return four;
+        return Float4.Load(operand, outer * stride + inner, outer < outerCount ? innerCount - inner : 0, aligned);
     }
 
     /// <summary>Puts what <see cref="Fetch"/> gave into shared memory, turned so that k is the row.</summary>
