@@ -67,20 +67,23 @@ internal sealed unsafe class WorkerPool : IDisposable
     }
 
     /// <summary>Calls <paramref name="work"/> for each index of 0..count-1; idle workers take the next one.</summary>
-    public void For(int count, Action<int> work)
+    public void For(int count, Action<int> work) => For(count, (_, index) => work(index));
+
+    /// <summary>Calls <paramref name="work"/> with a worker's number and each index of 0..count-1; idle workers take the next one.</summary>
+    public void For(int count, Action<int, int> work)
     {
         if (count <= 1 || Threads == 1)
         {
             for (int i = 0; i < count; i++)
-                work(i);
+                work(0, i);
             return;
         }
 
         int next = -1;
-        Run(_ =>
+        Run(worker =>
         {
             for (int i = Interlocked.Increment(ref next); i < count; i = Interlocked.Increment(ref next))
-                work(i);
+                work(worker, i);
         });
     }
 

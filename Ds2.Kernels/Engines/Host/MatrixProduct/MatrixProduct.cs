@@ -33,17 +33,21 @@ internal static unsafe class MatrixProduct
         }
 
         if (Vector512.IsHardwareAccelerated)
-            Multiply<Avx512MicroKernel>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
+            Multiply<Lanes512>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
+        else if (Vector256.IsHardwareAccelerated)
+            Multiply<Lanes256>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
+        else if (Vector128.IsHardwareAccelerated)
+            Multiply<Lanes128>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
         else
-            Multiply<VectorMicroKernel>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
+            Multiply<Lanes1>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
     }
 
-    private static void Multiply<TKernel>(
+    private static void Multiply<TLanes>(
         WorkerPool workers, int m, int n, int k, bool transposeA, bool transposeB,
         float* a, int lda, float* b, int ldb, float* c, int ldc, float beta, float* bias)
-        where TKernel : struct, IMicroKernel
+        where TLanes : unmanaged, ILanes<TLanes>
     {
-        var product = new PackedProduct<TKernel>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
+        var product = new PackedProduct<TLanes>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
         workers.Run(_ => product.Work(workers));
     }
 

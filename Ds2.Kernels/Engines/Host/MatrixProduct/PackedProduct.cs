@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics.X86;
+
 namespace Ds2.Kernels.Engines.Host;
 
 /// <summary>The matrix product for operands that are used many times each: both are packed block by block, then multiplied from cache.</summary>
@@ -8,15 +10,15 @@ namespace Ds2.Kernels.Engines.Host;
 /// Source: Goto, van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008;
 /// Van Zee, van de Geijn, "BLIS: A Framework for Rapidly Instantiating BLAS Functionality", ACM TOMS 41(3), 2015.
 /// </remarks>
-internal sealed unsafe class PackedProduct<TKernel>
-    where TKernel : struct, IMicroKernel
+internal sealed unsafe class PackedProduct<TLanes>
+    where TLanes : unmanaged, ILanes<TLanes>
 {
-    // A slice of a panel of B (256 x 32 floats) stays in the first-level cache while panels of A pass by.
-    private const int MaxK = 256;
+    // A slice of a panel of B (384 x 32 floats, 48 KiB) stays close while panels of A pass by; a longer slice moves C less often.
+    private const int MaxK = 384;
     private const int MaxM = 1536;
     private const int MaxN = 2048;
 
-    // A worker's share of work at a time: its parts of A and B (each about 200 KiB) stay in the second-level cache.
+    // A worker's share of work at a time: its parts of A and B (288 and 384 KiB) stay in the second-level cache.
     private const int TaskM = 192;
     private const int TaskN = 256;
 
@@ -46,19 +48,19 @@ internal sealed unsafe class PackedProduct<TKernel>
         blocksM = Pieces(m, MaxM);
         blocksN = Pieces(n, MaxN);
         slices = Pieces(k, MaxK);
-        blockM = Up(Pieces(m, blocksM), TKernel.Rows);
-        blockN = Up(Pieces(n, blocksN), TKernel.Columns);
+        blockM = Up(Pieces(m, blocksM), TileKernel<TLanes>.Rows);
+        blockN = Up(Pieces(n, blocksN), TileKernel<TLanes>.Columns);
         slice = Pieces(k, slices);
         steps = blocksM * blocksN * slices;
         packing = workers.Scratch(2 * HalfBuffer);
 
         // Enough tasks that the last ones of a step end at about the same time.
         (taskM, taskN) = (TaskM, TaskN);
-        while (Pieces(blockM, taskM) * Pieces(blockN, taskN) < 4 * workers.Threads && (taskM > TKernel.Rows * 4 || taskN > TKernel.Columns))
-            if (taskN > TKernel.Columns && (taskN >= taskM || taskM <= TKernel.Rows * 4))
-                taskN = Up(taskN / 2, TKernel.Columns);
+        while (Pieces(blockM, taskM) * Pieces(blockN, taskN) < 4 * workers.Threads && (taskM > TileKernel<TLanes>.Rows * 4 || taskN > TileKernel<TLanes>.Columns))
+            if (taskN > TileKernel<TLanes>.Columns && (taskN >= taskM || taskM <= TileKernel<TLanes>.Rows * 4))
+                taskN = Up(taskN / 2, TileKernel<TLanes>.Columns);
             else
-                taskM = Up(taskM / 2, TKernel.Rows);
+                taskM = Up(taskM / 2, TileKernel<TLanes>.Rows);
     }
 
     private static int HalfBuffer => (MaxM + MaxN) * MaxK;
@@ -98,8 +100,8 @@ internal sealed unsafe class PackedProduct<TKernel>
             M = Math.Min(blockM, m - i), N = Math.Min(blockN, n - j), K = Math.Min(slice, k - p * slice),
             A = half, B = half + MaxM * MaxK,
         };
-        step.PacksA = Pieces(step.M, PackPanels * TKernel.Rows);
-        step.Packs = step.PacksA + Pieces(step.N, PackPanels * TKernel.Columns);
+        step.PacksA = Pieces(step.M, PackPanels * TileKernel<TLanes>.Rows);
+        step.Packs = step.PacksA + Pieces(step.N, PackPanels * TileKernel<TLanes>.Columns);
         step.TasksN = Pieces(step.N, taskN);
         step.Tasks = Pieces(step.M, taskM) * step.TasksN;
         return step;
@@ -108,9 +110,9 @@ internal sealed unsafe class PackedProduct<TKernel>
     private void PackTask(in Step step, int task)
     {
         if (task < step.PacksA)
-            Pack(a + (transposeA ? step.Depth * lda + step.Row : step.Row * lda + step.Depth), lda, transposeA, task, step.M, TKernel.Rows, step.K, step.A);
+            Pack(a + (transposeA ? step.Depth * lda + step.Row : step.Row * lda + step.Depth), lda, transposeA, task, step.M, TileKernel<TLanes>.Rows, step.K, step.A);
         else
-            Pack(b + (transposeB ? step.Column * ldb + step.Depth : step.Depth * ldb + step.Column), ldb, !transposeB, task - step.PacksA, step.N, TKernel.Columns, step.K, step.B);
+            Pack(b + (transposeB ? step.Column * ldb + step.Depth : step.Depth * ldb + step.Column), ldb, !transposeB, task - step.PacksA, step.N, TileKernel<TLanes>.Columns, step.K, step.B);
     }
 
     private static void Pack(float* source, nint stride, bool across, int task, int length, int width, int k, float* target)
@@ -129,21 +131,34 @@ internal sealed unsafe class PackedProduct<TKernel>
         int i1 = Math.Min(step.M, i0 + taskM), j1 = Math.Min(step.N, j0 + taskN);
         bool firstSlice = step.Depth == 0;
         float factor = firstSlice ? beta : 1;
-        for (int j = j0; j < j1; j += TKernel.Columns)
+        for (int j = j0; j < j1; j += TileKernel<TLanes>.Columns)
         {
-            int columns = Math.Min(TKernel.Columns, j1 - j);
+            int columns = Math.Min(TileKernel<TLanes>.Columns, j1 - j);
             float* panelB = step.B + (nint)j * step.K;
             float* added = firstSlice && bias is not null ? bias + step.Column + j : null;
-            for (int i = i0; i < i1; i += TKernel.Rows)
+            for (int i = i0; i < i1; i += TileKernel<TLanes>.Rows)
             {
-                int rows = Math.Min(TKernel.Rows, i1 - i);
+                int rows = Math.Min(TileKernel<TLanes>.Rows, i1 - i);
                 float* panelA = step.A + (nint)i * step.K, tile = c + (step.Row + i) * ldc + step.Column + j;
-                if (columns == TKernel.Columns)
-                    MicroKernel.Multiply<TKernel, PackedLeft>(rows, step.K, panelA, 0, panelB, TKernel.Columns, tile, ldc, factor, added);
+                if (factor != 0)
+                    Prefetch(tile, rows, ldc);
+                if (columns == TileKernel<TLanes>.Columns)
+                    Tile.Multiply<TLanes, PackedLeft>(rows, step.K, panelA, 0, panelB, TileKernel<TLanes>.Columns, tile, ldc, factor, added);
                 else
-                    MicroKernel.MultiplyPart<TKernel, PackedLeft>(rows, columns, step.K, panelA, 0, panelB, TKernel.Columns, tile, ldc, factor, added);
+                    Tile.MultiplyPart<TLanes, PackedLeft>(rows, columns, step.K, panelA, 0, panelB, TileKernel<TLanes>.Columns, tile, ldc, factor, added);
             }
         }
+    }
+
+    // C comes from afar: it is asked for before the sums are formed, and is there when they are.
+    private static void Prefetch(float* tile, int rows, nint ldc)
+    {
+        if (Sse.IsSupported)
+            for (int i = 0; i < rows; i++, tile += ldc)
+            {
+                Sse.Prefetch0(tile);
+                Sse.Prefetch0(tile + TileKernel<TLanes>.Columns - 1);
+            }
     }
 
     private static int Pieces(int length, int most) => (length + most - 1) / most;

@@ -13,14 +13,12 @@ internal static unsafe class Packing
         for (int p = 0; p < k; p++, source += stride, target += width)
         {
             int i = 0;
-            if (count >= Vector128<float>.Count)
-            {
+            if (Vector512.IsHardwareAccelerated)
                 for (; i <= count - Vector512<float>.Count; i += Vector512<float>.Count)
                     Vector512.Store(Vector512.Load(source + i), target + i);
+            if (Vector128.IsHardwareAccelerated)
                 for (; i <= count - Vector128<float>.Count; i += Vector128<float>.Count)
                     Vector128.Store(Vector128.Load(source + i), target + i);
-            }
-
             for (; i < count; i++)
                 target[i] = source[i];
             for (; i < width; i++)
