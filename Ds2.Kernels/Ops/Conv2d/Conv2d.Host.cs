@@ -1,94 +1,127 @@
+using System.Runtime.Intrinsics;
 using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
 
+/// <summary>Chooses the widest <see cref="HostConv2d{TLanes}"/> that the machine has.</summary>
+internal static class HostConv2d
+{
+    /// <summary>The implementation for this machine.</summary>
+    public static Conv2d Create(HostEngine engine) =>
+        Vector512.IsHardwareAccelerated ? new HostConv2d<Lanes512>(engine)
+        : Vector256.IsHardwareAccelerated ? new HostConv2d<Lanes256>(engine)
+        : Vector128.IsHardwareAccelerated ? new HostConv2d<Lanes128>(engine)
+        : new HostConv2d<Lanes1>(engine);
+}
+
 /// <summary><see cref="Conv2d"/> on the CPU.</summary>
-internal sealed unsafe class HostConv2d(HostEngine engine) : Conv2d(engine)
+/// <remarks>Forward and data gradient are <see cref="WindowProduct{TLanes}"/>s, the weight gradient a <see cref="WeightGradient{TLanes}"/>.</remarks>
+internal sealed unsafe class HostConv2d<TLanes>(HostEngine engine) : Conv2d(engine)
+    where TLanes : unmanaged, ILanes<TLanes>
 {
     /// <inheritdoc/>
-    public override int ForwardWorkspace(Conv2dShape shape) => Workspace.Round(shape.Window * shape.OutH * shape.OutW);
+    public override int ForwardWorkspace(Conv2dShape shape) => Scratch([new(Window.Forward(shape))]);
 
     /// <inheritdoc/>
-    public override int BackwardWorkspace(Conv2dShape shape) => Workspace.Round(shape.Window * shape.OutH * shape.OutW);
+    public override int BackwardWorkspace(Conv2dShape shape) =>
+        Math.Max(Scratch(DataGradient(shape)), new WeightGradient<TLanes>(shape, engine.Workers.Threads).ScratchLength);
 
     /// <inheritdoc/>
-    protected override void ForwardCore(Conv2dShape shape, Tensor x, Tensor weight, Tensor bias, Tensor y, Workspace workspace)
+    protected override void ForwardCore(Conv2dShape shape, Tensor x, Tensor weight, Tensor bias, Tensor y, Workspace workspace) =>
+        Slide(shape.N, [new(Window.Forward(shape))], x, weight, bias.Pointer(), y, workspace);
+
+    /// <inheritdoc/>
+    protected override void BackwardCore(
+        Conv2dShape shape, Tensor x, Tensor weight, Tensor dY, Tensor? dX, Tensor dWeight, Tensor dBias, Workspace workspace)
     {
-        int p = shape.OutH * shape.OutW;
-        float* cols = workspace.Take(new Shape(shape.Window * p)).Pointer();
-        for (int n = 0; n < shape.N; n++)
+        if (dX is not null && dX.Length > 0)
+            Slide(shape.N, DataGradient(shape), dY, weight, null, dX, workspace);
+
+        int required = new WeightGradient<TLanes>(shape, engine.Workers.Threads).ScratchLength;
+        workspace.Begin(required);
+        float* scratch = workspace.Take(new Shape(required)).Pointer();
+        new WeightGradient<TLanes>(shape, engine.Workers.Threads).Accumulate(engine.Workers, x.Pointer(), dY.Pointer(), dWeight.Pointer(), scratch);
+        AccumulateBias(shape, dY.Pointer(), dBias.Pointer());
+    }
+
+    private static WindowProduct<TLanes>[] DataGradient(Conv2dShape shape)
+    {
+        var products = new WindowProduct<TLanes>[shape.StrideH * shape.StrideW];
+        for (int i = 0; i < products.Length; i++)
+            products[i] = new(Window.DataGradient(shape, i / shape.StrideW, i % shape.StrideW));
+        return products;
+    }
+
+    private int Scratch(WindowProduct<TLanes>[] products) =>
+        checked(products.Sum(product => product.WeightLength) + engine.Workers.Threads * products.Max(product => product.StripeLength));
+
+    // All products at once, so that no worker waits between them.
+    private void Slide(int images, WindowProduct<TLanes>[] products, Tensor source, Tensor weight, float* bias, Tensor target, Workspace workspace)
+    {
+        int required = Scratch(products);
+        workspace.Begin(required);
+        float* scratch = workspace.Take(new Shape(required)).Pointer();
+        int stripeLength = products.Max(product => product.StripeLength);
+        float* stripes = scratch;
+        float* packed = scratch + (nint)engine.Workers.Threads * stripeLength;
+        float* weights = weight.Pointer(), from = source.Pointer(), to = target.Pointer();
+        nint fromImage = source.Length / images, toImage = target.Length / images;
+
+        int packTasks = products.Max(product => product.PackTasks), imageTasks = products.Max(product => product.ImageTasks);
+        engine.Workers.For(products.Length * packTasks, task =>
         {
-            Im2Col(shape, x.Pointer() + (long)n * shape.C * shape.H * shape.W, cols);
-            float* o = y.Pointer() + (long)n * shape.K * p;
-            MatrixProduct.Multiply(engine.Workers, shape.K, p, shape.Window, false, false, weight.Pointer(), shape.Window, cols, p, o, p, 0, null);
-            for (int k = 0; k < shape.K; k++)
-                for (int i = 0; i < p; i++)
-                    o[k * p + i] += bias.Pointer()[k];
+            (int number, int part) = Math.DivRem(task, packTasks);
+            if (part < products[number].PackTasks)
+                products[number].Pack(part, weights, Packed(number));
+        });
+        engine.Workers.For(images * products.Length * imageTasks, (worker, task) =>
+        {
+            (int image, int rest) = Math.DivRem(task, products.Length * imageTasks);
+            (int number, int part) = Math.DivRem(rest, imageTasks);
+            if (part < products[number].ImageTasks)
+                products[number].Run(part, from + image * fromImage, Packed(number), stripes + (nint)worker * stripeLength, bias, to + image * toImage);
+        });
+
+        float* Packed(int number)
+        {
+            float* at = packed;
+            for (int i = 0; i < number; i++)
+                at += products[i].WeightLength;
+            return at;
         }
     }
 
-    /// <inheritdoc/>
-    protected override void BackwardCore(Conv2dShape shape, Tensor x, Tensor weight, Tensor dY, Tensor? dX, Tensor dWeight, Tensor dBias, Workspace workspace)
+    // A channel's planes are summed image by image in order; fp64 keeps hundreds of thousands of terms exact enough.
+    private void AccumulateBias(Conv2dShape shape, float* dY, float* dBias)
     {
-        int p = shape.OutH * shape.OutW;
-        float* cols = workspace.Take(new Shape(shape.Window * p)).Pointer();
-        for (int n = 0; n < shape.N; n++)
+        nint plane = (nint)shape.OutH * shape.OutW;
+        engine.Workers.For(shape.K, channel =>
         {
-            float* g = dY.Pointer() + (long)n * shape.K * p;
-            Im2Col(shape, x.Pointer() + (long)n * shape.C * shape.H * shape.W, cols);
-            MatrixProduct.Multiply(engine.Workers, shape.K, shape.Window, p, false, true, g, p, cols, p, dWeight.Pointer(), shape.Window, 1, null);
-            for (int k = 0; k < shape.K; k++)
+            double sum = 0;
+            for (int image = 0; image < shape.N; image++)
             {
-                double s = 0;
-                for (int i = 0; i < p; i++)
-                    s += g[k * p + i];
-                dBias.Pointer()[k] += (float)s;
+                float* from = dY + ((nint)image * shape.K + channel) * plane;
+                for (int row = 0; row < shape.OutH; row++, from += shape.OutW)
+                    sum += Sum(from, shape.OutW);
             }
 
-            if (dX is null)
-                continue;
-            MatrixProduct.Multiply(engine.Workers, shape.Window, p, shape.K, true, false, weight.Pointer(), shape.Window, g, p, cols, p, 0, null);
-            Col2Im(shape, cols, dX.Pointer() + (long)n * shape.C * shape.H * shape.W);
-        }
+            dBias[channel] += (float)sum;
+        });
     }
 
-    private void Im2Col(Conv2dShape s, float* x, float* cols) => engine.Workers.For(s.C * s.R, cr =>
+    private static double Sum(float* values, int count)
     {
-        int c = cr / s.R, r = cr % s.R;
-        for (int q = 0; q < s.S; q++)
-        {
-            float* o = cols + (long)(cr * s.S + q) * s.OutH * s.OutW;
-            for (int i = 0; i < s.OutH; i++)
-            {
-                int h = i * s.StrideH + r - s.PadH;
-                for (int j = 0; j < s.OutW; j++)
-                {
-                    int w = j * s.StrideW + q - s.PadW;
-                    o[i * s.OutW + j] = h >= 0 && h < s.H && w >= 0 && w < s.W ? x[(c * s.H + h) * s.W + w] : 0;
-                }
-            }
-        }
-    });
-
-    private void Col2Im(Conv2dShape s, float* cols, float* dx) => engine.Workers.For(s.C, c =>
-    {
-        new Span<float>(dx + c * s.H * s.W, s.H * s.W).Clear();
-        for (int r = 0; r < s.R; r++)
-            for (int q = 0; q < s.S; q++)
-            {
-                float* o = cols + (long)((c * s.R + r) * s.S + q) * s.OutH * s.OutW;
-                for (int i = 0; i < s.OutH; i++)
-                {
-                    int h = i * s.StrideH + r - s.PadH;
-                    if (h < 0 || h >= s.H)
-                        continue;
-                    for (int j = 0; j < s.OutW; j++)
-                    {
-                        int w = j * s.StrideW + q - s.PadW;
-                        if (w >= 0 && w < s.W)
-                            dx[(c * s.H + h) * s.W + w] += o[i * s.OutW + j];
-                    }
-                }
-            }
-    });
+        TLanes lanes = default;
+        int i = 0;
+        for (; i <= count - TLanes.Count; i += TLanes.Count)
+            lanes += TLanes.Load(values + i);
+        float* parts = stackalloc float[TLanes.Count];
+        lanes.Store(parts);
+        double sum = 0;
+        for (int lane = 0; lane < TLanes.Count; lane++)
+            sum += parts[lane];
+        for (; i < count; i++)
+            sum += values[i];
+        return sum;
+    }
 }

@@ -12,7 +12,7 @@ namespace Ds2.Kernels.Ops;
 public abstract class Conv2d(IEngine engine)
 {
     /// <summary>The implementation for an engine.</summary>
-    public static Conv2d On(IEngine engine) => engine.Implement<Conv2d>(host => new HostConv2d(host), ilgpu => new IlgpuConv2d(ilgpu));
+    public static Conv2d On(IEngine engine) => engine.Implement<Conv2d>(HostConv2d.Create, ilgpu => new IlgpuConv2d(ilgpu));
 
     /// <summary>Scratch that <see cref="Forward"/> needs, in fp32 elements.</summary>
     public abstract int ForwardWorkspace(Conv2dShape shape);

@@ -1,0 +1,179 @@
+using Ds2.Kernels.Engines.Host;
+
+namespace Ds2.Kernels.Ops;
+
+/// <summary>Computes a <see cref="Window"/>'s sums at the speed of a matrix product, without writing a window matrix.</summary>
+/// <remarks>
+/// A task is a stripe of columns of one image. For each block of input channels it copies the stripe, with the zeros left and right of the plane and
+/// with columns sorted by their residue modulo the stride, so that neighbouring outputs read neighbouring elements; then every tile of the
+/// stripe runs over the block's taps. Stripe and weights of a block stay in the second-level cache. The blocks are added up in order.
+/// </remarks>
+internal sealed unsafe class WindowProduct<TLanes>
+    where TLanes : unmanaged, ILanes<TLanes>
+{
+    private const int MaxTaps = 2048;
+    private const int StripeVectors = 4;
+
+    private readonly Window window;
+    private readonly int blockInputs, blocks, groups, groupOutputs, stripes, stripe;
+    private readonly int pitch, rowPitch, planePitch;
+
+    public WindowProduct(in Window window)
+    {
+        this.window = window;
+        blockInputs = Math.Clamp(MaxTaps / Math.Max(1, window.Rows * window.Columns), 1, Math.Max(1, window.Inputs));
+        blocks = Math.Max(1, Pieces(window.Inputs, blockInputs));
+        blockInputs = Math.Max(1, Pieces(window.Inputs, blocks));
+        groups = Pieces(window.Outputs, TileKernel<TLanes>.Rows);
+        groupOutputs = Pieces(window.Outputs, Math.Max(1, groups));
+        int vectors = Pieces(window.CountJ, TLanes.Count);
+        stripes = Pieces(vectors, StripeVectors);
+        stripe = Pieces(vectors, Math.Max(1, stripes)) * TLanes.Count;
+        pitch = stripe + (window.Columns + window.ColumnStep - 1) / window.ColumnStep;
+        rowPitch = pitch * window.ColumnStep;
+        planePitch = rowPitch * window.PlaneRows;
+    }
+
+    /// <summary>Fp32 elements of the packed weights, the offsets behind them included.</summary>
+    public int WeightLength => Workspace.Round(blocks * groups * BlockWeights) + Workspace.Round(BlockTaps);
+
+    /// <summary>Fp32 elements of a worker's copy of a stripe.</summary>
+    public int StripeLength => Workspace.Round(Math.Max(0, blockInputs * planePitch));
+
+    /// <summary>Independent pieces of packing the weights.</summary>
+    public int PackTasks => blocks * groups;
+
+    /// <summary>Independent pieces of one image.</summary>
+    public int ImageTasks => window.CountI > 0 ? stripes : 0;
+
+    private int BlockTaps => blockInputs * window.Rows * window.Columns;
+
+    private int BlockWeights => BlockTaps * TileKernel<TLanes>.Rows;
+
+    /// <summary>Packs the weights of one block and group: [r, c, s, output], so that the taps of some rows lie together.</summary>
+    public void Pack(int task, float* weight, float* packed)
+    {
+        if (task == 0)
+            FillOffsets((int*)(packed + Workspace.Round(blocks * groups * BlockWeights)));
+        int block = task / groups, firstOutput = task % groups * groupOutputs, firstInput = block * blockInputs;
+        int inputs = Math.Min(blockInputs, window.Inputs - firstInput), outputs = Math.Min(groupOutputs, window.Outputs - firstOutput);
+        float* target = packed + (nint)task * BlockWeights;
+        for (int r = 0; r < window.Rows; r++)
+            for (int c = 0; c < blockInputs; c++)
+            {
+                float* source = weight + window.WeightOrigin + r * window.WeightRowStep
+                    + (nint)firstOutput * window.WeightOutputStep + (nint)(firstInput + c) * window.WeightInputStep;
+                for (int s = 0; s < window.Columns; s++, target += TileKernel<TLanes>.Rows)
+                    for (int o = 0; o < outputs; o++)
+                        target[o] = c < inputs ? source[s * window.WeightColumnStep + (nint)o * window.WeightOutputStep] : 0;
+            }
+    }
+
+    /// <summary>One stripe of one image.</summary>
+    /// <param name="task">The stripe.</param>
+    /// <param name="source">The image: [inputs, rows, columns].</param>
+    /// <param name="packed">The packed weights.</param>
+    /// <param name="copy">This worker's memory for the stripe.</param>
+    /// <param name="bias">One number per output channel; may be null.</param>
+    /// <param name="target">The result: [outputs, rows, columns]; the window's positions are overwritten.</param>
+    public void Run(int task, float* source, float* packed, float* copy, float* bias, float* target)
+    {
+        int firstJ = task * stripe, columns = Math.Min(stripe, window.CountJ - firstJ);
+        int* offsets = (int*)(packed + Workspace.Round(blocks * groups * BlockWeights));
+        for (int block = 0; block < blocks; block++)
+        {
+            int firstInput = block * blockInputs;
+            Copy(source + (nint)firstInput * window.PlaneRows * window.PlaneColumns, Math.Min(blockInputs, window.Inputs - firstInput), firstJ, copy);
+            Multiply(block, firstJ, columns, packed + (nint)block * groups * BlockWeights, offsets, copy, bias, target);
+        }
+    }
+
+    private void FillOffsets(int* offsets)
+    {
+        for (int r = 0; r < window.Rows; r++)
+            for (int c = 0; c < blockInputs; c++)
+                for (int s = 0; s < window.Columns; s++)
+                {
+                    int column = window.Direction > 0 ? s : window.Columns - 1 - s;
+                    *offsets++ = c * planePitch + window.Direction * r * rowPitch + column % window.ColumnStep * pitch + column / window.ColumnStep;
+                }
+    }
+
+    // [input, row, residue of the column, column / step], zero outside the plane.
+    private void Copy(float* source, int inputs, int firstJ, float* copy)
+    {
+        int step = window.ColumnStep, first = firstJ * step + window.ColumnOrigin;
+        for (int line = 0; line < inputs * window.PlaneRows; line++, source += window.PlaneColumns)
+            for (int residue = 0; residue < step; residue++, copy += pitch)
+            {
+                // Elements index of the copy with 0 <= first + residue + index * step < PlaneColumns.
+                int from = Math.Clamp((step - 1 - first - residue) / step, 0, pitch);
+                if (first + residue >= 0)
+                    from = 0;
+                int end = Math.Clamp((window.PlaneColumns - first - residue + step - 1) / step, from, pitch);
+                if (window.PlaneColumns <= first + residue)
+                    end = from;
+                float* start = source + first + residue;
+                new Span<float>(copy, from).Clear();
+                if (step == 1)
+                    new Span<float>(start + from, end - from).CopyTo(new Span<float>(copy + from, end - from));
+                else
+                    for (int index = from; index < end; index++)
+                        copy[index] = start[(nint)index * step];
+                new Span<float>(copy + end, pitch - end).Clear();
+            }
+
+        // The last block may be short of channels: its weights are zero, and zero times whatever lay here before might be NaN.
+        new Span<float>(copy, (blockInputs - inputs) * planePitch).Clear();
+    }
+
+    private void Multiply(int block, int firstJ, int columns, float* weights, int* offsets, float* copy, float* bias, float* target)
+    {
+        float* tile = stackalloc float[TileKernel<TLanes>.Rows * TileKernel<TLanes>.Columns];
+        int vectors = Pieces(columns, TLanes.Count), count = window.CountI * vectors;
+        for (int unit = 0; unit < count;)
+        {
+            int i = unit / vectors, j = unit % vectors * TLanes.Count;
+            (int first, int end) = window.TapRows(i);
+
+            // The right half is the next vector, in this row or the next, if the same taps apply there; else the left one again.
+            int nextI = (unit + 1) / vectors, nextJ = (unit + 1) % vectors * TLanes.Count;
+            bool two = unit + 1 < count && (nextI == i || window.TapRows(nextI) == (first, end));
+            float* left = copy + (i * window.RowStep + window.RowOrigin) * rowPitch + j;
+            float* right = two ? copy + (nextI * window.RowStep + window.RowOrigin) * rowPitch + nextJ : left;
+
+            int taps = blockInputs * window.Columns, skipped = first * taps;
+            for (int group = 0; group < groups; group++)
+            {
+                int firstOutput = group * groupOutputs, outputs = Math.Min(groupOutputs, window.Outputs - firstOutput);
+                if (outputs <= 0)
+                    break;
+                float* groupWeights = weights + (nint)group * BlockWeights + (nint)skipped * TileKernel<TLanes>.Rows;
+                WindowKernel<TLanes>.Sum(outputs, (end - first) * taps, groupWeights, offsets + skipped, left, right, tile);
+                Place(block, i, firstJ + j, Math.Min(TLanes.Count, columns - j), firstOutput, outputs, tile, bias, target);
+                if (two)
+                    Place(block, nextI, firstJ + nextJ, Math.Min(TLanes.Count, columns - nextJ), firstOutput, outputs, tile + TLanes.Count, bias, target);
+            }
+
+            unit += two ? 2 : 1;
+        }
+    }
+
+    private void Place(int block, int i, int j, int columns, int firstOutput, int outputs, float* tile, float* bias, float* target)
+    {
+        int step = window.TargetColumnStep;
+        float* to = target + ((nint)firstOutput * window.TargetRows + window.FirstRow + i * window.TargetRowStep) * window.TargetColumns
+            + window.FirstColumn + j * step;
+        for (int o = 0; o < outputs; o++, tile += TileKernel<TLanes>.Columns, to += (nint)window.TargetRows * window.TargetColumns)
+        {
+            float added = bias is null ? 0 : bias[firstOutput + o];
+            if (step == 1 && columns == TLanes.Count)
+                (TLanes.Load(tile) + (block == 0 ? TLanes.All(added) : TLanes.Load(to))).Store(to);
+            else
+                for (int lane = 0; lane < columns; lane++)
+                    to[lane * step] = tile[lane] + (block == 0 ? added : to[lane * step]);
+        }
+    }
+
+    private static int Pieces(int length, int most) => (length + most - 1) / most;
+}
