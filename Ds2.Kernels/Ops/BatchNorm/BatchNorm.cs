@@ -102,6 +102,7 @@ public abstract class BatchNorm(IEngine engine)
         Check.Is(dY, engine, shape.X);
         Check.Is(dWeight, engine, features);
         Check.Is(dBias, engine, features);
+        Check.Disjoint(dX, x);
         Check.SameOrDisjoint(dX, dY);
         Check.Disjoint(dX, x);
         Check.Is(workspace, engine);

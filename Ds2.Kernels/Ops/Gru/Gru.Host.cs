@@ -54,11 +54,11 @@ internal sealed unsafe class HostGru(HostEngine engine) : Gru(engine)
         }
 
         recurrence.Backward(workers, shape, lengths.Pointer(), directions, zeros, dY.Pointer());
+        float* input = MaskedInput(shape, x.Pointer(), lengths.Pointer(), dX.Pointer());
         for (int d = 0; d < directions.Length; d++)
-        {
-            AddParameterGradients(shape, x.Pointer(), directions[d], gradients[d]);
+            AddParameterGradients(shape, input, directions[d], gradients[d]);
+        for (int d = 0; d < directions.Length; d++)
             AddInputGradient(shape, directions[d], weights[d].Input.Pointer(), d == 0 ? 0 : 1, dX.Pointer());
-        }
     }
 
     private static float* TakeZeros(Workspace workspace, int length)
@@ -83,6 +83,26 @@ internal sealed unsafe class HostGru(HostEngine engine) : Gru(engine)
                 Hidden = hidden.Pointer() + d * states,
             };
         return directions;
+    }
+
+    /// <summary>The input with zeros at padded frames: a zero gradient does not silence a NaN there. It is made in dX, which is not yet written.</summary>
+    private float* MaskedInput(GruShape shape, float* x, int* lengths, float* dX)
+    {
+        if (!new Span<int>(lengths, shape.N).ContainsAnyExcept(shape.T))
+            return x;
+        workers.For(shape.T, t =>
+        {
+            for (int n = 0; n < shape.N; n++)
+            {
+                nint start = ((nint)t * shape.N + n) * shape.I;
+                var row = new Span<float>(dX + start, shape.I);
+                if (t < lengths[n])
+                    new Span<float>(x + start, shape.I).CopyTo(row);
+                else
+                    row.Clear();
+            }
+        });
+        return dX;
     }
 
     /// <summary>Products over all frames at once. The recurrence has left the gradients at r's, z's and U_n h's sums in Gates, that at n's in Candidates.</summary>
