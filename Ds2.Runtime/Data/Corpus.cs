@@ -71,14 +71,14 @@ public sealed class Corpus
                 throw new InputException($"{path}: no such file (line {number} of {manifestPath})");
         }
 
-        int[] labels = alphabet.Encode(Normalise(InputFile.ReadText(textPath)));
-        string text = alphabet.Decode(labels).Trim();
-        labels = alphabet.Encode(text);
+        // What the alphabet cannot write goes first, then the space that a dropped word leaves behind.
+        string text = SingleSpaced(alphabet.Decode(alphabet.Encode(SingleSpaced(InputFile.ReadText(textPath)))));
+        int[] labels = alphabet.Encode(text);
         if (labels.Length == 0)
             throw new InputException($"{textPath}: no character of the alphabet (line {number} of {manifestPath})");
         return new Utterance(Path.GetFileNameWithoutExtension(audioPath), audioPath, textPath, text, labels, AudioFile.Duration(audioPath));
     }
 
     /// <summary>Every run of white space, line ends included, is one space between words.</summary>
-    private static string Normalise(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+    private static string SingleSpaced(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 }

@@ -1,0 +1,74 @@
+using Ds2.Runtime.Audio;
+using Ds2.Tests.Data;
+
+namespace Ds2.Tests.Audio;
+
+public sealed class FlacTests
+{
+    private TempFolder _folder = null!;
+
+    [SetUp]
+    public void MakeFolder() => _folder = new TempFolder();
+
+    [TearDown]
+    public void RemoveFolder() => _folder.Dispose();
+
+    [TestCase(16000, 1)]
+    [TestCase(44100, 2)]
+    public void Duration_NeedsNoLibrary(int rate, int channels)
+    {
+        string path = _folder.Write("a.flac", FlacBytes.Make(new short[12345 * channels], rate, channels));
+        Assert.That(AudioFile.Duration(path), Is.EqualTo(12345.0 / rate));
+        Assert.That(FlacHeader.TryRead(path), Is.EqualTo(new FlacHeader(rate, channels, 12345)));
+    }
+
+    [Test]
+    public void Read_IsLossless()
+    {
+        Sounds.RequireSndFile();
+        short[] samples = Sounds.Shorts(Sounds.Noise(10_000, 0.99));
+        string path = _folder.Write("a.flac", FlacBytes.Make(samples));
+        Assert.That(AudioFile.Read(path), Is.EqualTo(samples.Select(s => s / 32768f).ToArray()));
+    }
+
+    [Test]
+    public void Read_MixesChannelsByTheirMean()
+    {
+        Sounds.RequireSndFile();
+        short[] samples = [.. Enumerable.Range(0, 9000).SelectMany(i => new[] { (short)(2 * i), (short)-i })];
+        string path = _folder.Write("a.flac", FlacBytes.Make(samples, channels: 2));
+        Assert.That(AudioFile.Read(path), Is.EqualTo(Enumerable.Range(0, 9000).Select(i => i / 65536f).ToArray()));
+    }
+
+    [Test]
+    public void Read_Truncated_SaysSo()
+    {
+        Sounds.RequireSndFile();
+        byte[] bytes = FlacBytes.Make(Sounds.Shorts(Sounds.Noise(20_000, 0.5)));
+        string path = _folder.Write("a.flac", bytes[..(bytes.Length / 2)]);
+        Assert.That(() => AudioFile.Read(path), WavReaderTests.IsOneLine(path, "damaged or truncated"));
+    }
+
+    [Test]
+    public void Read_NoAudio_SaysSo()
+    {
+        Sounds.RequireSndFile();
+        string path = _folder.Write("a.flac", "this is no recording at all, but a line of text");
+        Assert.That(() => AudioFile.Read(path), WavReaderTests.IsOneLine(path, "not an audio file"));
+    }
+
+    [Test]
+    public void Duration_HeaderCutShort_SaysSo()
+    {
+        string path = _folder.Write("a.flac", FlacBytes.Make(new short[10])[..20]);
+        Assert.That(() => AudioFile.Duration(path), WavReaderTests.IsOneLine(path, "truncated"));
+    }
+
+    [Test]
+    public void Read_GenuineLibriSpeech()
+    {
+        Sounds.RequireSndFile();
+        string path = SharedData.Require("libri-sample/dev-clean/2412/153948/2412-153948-0000.flac");
+        Assert.That(AudioFile.Read(path), Has.Length.EqualTo((int)Math.Round(AudioFile.Duration(path) * 16000)));
+    }
+}

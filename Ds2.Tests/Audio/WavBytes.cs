@@ -1,0 +1,52 @@
+namespace Ds2.Tests.Audio;
+
+/// <summary>Builds WAV files byte by byte, right and wrong ones.</summary>
+internal static class WavBytes
+{
+    public const ushort Pcm = 1, Float = 3, MuLaw = 7;
+
+    /// <param name="tag">The format tag.</param>
+    /// <param name="bits">Bits a sample.</param>
+    /// <param name="channels">Interleaved channels.</param>
+    /// <param name="rate">Frames a second.</param>
+    /// <param name="data">The data chunk.</param>
+    /// <param name="extensible">Whether the tag hides in WAVE_FORMAT_EXTENSIBLE's GUID.</param>
+    /// <param name="says">What the data chunk says is its size; its true size if null.</param>
+    /// <param name="before">Bytes of an odd-sized chunk between format and data; none if 0.</param>
+    public static byte[] Make(ushort tag, ushort bits, ushort channels, uint rate, byte[] data, bool extensible = false, uint? says = null, int before = 0)
+    {
+        using var bytes = new MemoryStream();
+        using var writer = new BinaryWriter(bytes);
+        writer.Write("RIFF"u8);
+        writer.Write(0); // readers that trust this size are wrong more often than right; ours looks at the chunks
+        writer.Write("WAVEfmt "u8);
+        writer.Write(extensible ? 40 : 16);
+        writer.Write(extensible ? (ushort)0xFFFE : tag);
+        writer.Write(channels);
+        writer.Write(rate);
+        writer.Write(rate * channels * bits / 8);
+        writer.Write((ushort)(channels * bits / 8));
+        writer.Write(bits);
+        if (extensible)
+        {
+            writer.Write((ushort)22);
+            writer.Write(bits);
+            writer.Write(0);
+            writer.Write(tag);
+            writer.Write([0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xAA, 0, 0x38, 0x9B, 0x71]);
+        }
+        if (before > 0)
+        {
+            writer.Write("LIST"u8);
+            writer.Write(before);
+            writer.Write(new byte[before + (before & 1)]);
+        }
+        writer.Write("data"u8);
+        writer.Write(says ?? (uint)data.Length);
+        writer.Write(data);
+        return bytes.ToArray();
+    }
+
+    /// <summary>The bytes of 16-bit samples.</summary>
+    public static byte[] Shorts(params short[] samples) => [.. samples.SelectMany(BitConverter.GetBytes)];
+}

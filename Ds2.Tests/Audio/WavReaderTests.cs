@@ -1,0 +1,156 @@
+using Ds2.Runtime;
+using Ds2.Runtime.Audio;
+using Ds2.Tests.Data;
+
+namespace Ds2.Tests.Audio;
+
+public sealed class WavReaderTests
+{
+    private TempFolder _folder = null!;
+
+    [SetUp]
+    public void MakeFolder() => _folder = new TempFolder();
+
+    [TearDown]
+    public void RemoveFolder() => _folder.Dispose();
+
+    // Each line: an encoding, and the bytes of -1, -1/2, 0 and 1/2 in it.
+    private static readonly object[] Encodings =
+    [
+        new object[] { WavBytes.Pcm, 8, new byte[] { 0, 64, 128, 192 } },
+        new object[] { WavBytes.Pcm, 16, new byte[] { 0, 0x80, 0, 0xC0, 0, 0, 0, 0x40 } },
+        new object[] { WavBytes.Pcm, 24, new byte[] { 0, 0, 0x80, 0, 0, 0xC0, 0, 0, 0, 0, 0, 0x40 } },
+        new object[] { WavBytes.Pcm, 32, new byte[] { 0, 0, 0, 0x80, 0, 0, 0, 0xC0, 0, 0, 0, 0, 0, 0, 0, 0x40 } },
+        new object[] { WavBytes.Float, 32, Bytes(-1f, -0.5f, 0f, 0.5f) },
+        new object[] { WavBytes.Float, 64, Bytes(-1.0, -0.5, 0.0, 0.5) },
+    ];
+
+    private static byte[] Bytes(params float[] values) => [.. values.SelectMany(BitConverter.GetBytes)];
+
+    private static byte[] Bytes(params double[] values) => [.. values.SelectMany(BitConverter.GetBytes)];
+
+    [TestCaseSource(nameof(Encodings))]
+    public void Read_EveryEncoding(ushort tag, int bits, byte[] data)
+    {
+        foreach (bool extensible in new[] { false, true })
+        {
+            string path = _folder.Write("a.wav", WavBytes.Make(tag, (ushort)bits, 1, 16000, data, extensible, before: 5));
+            AudioClip clip = WavReader.Read(path);
+            Assert.That(clip.SampleRate, Is.EqualTo(16000));
+            Assert.That(clip.Samples, Is.EqualTo(new[] { -1f, -0.5f, 0f, 0.5f }));
+            Assert.That(AudioFile.Duration(path), Is.EqualTo(4 / 16000.0));
+        }
+    }
+
+    [TestCaseSource(nameof(Encodings))]
+    public void Read_MixesChannelsByTheirMean(ushort tag, int bits, byte[] data)
+    {
+        string path = _folder.Write("a.wav", WavBytes.Make(tag, (ushort)bits, 2, 8000, data));
+        Assert.That(WavReader.Read(path).Samples, Is.EqualTo(new[] { -0.75f, 0.25f }));
+    }
+
+    [Test]
+    public void Read_ThreeChannels()
+    {
+        string path = _folder.Write("a.wav", WavBytes.Make(WavBytes.Pcm, 16, 3, 8000, WavBytes.Shorts(3, 6, 9, -3, -6, -9)));
+        Assert.That(WavReader.Read(path).Samples, Is.EqualTo(new[] { 6 / 32768f, -6 / 32768f }));
+    }
+
+    // G.711, table 2b: codes and the values of their 14-bit scale, times 4.
+    [TestCase(0x00, -32124)]
+    [TestCase(0x0F, -16764)]
+    [TestCase(0x7E, -8)]
+    [TestCase(0x7F, 0)]
+    [TestCase(0x80, 32124)]
+    [TestCase(0x9F, 8316)]
+    [TestCase(0xA0, 7932)]
+    [TestCase(0xEF, 132)]
+    [TestCase(0xFE, 8)]
+    [TestCase(0xFF, 0)]
+    public void Read_MuLaw(int code, int value)
+    {
+        string path = _folder.Write("a.wav", WavBytes.Make(WavBytes.MuLaw, 8, 1, 8000, [(byte)code]));
+        Assert.That(WavReader.Read(path).Samples, Is.EqualTo(new[] { value / 32768f }));
+    }
+
+    [Test]
+    public void Read_MuLaw_MatchesLibsndfile()
+    {
+        Sounds.RequireSndFile();
+        string path = _folder.Write("a.wav", WavBytes.Make(WavBytes.MuLaw, 8, 1, 8000, [.. Enumerable.Range(0, 256).Select(code => (byte)code)]));
+        Assert.That(WavReader.Read(path).Samples, Is.EqualTo(SndFile.Read(path).Samples));
+    }
+
+    [Test]
+    public void Read_ManyBlocks()
+    {
+        short[] samples = [.. Enumerable.Range(0, 100_001).Select(i => (short)(i * 7))];
+        string path = _folder.Write("a.wav", WavBytes.Make(WavBytes.Pcm, 16, 1, 16000, WavBytes.Shorts(samples)));
+        Assert.That(AudioFile.Read(path), Is.EqualTo(samples.Select(s => s / 32768f).ToArray()));
+    }
+
+    [TestCase(uint.MaxValue)]
+    [TestCase(0xFFFFFFC4)]
+    public void Read_SizeOfAPipe_ReadsToTheEnd(uint says)
+    {
+        string path = _folder.Write("a.wav", WavBytes.Make(WavBytes.Pcm, 16, 1, 16000, WavBytes.Shorts(1, 2, 3), says: says));
+        Assert.That(WavReader.Read(path).Samples, Has.Length.EqualTo(3));
+    }
+
+    [Test]
+    public void Read_OtherRate_Resamples()
+    {
+        string path = _folder["a.wav"];
+        WavWriter.Write(path, Sounds.Sine(8000, 440, 8000), 8000);
+        Assert.That(AudioFile.Read(path), Has.Length.EqualTo(16000));
+        Assert.That(AudioFile.Duration(path), Is.EqualTo(1.0));
+    }
+
+    [Test]
+    public void Write_ComesBackWithinHalfAStep()
+    {
+        float[] samples = [.. Sounds.Noise(1000, 0.99), 1.5f, -1.5f];
+        string path = _folder["a.wav"];
+        WavWriter.Write(path, samples);
+        float[] back = AudioFile.Read(path);
+        Assert.That(back[^2..], Is.EqualTo(new[] { 32767 / 32768f, -1f }), "clipped");
+        Assert.That(back[..1000], Is.EqualTo(samples[..1000]).Within(0.5 / 32768 + 1e-9));
+    }
+
+    private static readonly object[] Broken =
+    [
+        new object[] { "truncated: the data chunk says 100 bytes, the file has 6", WavBytes.Make(1, 16, 1, 16000, WavBytes.Shorts(1, 2, 3), says: 100) },
+        new object[] { "holds no samples", WavBytes.Make(1, 16, 1, 16000, []) },
+        new object[] { "holds no samples", WavBytes.Make(1, 16, 2, 16000, [1, 2, 3]) },
+        new object[] { "encoding 2 with 4 bits is not supported", WavBytes.Make(2, 4, 1, 16000, [1, 2]) },
+        new object[] { "encoding 1 with 12 bits is not supported", WavBytes.Make(1, 12, 1, 16000, [1, 2]) },
+        new object[] { "0 channels", WavBytes.Make(1, 16, 0, 16000, [1, 2]) },
+        new object[] { "sample rate of 0 Hz", WavBytes.Make(1, 16, 1, 0, [1, 2]) },
+        new object[] { "sample rate of 4000000000 Hz", WavBytes.Make(1, 16, 1, 4_000_000_000, [1, 2]) },
+        new object[] { "sample 1 is NaN", WavBytes.Make(3, 32, 1, 16000, Bytes(0f, float.NaN)) },
+        new object[] { "no fmt chunk", "RIFF....WAVE"u8.ToArray() },
+        new object[] { "no data chunk", WavBytes.Make(1, 16, 1, 16000, [1, 2])[..36] },
+        new object[] { "truncated", WavBytes.Make(1, 16, 1, 16000, [1, 2])[..30] },
+        new object[] { "truncated", "RIFF..."u8.ToArray() },
+        new object[] { "the data chunk comes before any fmt chunk", "RIFF....WAVEdata\u0002\0\0\0\0\0"u8.ToArray() },
+        new object[] { "the file is empty", Array.Empty<byte>() },
+    ];
+
+    [TestCaseSource(nameof(Broken))]
+    public void Read_BrokenFile_SaysWhat(string fault, byte[] bytes)
+    {
+        string path = _folder.Write("broken.wav", bytes);
+        Assert.That(() => AudioFile.Read(path), IsOneLine(path, fault));
+    }
+
+    [Test]
+    public void Read_MissingFile_SaysSo()
+    {
+        Assert.That(() => AudioFile.Read(_folder["none.wav"]), IsOneLine(_folder["none.wav"], "no such file"));
+        Assert.That(() => AudioFile.Duration(_folder["no/ne.wav"]), IsOneLine(_folder["no/ne.wav"], "no such file"));
+        Assert.That(() => AudioFile.Read(_folder.Path), IsOneLine(_folder.Path, "is a directory"));
+    }
+
+    internal static NUnit.Framework.Constraints.IResolveConstraint IsOneLine(string path, string fault) =>
+        Throws.TypeOf<InputException>().With.Message.StartsWith(path + ": ").And.Message.Contains(fault).And.Message.Not.Contains("\n");
+}

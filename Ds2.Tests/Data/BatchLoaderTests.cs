@@ -1,0 +1,122 @@
+using Ds2.Runtime;
+using Ds2.Runtime.Data;
+using Ds2.Runtime.Features;
+
+namespace Ds2.Tests.Data;
+
+public sealed class BatchLoaderTests
+{
+    private TempFolder _folder = null!;
+
+    [SetUp]
+    public void MakeFolder() => _folder = new TempFolder();
+
+    [TearDown]
+    public void RemoveFolder() => _folder.Dispose();
+
+    [Test]
+    public void Epoch_PadsWithZerosAfterNormalising()
+    {
+        Corpus corpus = _folder.LoadNoise(1600, 800, 2400, 3200, 400);
+        using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 3, BatchOrder.Sorted, seed: 1);
+        Batch[] batches = [.. loader.Epoch(0)];
+        Assert.That(loader.BatchesPerEpoch, Is.EqualTo(2));
+        Assert.That(batches.Select(b => b.Index), Is.EqualTo(new[] { 0, 1 }));
+        Assert.That(batches[0].Utterances.Select(u => u.Id), Is.EqualTo(new[] { "u4", "u1", "u0" }));
+        Assert.That(batches[0].Frames, Is.EqualTo(new[] { 3, 6, 11 }));
+        Assert.That(batches[0], Has.Property("MaxFrames").EqualTo(11).And.Property("Rows").EqualTo(161).And.Property("AudioSeconds").EqualTo(0.175).Within(1e-12));
+
+        var extractor = new FeatureExtractor(FeatureKind.Mfcc);
+        foreach (Batch batch in batches)
+        {
+            Assert.That(batch.Features, Has.Length.EqualTo(batch.Utterances.Count * batch.Rows * batch.MaxFrames));
+            for (int n = 0; n < batch.Utterances.Count; n++)
+            {
+                FeatureMatrix alone = extractor.Normalize(extractor.FromFile(batch.Utterances[n].AudioPath));
+                for (int row = 0; row < batch.Rows; row++)
+                {
+                    float[] padded = batch.Features[((n * batch.Rows + row) * batch.MaxFrames)..][..batch.MaxFrames];
+                    Assert.That(padded[..alone.Frames], Is.EqualTo(alone.Row(row).ToArray()));
+                    Assert.That(padded[alone.Frames..], Has.All.EqualTo(0f));
+                }
+            }
+        }
+    }
+
+    [TestCase(1, 1)]
+    [TestCase(2, 4)]
+    [TestCase(5, 3)]
+    public void Epoch_IsTheSameForAnyNumberOfThreads(int workers, int prefetch)
+    {
+        Corpus corpus = _folder.LoadNoise([.. Enumerable.Range(0, 23).Select(i => 300 + 160 * (i * 7 % 23))]);
+        using var one = new BatchLoader(corpus, FeatureKind.MfccRaw, 2, BatchOrder.Shuffled, 3, workers: 1, prefetch: 1, cacheBytes: 0);
+        using var many = new BatchLoader(corpus, FeatureKind.MfccRaw, 2, BatchOrder.Shuffled, 3, workers, prefetch);
+        for (int epoch = 0; epoch < 3; epoch++)
+        {
+            Batch[] expected = [.. one.Epoch(epoch)], actual = [.. many.Epoch(epoch)];
+            Assert.That(actual.Select(b => b.Index), Is.EqualTo(Enumerable.Range(0, 12)));
+            Assert.That(actual.Select(b => b.Features), Is.EqualTo(expected.Select(b => b.Features)));
+            Assert.That(many.Epoch(epoch, 7).Select(b => b.Features), Is.EqualTo(expected[7..].Select(b => b.Features)), "continued at batch 7");
+        }
+        Assert.That(many.Epoch(0, 12), Is.Empty);
+    }
+
+    [Test]
+    public void Epoch_CachedFeaturesNeedNoFile()
+    {
+        Corpus corpus = _folder.LoadNoise(800, 1600);
+        using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1);
+        float[][] first = [.. loader.Epoch(0).Select(b => b.Features)];
+        File.Delete(_folder["u0.wav"]);
+        File.Delete(_folder["u1.wav"]);
+        Assert.That(loader.Epoch(1).Select(b => b.Features), Is.EqualTo(first));
+    }
+
+    [Test]
+    public void FeatureCache_StaysWithinItsBudget()
+    {
+        var cache = new FeatureCache(100);
+        FeatureMatrix small = new(new float[10], 1, 10), large = new(new float[20], 1, 20);
+        cache.Offer(0, small);
+        cache.Offer(1, large);
+        cache.Offer(0, small);
+        cache.Offer(2, small);
+        Assert.That((cache.Find(0), cache.Find(1), cache.Find(2), cache.Bytes), Is.EqualTo((small, (FeatureMatrix?)null, small, 80L)));
+    }
+
+    [Test]
+    public void Epoch_UnreadableFile_ThrowsInItsPlace()
+    {
+        Corpus corpus = _folder.LoadNoise(800, 1000, 1200, 1400);
+        File.WriteAllText(_folder["u2.wav"], "RIFF, but not really");
+        using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1);
+        var seen = new List<string>();
+        Assert.That(() => seen.AddRange(loader.Epoch(0).Select(b => b.Utterances[0].Id)), Throws.TypeOf<InputException>().With.Message.Contains("u2.wav"));
+        using IEnumerator<Batch> batches = loader.Epoch(0).GetEnumerator();
+        Assert.That(batches.MoveNext() && batches.MoveNext(), Is.True, "the batches before it come");
+    }
+
+    [Test]
+    public void Epoch_LeftEarly_EndsTheThreads()
+    {
+        Corpus corpus = _folder.LoadNoise([.. Enumerable.Repeat(1600, 40)]);
+        using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1, workers: 3, prefetch: 2);
+        foreach (Batch batch in loader.Epoch(0))
+        {
+            if (batch.Index == 1)
+                break;
+        }
+        Assert.That(loader.Epoch(0).Count(), Is.EqualTo(40), "and the loader still serves");
+    }
+
+    [Test]
+    public void Dispose_EndsOpenEpochs()
+    {
+        var loader = new BatchLoader(_folder.LoadNoise(800, 800, 800), FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1);
+        using IEnumerator<Batch> batches = loader.Epoch(0).GetEnumerator();
+        Assert.That(batches.MoveNext(), Is.True);
+        loader.Dispose();
+        Assert.That(() => batches.MoveNext(), Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(() => loader.Epoch(0), Throws.TypeOf<ObjectDisposedException>());
+    }
+}

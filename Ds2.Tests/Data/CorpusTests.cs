@@ -1,0 +1,77 @@
+using Ds2.Runtime.Data;
+using Ds2.Tests.Audio;
+
+namespace Ds2.Tests.Data;
+
+public sealed class CorpusTests
+{
+    private TempFolder _folder = null!;
+
+    [SetUp]
+    public void MakeFolder() => _folder = new TempFolder();
+
+    [TearDown]
+    public void RemoveFolder() => _folder.Dispose();
+
+    [Test]
+    public void Alphabet_English()
+    {
+        Alphabet english = Alphabet.English;
+        Assert.That((english.Size, english.Blank, english[0], english[1], english[2], english[27], english[28]), Is.EqualTo((29, 0, '_', '\'', 'A', 'Z', ' ')));
+        Assert.That(english.Encode("It's a_z! é"), Is.EqualTo(new[] { 10, 21, 1, 20, 28, 2, 27, 28 }), "no text contains a blank");
+        Assert.That(english.Decode([10, 21, 1, 20]), Is.EqualTo("IT'S"));
+    }
+
+    [Test]
+    public void Load_SortsByLength_TiesInTheManifestsOrder()
+    {
+        Corpus corpus = _folder.LoadNoise(3200, 1600, 3200, 800, 1600);
+        Assert.That(corpus.Utterances.Select(u => u.Id), Is.EqualTo(new[] { "u3", "u1", "u4", "u0", "u2" }));
+        Assert.That(corpus.TotalSeconds, Is.EqualTo(10400 / 16000.0).Within(1e-12));
+        Assert.That(corpus.Utterances[0], Has.Property("Text").EqualTo("D").And.Property("Labels").EqualTo(new[] { 5 }).And.Property("Seconds").EqualTo(0.05));
+    }
+
+    [Test]
+    public void Load_AbsolutePathsEmptyLinesAndWindowsLineEnds()
+    {
+        _folder.WriteNoise(1000);
+        string manifest = _folder.Write("deep/down/m.csv", $"\r\n{_folder["u0.wav"]} , {_folder["u0.txt"]}\r\n\r\n../../u0.wav,../../u0.txt\r\n");
+        Assert.That(Corpus.Load(manifest, Alphabet.English).Utterances, Has.Count.EqualTo(2));
+    }
+
+    [Test]
+    public void Load_TextIsWhatTheAlphabetCanWrite()
+    {
+        string manifest = _folder.WriteNoise(1000);
+        _folder.Write("u0.txt", "  Well, it's\n\t5 o'clock. \n");
+        Utterance utterance = Corpus.Load(manifest, Alphabet.English).Utterances[0];
+        Assert.That(utterance.Text, Is.EqualTo("WELL IT'S O'CLOCK"));
+        Assert.That(Alphabet.English.Decode(utterance.Labels), Is.EqualTo(utterance.Text));
+    }
+
+    [Test]
+    public void Load_Faults_AreOneLineAndNameTheFile()
+    {
+        Assert.That(() => Load("none.csv"), WavReaderTests.IsOneLine(_folder["none.csv"], "no such file"));
+        _folder.WriteNoise(1000, 1000, 1000);
+
+        _folder.Write("bad.csv", "\n\n");
+        Assert.That(() => Load("bad.csv"), WavReaderTests.IsOneLine(_folder["bad.csv"], "lists no utterances"));
+        foreach (string line in new[] { "u1.wav", "u1.wav,u1.txt,", "u1.wav,", ",u1.txt" })
+        {
+            _folder.Write("bad.csv", $"u0.wav,u0.txt\n{line}\n");
+            Assert.That(() => Load("bad.csv"), WavReaderTests.IsOneLine(_folder["bad.csv"], "line 2: expected 'audio path,text path'"));
+        }
+
+        _folder.Write("u2.txt", " 123 \n");
+        Assert.That(() => Load("manifest.csv"), WavReaderTests.IsOneLine(_folder["u2.txt"], "no character of the alphabet"));
+        File.Delete(_folder["u1.txt"]);
+        Assert.That(() => Load("manifest.csv"), WavReaderTests.IsOneLine(_folder["u1.txt"], "no such file"), "the first fault in the manifest's order");
+        _folder.Write("u0.wav", File.ReadAllBytes(_folder["u0.wav"])[..1000]);
+        Assert.That(() => Load("manifest.csv"), WavReaderTests.IsOneLine(_folder["u0.wav"], "truncated"));
+        File.Delete(_folder["u0.wav"]);
+        Assert.That(() => Load("manifest.csv"), WavReaderTests.IsOneLine(_folder["u0.wav"], "no such file"));
+    }
+
+    private Corpus Load(string name) => Corpus.Load(_folder[name], Alphabet.English);
+}
