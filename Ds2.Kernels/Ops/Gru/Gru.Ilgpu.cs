@@ -24,6 +24,9 @@ internal sealed class IlgpuGru(IlgpuEngine engine) : Gru(engine)
     private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int> addDirections =
         engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int>>(AddDirectionsKernel);
 
+    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int> maskRows =
+        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int>>(MaskRowsKernel);
+
     private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, int> addRows =
         engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, int>>(AddRowsKernel);
 
@@ -72,6 +75,10 @@ internal sealed class IlgpuGru(IlgpuEngine engine) : Gru(engine)
 
         int frames = shape.T * shape.N;
         int gateCount = 3 * shape.H;
+
+        // A zero gradient does not silence a NaN that stands in the padding: dW wants the input with zeros there, made in dX, which is written last.
+        if (shape.I > 0)
+            maskRows(engine.Stream, IlgpuEngine.Cover(shape.X.Length, Threads), x.View(), dX.View(), lengths.View(), shape.X.Length, shape.N, shape.I);
         for (int direction = 0; direction < shape.Directions; direction++)
         {
             var dGates = new GemmOperand(gates, direction * frames * gateCount, gateCount);
@@ -79,10 +86,7 @@ internal sealed class IlgpuGru(IlgpuEngine engine) : Gru(engine)
             if (shape.I > 0)
             {
                 gemm.Multiply(
-                    new GemmShape(frames, shape.I, gateCount), dGates, new GemmOperand(weights[direction].Input, 0, shape.I),
-                    new GemmOperand(dX, 0, shape.I), direction, null);
-                gemm.Multiply(
-                    new GemmShape(gateCount, shape.I, frames, TransposeA: true), dGates, new GemmOperand(x, 0, shape.I),
+                    new GemmShape(gateCount, shape.I, frames, TransposeA: true), dGates, new GemmOperand(dX, 0, shape.I),
                     new GemmOperand(gradients[direction].Input, 0, shape.I), 1, null);
             }
 
@@ -90,6 +94,13 @@ internal sealed class IlgpuGru(IlgpuEngine engine) : Gru(engine)
             AddRows(dGates, frames, gateCount, gradients[direction].InputBias, 0);
             AddRows(dGates, frames, 2 * shape.H, gradients[direction].RecurrentBias, 0);
             AddRows(dCandidates, frames, shape.H, gradients[direction].RecurrentBias, 2 * shape.H);
+        }
+
+        for (int direction = 0; direction < shape.Directions && shape.I > 0; direction++)
+        {
+            gemm.Multiply(
+                new GemmShape(frames, shape.I, gateCount), new GemmOperand(gates, direction * frames * gateCount, gateCount),
+                new GemmOperand(weights[direction].Input, 0, shape.I), new GemmOperand(dX, 0, shape.I), direction, null);
         }
     }
 
@@ -129,6 +140,22 @@ internal sealed class IlgpuGru(IlgpuEngine engine) : Gru(engine)
         int i = Grid.GlobalIndex.X;
         if (i < length)
             y[i] = hidden[i] + hidden[length + i];
+    }
+
+    /// <summary>masked = x, with zeros at padded frames.</summary>
+    [GpuKernel(Threads)]
+    private static void MaskRowsKernel(ArrayView<float> x, ArrayView<float> masked, ArrayView<int> lengths, int length, int utterances, int features)
+    {
+        int i = Grid.GlobalIndex.X;
+        if (i < length)
+        {
+            int row = i / features;
+            int frame = row / utterances;
+            float value = 0;
+            if (frame < lengths[row - frame * utterances])
+                value = x[i];
+            masked[i] = value;
+        }
     }
 
     /// <summary>total[column] += the sum of the column. A group takes 32 columns; each warp every eighth row, and the eight sums are added in order.</summary>
