@@ -3,7 +3,9 @@ using Ds2.Tests.Engines;
 
 namespace Ds2.Tests.Model;
 
-[TestFixtureSource(typeof(TestEngines), nameof(TestEngines.Names))]
+/// <summary>The whole model on the host. <see cref="DeepSpeech2OnDevicesTests"/> holds the other engines against it.</summary>
+[TestFixture("host-1")]
+[TestFixture("host-2")]
 public sealed class DeepSpeech2Tests(string engineName)
 {
     private IEngine Engine => TestEngines.Get(engineName);
