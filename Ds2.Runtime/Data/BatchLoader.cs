@@ -13,6 +13,7 @@ public sealed class BatchLoader : IDisposable
     private readonly FeatureCache _cache;
     private readonly int _batchSize, _seed, _workers, _prefetch;
     private readonly BatchOrder _order;
+    private readonly SpecAugment _augment;
     private readonly HashSet<OrderedPrefetch<Batch>> _running = [];
     private bool _disposed;
 
@@ -24,9 +25,11 @@ public sealed class BatchLoader : IDisposable
     /// <param name="seed">Decides the shuffled orders.</param>
     /// <param name="workers">Threads that read and extract, at low priority.</param>
     /// <param name="prefetch">Batches that are in work or wait.</param>
+    /// <param name="augment">Masks on the features, others in every epoch; none if left out.</param>
     /// <param name="cacheBytes">Memory for features that later epochs need not extract again; 0 keeps none.</param>
     public BatchLoader(
-        Corpus corpus, FeatureKind features, int batchSize, BatchOrder order, int seed, int workers = 2, int prefetch = 4, long cacheBytes = DefaultCacheBytes)
+        Corpus corpus, FeatureKind features, int batchSize, BatchOrder order, int seed, int workers = 2, int prefetch = 4, SpecAugment augment = default,
+        long cacheBytes = DefaultCacheBytes)
     {
         ArgumentNullException.ThrowIfNull(corpus);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
@@ -34,6 +37,7 @@ public sealed class BatchLoader : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(prefetch);
         ArgumentOutOfRangeException.ThrowIfNegative(cacheBytes);
         (_corpus, _batchSize, _order, _seed, _workers, _prefetch) = (corpus, batchSize, order, seed, workers, prefetch);
+        _augment = augment;
         _extractor = new FeatureExtractor(features);
         _cache = new FeatureCache(cacheBytes);
     }
@@ -57,7 +61,7 @@ public sealed class BatchLoader : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(firstBatch);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBatch, BatchesPerEpoch);
-        return Enumerate(BatchPlan.Create(_corpus, _batchSize, _order, _seed, epoch), firstBatch);
+        return Enumerate(BatchPlan.Create(_corpus, _batchSize, _order, _seed, epoch), epoch, firstBatch);
     }
 
     /// <summary>Ends all threads. Enumerations that are still open must not be continued.</summary>
@@ -74,9 +78,9 @@ public sealed class BatchLoader : IDisposable
             prefetch.Dispose();
     }
 
-    private IEnumerable<Batch> Enumerate(IReadOnlyList<int[]> plan, int firstBatch)
+    private IEnumerable<Batch> Enumerate(IReadOnlyList<int[]> plan, int epoch, int firstBatch)
     {
-        OrderedPrefetch<Batch> prefetch = Start(plan, firstBatch);
+        OrderedPrefetch<Batch> prefetch = Start(plan, epoch, firstBatch);
         try
         {
             while (prefetch.Take() is { } batch)
@@ -95,24 +99,27 @@ public sealed class BatchLoader : IDisposable
         }
     }
 
-    private OrderedPrefetch<Batch> Start(IReadOnlyList<int[]> plan, int firstBatch)
+    private OrderedPrefetch<Batch> Start(IReadOnlyList<int[]> plan, int epoch, int firstBatch)
     {
         lock (_running)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
-            var prefetch = new OrderedPrefetch<Batch>(firstBatch, plan.Count, _workers, _prefetch, (index, stop) => Read(index, plan[index], stop));
+            var prefetch = new OrderedPrefetch<Batch>(
+                firstBatch, plan.Count, _workers, _prefetch, (index, stop) => Read(index, plan[index], epoch, stop));
             _running.Add(prefetch);
             return prefetch;
         }
     }
 
-    private Batch Read(int index, int[] members, CancellationToken stop)
+    private Batch Read(int index, int[] members, int epoch, CancellationToken stop)
     {
         var features = new FeatureMatrix[members.Length];
         for (int n = 0; n < members.Length; n++)
         {
             stop.ThrowIfCancellationRequested();
             features[n] = Features(members[n]);
+            if (_augment.IsOn)
+                features[n] = _augment.Apply(features[n], _seed, epoch, members[n]);
         }
         return new Batch(index, [.. members.Select(i => _corpus.Utterances[i])], features);
     }

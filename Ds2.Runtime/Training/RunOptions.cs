@@ -53,6 +53,18 @@ public sealed record RunOptions
     /// <summary>The order of batches: <c>sorted</c>, <c>sortagrad</c> or <c>shuffled</c>.</summary>
     public BatchOrder Order { get; init; } = BatchOrder.Sorted;
 
+    /// <summary>SpecAugment: masks over stretches of time in each training utterance; 0 for none.</summary>
+    public int TimeMasks { get; init; }
+
+    /// <summary>The widest of them, in frames of 10 ms.</summary>
+    public int TimeMaskWidth { get; init; } = 20;
+
+    /// <summary>SpecAugment: masks over bands of feature rows; 0 for none.</summary>
+    public int RowMasks { get; init; }
+
+    /// <summary>The widest of them, in rows.</summary>
+    public int RowMaskWidth { get; init; } = 2;
+
     /// <summary>Epochs after which the run ends at the latest.</summary>
     public int Epochs { get; init; } = 10;
 
@@ -142,6 +154,10 @@ public sealed record RunOptions
         return With(name, node, "--set").Validated("--set");
     }
 
+    /// <summary>The masks these options put on training features.</summary>
+    [JsonIgnore]
+    public SpecAugment Augmentation => new(TimeMasks, TimeMaskWidth, RowMasks, RowMaskWidth);
+
     /// <summary>The options as an indented JSON object.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, Json);
 
@@ -180,6 +196,10 @@ public sealed record RunOptions
         Require(Momentum is >= 0 and < 1, "momentum", "from 0 to below 1");
         Require(WeightDecay >= 0, "weightDecay", "at least 0");
         Require(MaxNorm > 0, "maxNorm", "positive");
+        Require(TimeMasks >= 0, "timeMasks", "at least 0");
+        Require(TimeMaskWidth >= 0, "timeMaskWidth", "at least 0");
+        Require(RowMasks >= 0, "rowMasks", "at least 0");
+        Require(RowMaskWidth >= 0, "rowMaskWidth", "at least 0");
         return this;
 
         void Require(bool holds, string name, string range)

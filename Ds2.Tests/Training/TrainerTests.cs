@@ -39,7 +39,7 @@ public sealed class TrainerTests
     [TestCase(OptimizerKind.AdamW, 11)]
     public void Resume_ContinuesBitForBit(OptimizerKind optimizer, int stopAfter)
     {
-        RunOptions options = Tiny with { Optimizer = optimizer };
+        RunOptions options = Tiny with { Optimizer = optimizer, TimeMasks = 1, RowMasks = 1 };
         (TrainingResult whole, RecordingObserver all) = Train(options, "whole");
         (TrainingResult first, RecordingObserver before) = Train(options, "parts", stopAfter: stopAfter);
         Assert.That(first.Interrupted, Is.True);
@@ -123,7 +123,7 @@ public sealed class TrainerTests
         using IEngine engine = EngineFactory.Create(DeviceKind.Host, threads: 2);
         var data = Corpus.Load(corpus.Manifest, Alphabet.English);
         using var model = new DeepSpeech2(options.ModelFor(13, Alphabet.English.Size), engine, options.Seed);
-        using var training = new BatchLoader(data, options.Features, options.Batch, options.Order, options.Seed);
+        using var training = new BatchLoader(data, options.Features, options.Batch, options.Order, options.Seed, augment: options.Augmentation);
         using var validation = new BatchLoader(data, options.Features, options.Batch, BatchOrder.Sorted, options.Seed);
         using var observer = new RecordingObserver(stopAfter);
         using Checkpoint? checkpoint = resume is null ? null : Checkpoint.Open(resume);

@@ -97,7 +97,8 @@ internal static class TrainCommand
         File.WriteAllText(Path.Combine(folder, "options.json"), options.ToJson() + "\n");
 
         using IRunReporter reporter = parsed.GetValue(Json) ? new JsonReporter() : new ConsoleReporter();
-        using var trainingBatches = new BatchLoader(training, options.Features, options.Batch, options.Order, options.Seed);
+        using var trainingBatches = new BatchLoader(
+            training, options.Features, options.Batch, options.Order, options.Seed, augment: options.Augmentation);
         using var validationBatches = new BatchLoader(validation, options.Features, options.Batch, BatchOrder.Sorted, options.Seed);
         using var trainer = new Trainer(
             options, model, trainingBatches, validationBatches, checkpoints, reporter, parsed.GetValue(MaxBatches), resume);

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 namespace Ds2.Kernels.Engines.Host;
 
 /// <summary>Host memory outside the garbage-collected heap, aligned to cache lines (and so to 512-bit vectors).</summary>
+/// <remarks>The owner gives it back by disposing; there is no finalizer, which could free it while an op works on its pointer.</remarks>
 internal sealed unsafe class HostStorage<T> : Storage<T>
     where T : unmanaged
 {
@@ -22,10 +23,7 @@ internal sealed unsafe class HostStorage<T> : Storage<T>
         }
 
         NativeMemory.Clear(Pointer, bytes);
-        GC.AddMemoryPressure((long)bytes);
     }
-
-    ~HostStorage() => Dispose(disposing: false);
 
     /// <summary>The first element; null after disposal.</summary>
     public T* Pointer { get; private set; }
@@ -42,7 +40,6 @@ internal sealed unsafe class HostStorage<T> : Storage<T>
             return;
         NativeMemory.AlignedFree(Pointer);
         Pointer = null;
-        GC.RemoveMemoryPressure((long)Math.Max((nuint)Length * (nuint)sizeof(T), Alignment));
     }
 
     private Span<T> Span(int offset, int length)

@@ -24,7 +24,7 @@ public abstract class Gru(IEngine engine)
 
     /// <summary>Runs the layer and keeps what <see cref="Backward"/> needs.</summary>
     /// <param name="shape">The sizes.</param>
-    /// <param name="x">[T, N, I]; finite at padded frames too, where the weight gradient multiplies it by zero.</param>
+    /// <param name="x">[T, N, I]; what stands at padded frames is ignored.</param>
     /// <param name="lengths">[N]: valid frames of each utterance, 0..T.</param>
     /// <param name="weights">The parameters of each direction, the forward one first.</param>
     /// <param name="y">[T, N, H]: the sum of the directions' states; overwritten. With one direction it is <paramref name="hidden"/> itself, seen as [T, N, H].</param>
