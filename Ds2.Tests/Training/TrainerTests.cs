@@ -97,7 +97,15 @@ public sealed class TrainerTests
     {
         RunOptions options = Tiny with
         {
-            Channels = 4, Hidden = 32, Layers = 1, Batch = 7, Epochs = 400, TargetWer = 0, Optimizer = OptimizerKind.AdamW, Lr = 5e-3, Anneal = 1,
+            Channels = 4,
+            Hidden = 32,
+            Layers = 1,
+            Batch = 7,
+            Epochs = 400,
+            TargetWer = 0,
+            Optimizer = OptimizerKind.AdamW,
+            Lr = 5e-3,
+            Anneal = 1,
         };
         (TrainingResult result, RecordingObserver observer) = Train(options, "run");
         Assert.That(result.TargetReached, Is.True, $"loss {observer.Epochs[^1].Loss}, WER {observer.Epochs[^1].Wer} after {observer.Epochs.Count} epochs");

@@ -33,10 +33,27 @@ internal struct Window
     /// <summary>The forward pass.</summary>
     public static Window Forward(Conv2dShape shape) => new()
     {
-        Outputs = shape.K, Inputs = shape.C, PlaneRows = shape.H, PlaneColumns = shape.W, Rows = shape.R, Columns = shape.S,
-        RowStep = shape.StrideH, RowOrigin = -shape.PadH, ColumnStep = shape.StrideW, ColumnOrigin = -shape.PadW, Direction = 1,
-        CountI = shape.OutH, CountJ = shape.OutW, TargetRowStep = 1, TargetColumnStep = 1, TargetRows = shape.OutH, TargetColumns = shape.OutW,
-        WeightRowStep = shape.S, WeightColumnStep = 1, WeightOutputStep = shape.Window, WeightInputStep = shape.R * shape.S,
+        Outputs = shape.K,
+        Inputs = shape.C,
+        PlaneRows = shape.H,
+        PlaneColumns = shape.W,
+        Rows = shape.R,
+        Columns = shape.S,
+        RowStep = shape.StrideH,
+        RowOrigin = -shape.PadH,
+        ColumnStep = shape.StrideW,
+        ColumnOrigin = -shape.PadW,
+        Direction = 1,
+        CountI = shape.OutH,
+        CountJ = shape.OutW,
+        TargetRowStep = 1,
+        TargetColumnStep = 1,
+        TargetRows = shape.OutH,
+        TargetColumns = shape.OutW,
+        WeightRowStep = shape.S,
+        WeightColumnStep = 1,
+        WeightOutputStep = shape.Window,
+        WeightInputStep = shape.R * shape.S,
     };
 
     /// <summary>The data gradient of the input rows and columns with one residue (of row + PadH, column + PadW) modulo the strides.</summary>
@@ -48,14 +65,30 @@ internal struct Window
         int columns = Math.Max(0, Up(shape.S - columnResidue, shape.StrideW));
         return new Window
         {
-            Outputs = shape.C, Inputs = shape.K, PlaneRows = shape.OutH, PlaneColumns = shape.OutW,
-            Rows = Math.Max(0, Up(shape.R - rowResidue, shape.StrideH)), Columns = columns,
-            RowStep = 1, RowOrigin = firstI, ColumnStep = 1, ColumnOrigin = firstJ - (columns - 1), Direction = -1,
-            CountI = Math.Max(0, Up(shape.H - firstRow, shape.StrideH)), CountJ = Math.Max(0, Up(shape.W - firstColumn, shape.StrideW)),
-            FirstRow = firstRow, TargetRowStep = shape.StrideH, FirstColumn = firstColumn, TargetColumnStep = shape.StrideW,
-            TargetRows = shape.H, TargetColumns = shape.W,
-            WeightOrigin = rowResidue * shape.S + columnResidue, WeightRowStep = shape.StrideH * shape.S, WeightColumnStep = shape.StrideW,
-            WeightOutputStep = shape.R * shape.S, WeightInputStep = shape.Window,
+            Outputs = shape.C,
+            Inputs = shape.K,
+            PlaneRows = shape.OutH,
+            PlaneColumns = shape.OutW,
+            Rows = Math.Max(0, Up(shape.R - rowResidue, shape.StrideH)),
+            Columns = columns,
+            RowStep = 1,
+            RowOrigin = firstI,
+            ColumnStep = 1,
+            ColumnOrigin = firstJ - (columns - 1),
+            Direction = -1,
+            CountI = Math.Max(0, Up(shape.H - firstRow, shape.StrideH)),
+            CountJ = Math.Max(0, Up(shape.W - firstColumn, shape.StrideW)),
+            FirstRow = firstRow,
+            TargetRowStep = shape.StrideH,
+            FirstColumn = firstColumn,
+            TargetColumnStep = shape.StrideW,
+            TargetRows = shape.H,
+            TargetColumns = shape.W,
+            WeightOrigin = rowResidue * shape.S + columnResidue,
+            WeightRowStep = shape.StrideH * shape.S,
+            WeightColumnStep = shape.StrideW,
+            WeightOutputStep = shape.R * shape.S,
+            WeightInputStep = shape.Window,
         };
     }
 

@@ -96,9 +96,14 @@ internal sealed unsafe class PackedProduct<TLanes>
         float* half = packing + (number & 1) * HalfBuffer;
         var step = new Step
         {
-            Row = i, Column = j, Depth = p * slice,
-            M = Math.Min(blockM, m - i), N = Math.Min(blockN, n - j), K = Math.Min(slice, k - p * slice),
-            A = half, B = half + MaxM * MaxK,
+            Row = i,
+            Column = j,
+            Depth = p * slice,
+            M = Math.Min(blockM, m - i),
+            N = Math.Min(blockN, n - j),
+            K = Math.Min(slice, k - p * slice),
+            A = half,
+            B = half + MaxM * MaxK,
         };
         step.PacksA = Pieces(step.M, PackPanels * TileKernel<TLanes>.Rows);
         step.Packs = step.PacksA + Pieces(step.N, PackPanels * TileKernel<TLanes>.Columns);
