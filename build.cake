@@ -35,7 +35,7 @@ Task("Test")
 Task("Bench")
     .Description("Times the ops, or those that --filter names (a glob of BenchmarkDotNet).")
     .IsDependentOn("Build")
-    .Does(() => DotNetRun("Ds2.Bench", new ProcessArgumentBuilder().Append("--filter").AppendQuoted(filter == "" ? "*" : filter), new DotNetRunSettings
+    .Does(() => DotNetRun("Ds2.Bench", new ProcessArgumentBuilder().Append("ops").Append("--filter").AppendQuoted(filter == "" ? "*" : filter), new DotNetRunSettings
     {
         Configuration = configuration,
         NoRestore = true,

@@ -1,1 +1,50 @@
-Console.WriteLine("ds2 bench");
+using System.CommandLine;
+using BenchmarkDotNet.Running;
+using Ds2.Bench.Ops;
+using Ds2.Bench.Step;
+using Ds2.Runtime;
+
+namespace Ds2.Bench;
+
+/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step …</c>.</summary>
+internal static class Program
+{
+    private const int BadInput = 2;
+
+    private static int Main(string[] args)
+    {
+        // BenchmarkDotNet parses its own arguments.
+        if (args is ["ops", ..])
+        {
+            BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args[1..], new OpConfig());
+            return 0;
+        }
+
+        var root = new RootCommand(
+            """
+            Benchmarks of Ds2.
+
+              ops [BenchmarkDotNet arguments]    each op, forward and backward, at the model's shapes: ops --filter '*Gru*'
+              step [options]                     whole training steps on random input: step --preset mlperf --frames 1230
+            """);
+        root.Subcommands.Add(new Command("ops", "Each op, forward and backward; takes BenchmarkDotNet's arguments."));
+        root.Subcommands.Add(StepCommand.Create());
+        ParseResult parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
+        if (parsed.Errors.Count > 0)
+            return Report(parsed.Errors[0].Message);
+        try
+        {
+            return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
+        }
+        catch (Exception exception) when (exception is InputException or ArgumentException)
+        {
+            return Report(exception.Message);
+        }
+    }
+
+    private static int Report(string message)
+    {
+        Console.Error.WriteLine($"ds2: {message.ReplaceLineEndings(" ")}");
+        return BadInput;
+    }
+}

@@ -1,0 +1,46 @@
+using BenchmarkDotNet.Attributes;
+using Ds2.Kernels.Ops;
+
+namespace Ds2.Bench.Ops;
+
+/// <summary>The products of a GRU layer over all frames: forward (NT), data gradient (NN), weight gradient (TN).</summary>
+public class GemmBenchmarks : OpBenchmark
+{
+    private Gemm gemm = null!;
+    private Tensor x = null!, weight = null!, y = null!, dX = null!, dWeight = null!;
+
+    private GemmShape ForwardShape => new(Frames * Batch, 3 * Hidden, Hidden, TransposeB: true);
+
+    private GemmShape DataShape => new(Frames * Batch, Hidden, 3 * Hidden);
+
+    private GemmShape WeightShape => new(3 * Hidden, Hidden, Frames * Batch, TransposeA: true);
+
+    /// <summary>Y = X Wᵀ.</summary>
+    [Benchmark]
+    public void Forward() => gemm.Multiply(ForwardShape, x, weight, y);
+
+    /// <summary>dX = dY W.</summary>
+    [Benchmark]
+    public void DataGradient() => gemm.Multiply(DataShape, y, weight, dX);
+
+    /// <summary>dW = dYᵀ X.</summary>
+    [Benchmark]
+    public void WeightGradient() => gemm.Multiply(WeightShape, y, x, dWeight);
+
+    internal override double Work(string method) => ForwardShape.Flops;
+
+    /// <inheritdoc/>
+    protected override IEnumerable<Tensor> Prepare()
+    {
+        gemm = Gemm.On(Engine);
+        x = Random(ForwardShape.A);
+        weight = Random(ForwardShape.B, 0.1f);
+        y = Zero(ForwardShape.C);
+        dX = Zero(DataShape.C);
+        dWeight = Zero(WeightShape.C);
+        Forward();
+        DataGradient();
+        WeightGradient();
+        return [y, dX, dWeight];
+    }
+}

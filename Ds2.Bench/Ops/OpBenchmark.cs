@@ -1,0 +1,113 @@
+using BenchmarkDotNet.Attributes;
+using Ds2.Kernels.Engines.Host;
+
+namespace Ds2.Bench.Ops;
+
+/// <summary>The models whose shapes are timed, at batch 8.</summary>
+public enum ModelSize
+{
+    /// <summary>Preset mini on two seconds of speech: 96 output frames, 2 x 192 hidden units.</summary>
+    Mini,
+
+    /// <summary>Preset mlperf on utterances that give 600 output frames: 2560 hidden units.</summary>
+    Full,
+}
+
+/// <summary>An op on the host engine: random inputs, checked outputs.</summary>
+public abstract class OpBenchmark
+{
+    /// <summary>Utterances of a batch.</summary>
+    protected const int Batch = 8;
+
+    private readonly List<IDisposable> owned = [];
+
+    /// <summary>The model whose shapes are timed.</summary>
+    [ParamsAllValues]
+    public ModelSize Model { get; set; }
+
+    /// <summary>Output frames of the convolutions.</summary>
+    internal int Frames => Model == ModelSize.Full ? 600 : 96;
+
+    /// <summary>Frames between the convolutions: the second takes ten.</summary>
+    internal int MiddleFrames => Frames + 10;
+
+    /// <summary>Feature frames: the first convolution halves them.</summary>
+    internal int InputFrames => 2 * MiddleFrames + 9;
+
+    /// <summary>Hidden units of a GRU direction.</summary>
+    internal int Hidden => Model == ModelSize.Full ? 2560 : 192;
+
+    /// <summary>Feature rows after each convolution; mini pads its 13 coefficients.</summary>
+    internal (int Input, int Middle, int Output) Rows => Model == ModelSize.Full ? (161, 61, 21) : (13, 7, 4);
+
+    /// <summary>The unit of <see cref="Work"/> a nanosecond.</summary>
+    internal virtual string Unit => "GFLOP/s";
+
+    /// <summary>The engine under test.</summary>
+    protected HostEngine Engine { get; private set; } = null!;
+
+    /// <summary>Scratch memory.</summary>
+    protected Workspace Workspace { get; private set; } = null!;
+
+    /// <summary>Operations, or bytes, of one call of a benchmark method.</summary>
+    internal abstract double Work(string method);
+
+    /// <summary>Makes the engine, then the op's tensors, runs everything once, and refuses to time what gives nothing or no numbers.</summary>
+    [GlobalSetup]
+    public void SetUp()
+    {
+        Engine = new HostEngine();
+        Workspace = Own(new Workspace(Engine));
+        foreach (Tensor output in Prepare())
+        {
+            float[] values = output.ToArray();
+            if (!values.All(float.IsFinite) || values.All(value => value == 0))
+                throw new InvalidOperationException($"{GetType().Name}: an output {output.Shape} is zero or not finite");
+        }
+    }
+
+    /// <summary>Gives everything back.</summary>
+    [GlobalCleanup]
+    public void CleanUp()
+    {
+        foreach (IDisposable tensor in owned)
+            tensor.Dispose();
+        owned.Clear();
+        Engine.Dispose();
+    }
+
+    /// <summary>Makes the inputs and runs each method once.</summary>
+    /// <returns>The outputs to check.</returns>
+    protected abstract IEnumerable<Tensor> Prepare();
+
+    /// <summary>A tensor of numbers uniform in -scale..scale.</summary>
+    protected Tensor Random(Shape shape, float scale = 1)
+    {
+        var random = new Random(shape.GetHashCode());
+        var values = new float[shape.Length];
+        for (int i = 0; i < values.Length; i++)
+            values[i] = (float)(2 * random.NextDouble() - 1) * scale;
+        Tensor tensor = Zero(shape);
+        tensor.CopyFrom(values);
+        return tensor;
+    }
+
+    /// <summary>A tensor of zeros.</summary>
+    protected Tensor Zero(Shape shape) => Own(Engine.Allocate(shape));
+
+    /// <summary>Counts, the same for every utterance.</summary>
+    protected IntTensor Counts(int value)
+    {
+        IntTensor counts = Own(Engine.AllocateInt(new Shape(Batch)));
+        counts.Fill(value);
+        return counts;
+    }
+
+    /// <summary>Disposes it with the benchmark.</summary>
+    protected T Own<T>(T disposable)
+        where T : IDisposable
+    {
+        owned.Add(disposable);
+        return disposable;
+    }
+}

@@ -1,0 +1,28 @@
+namespace Ds2.Bench.Step;
+
+/// <summary>A training step's cost; times are medians, in seconds.</summary>
+/// <param name="Parameters">Trained values.</param>
+/// <param name="MedianSeconds">The whole step.</param>
+/// <param name="ForwardSeconds">Features to logits.</param>
+/// <param name="LossSeconds">Log-softmax, CTC and its gradient.</param>
+/// <param name="BackwardSeconds">All other gradients.</param>
+/// <param name="UpdateSeconds">Gradient norm and optimiser.</param>
+/// <param name="AudioSecondsPerSecond">Seconds of speech a second.</param>
+/// <param name="PeakRssBytes">The process's largest resident set.</param>
+/// <param name="AllocatedBytesPerStep">Managed memory allocated by a step.</param>
+internal sealed record StepResult(
+    long Parameters, double MedianSeconds, double ForwardSeconds, double LossSeconds, double BackwardSeconds, double UpdateSeconds,
+    double AudioSecondsPerSecond, long PeakRssBytes, long AllocatedBytesPerStep)
+{
+    /// <summary>The result for people.</summary>
+    public string ToText(string engine) =>
+        $"""
+        {engine}, {Parameters:N0} parameters
+        step      {MedianSeconds * 1000:F1} ms, {AudioSecondsPerSecond:F1} seconds of speech a second
+        forward   {ForwardSeconds * 1000:F1} ms
+        loss      {LossSeconds * 1000:F1} ms
+        backward  {BackwardSeconds * 1000:F1} ms
+        update    {UpdateSeconds * 1000:F1} ms
+        memory    {PeakRssBytes / 1e9:F2} GB at most, {AllocatedBytesPerStep / 1e3:F1} kB of managed memory a step
+        """;
+}
