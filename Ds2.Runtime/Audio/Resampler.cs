@@ -17,19 +17,19 @@ public sealed class Resampler
 
     private static readonly ConcurrentDictionary<(int, int), Resampler> Cache = new();
 
-    private readonly int _up, _down, _taps;
-    private readonly float[] _phases; // [_up, _taps]
+    private readonly int up, down, taps;
+    private readonly float[] phases; // [up, taps]
 
     private Resampler(int from, int to)
     {
         int divisor = (int)Euclid.GreatestCommonDivisor(from, to);
-        (_up, _down) = (to / divisor, from / divisor);
+        (up, down) = (to / divisor, from / divisor);
         double cutoff = RollOff * Math.Min(1, (double)to / from); // in units of the input's Nyquist frequency
         double half = ZeroCrossings / cutoff;
-        _taps = 2 * (int)Math.Ceiling(half);
-        _phases = new float[(long)_up * _taps];
-        for (int phase = 0; phase < _up; phase++)
-            FillPhase(_phases.AsSpan(phase * _taps, _taps), (double)phase / _up, cutoff, half);
+        taps = 2 * (int)Math.Ceiling(half);
+        phases = new float[(long)up * taps];
+        for (int phase = 0; phase < up; phase++)
+            FillPhase(phases.AsSpan(phase * taps, taps), (double)phase / up, cutoff, half);
     }
 
     /// <summary>The resampler for a pair of rates; tables are built once a pair.</summary>
@@ -48,15 +48,15 @@ public sealed class Resampler
     public float[] Resample(ReadOnlySpan<float> samples)
     {
         // Silence of half a filter at both ends: every window then lies inside the array.
-        int margin = _taps / 2;
+        int margin = taps / 2;
         var padded = new float[samples.Length + 2 * margin];
         samples.CopyTo(padded.AsSpan(margin));
-        var output = new float[((long)samples.Length * _up + _down - 1) / _down];
+        var output = new float[((long)samples.Length * up + down - 1) / down];
         for (int i = 0; i < output.Length; i++)
         {
-            (long start, long phase) = Math.DivRem((long)i * _down, _up);
+            (long start, long phase) = Math.DivRem((long)i * down, up);
             // Tap j of a phase stands for input sample start - margin + 1 + j.
-            output[i] = Dot(padded.AsSpan((int)start + 1, _taps), _phases.AsSpan((int)phase * _taps, _taps));
+            output[i] = Dot(padded.AsSpan((int)start + 1, taps), phases.AsSpan((int)phase * taps, taps));
         }
         return output;
     }

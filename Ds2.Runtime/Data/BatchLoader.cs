@@ -8,14 +8,14 @@ public sealed class BatchLoader : IDisposable
     /// <summary>Features that are kept in memory if nothing else is said: 512 MB, about two hours of speech.</summary>
     public const long DefaultCacheBytes = 512L << 20;
 
-    private readonly Corpus _corpus;
-    private readonly FeatureExtractor _extractor;
-    private readonly FeatureCache _cache;
-    private readonly int _batchSize, _seed, _workers, _prefetch;
-    private readonly BatchOrder _order;
-    private readonly SpecAugment _augment;
-    private readonly HashSet<OrderedPrefetch<Batch>> _running = [];
-    private bool _disposed;
+    private readonly Corpus corpus;
+    private readonly FeatureExtractor extractor;
+    private readonly FeatureCache cache;
+    private readonly int batchSize, seed, workers, prefetch;
+    private readonly BatchOrder order;
+    private readonly SpecAugment augment;
+    private readonly HashSet<OrderedPrefetch<Batch>> running = [];
+    private bool disposed;
 
     /// <summary>Sets up a loader; nothing is read before an epoch starts.</summary>
     /// <param name="corpus">The utterances.</param>
@@ -36,20 +36,20 @@ public sealed class BatchLoader : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(workers);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(prefetch);
         ArgumentOutOfRangeException.ThrowIfNegative(cacheBytes);
-        (_corpus, _batchSize, _order, _seed, _workers, _prefetch) = (corpus, batchSize, order, seed, workers, prefetch);
-        _augment = augment;
-        _extractor = new FeatureExtractor(features);
-        _cache = new FeatureCache(cacheBytes);
+        (this.corpus, this.batchSize, this.order, this.seed, this.workers, this.prefetch) = (corpus, batchSize, order, seed, workers, prefetch);
+        this.augment = augment;
+        extractor = new FeatureExtractor(features);
+        cache = new FeatureCache(cacheBytes);
     }
 
     /// <summary>Batches of an epoch.</summary>
-    public int BatchesPerEpoch => (_corpus.Utterances.Count + _batchSize - 1) / _batchSize;
+    public int BatchesPerEpoch => (corpus.Utterances.Count + batchSize - 1) / batchSize;
 
     /// <summary>Utterances of an epoch.</summary>
-    public int UtteranceCount => _corpus.Utterances.Count;
+    public int UtteranceCount => corpus.Utterances.Count;
 
     /// <summary>Height of the features.</summary>
-    public int Rows => _extractor.Rows;
+    public int Rows => extractor.Rows;
 
     /// <summary>The batches of an epoch, in the order of <see cref="BatchPlan"/>.</summary>
     /// <remarks>The threads start with the enumeration and have ended when it ends, also when it is left early.</remarks>
@@ -58,56 +58,56 @@ public sealed class BatchLoader : IDisposable
     /// <exception cref="InputException">While enumerating: a recording cannot be read. It is thrown in that batch's place.</exception>
     public IEnumerable<Batch> Epoch(int epoch, int firstBatch = 0)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(disposed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(firstBatch);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBatch, BatchesPerEpoch);
-        return Enumerate(BatchPlan.Create(_corpus, _batchSize, _order, _seed, epoch), epoch, firstBatch);
+        return Enumerate(BatchPlan.Create(corpus, batchSize, order, seed, epoch), epoch, firstBatch);
     }
 
     /// <summary>Ends all threads. Enumerations that are still open must not be continued.</summary>
     public void Dispose()
     {
         OrderedPrefetch<Batch>[] open;
-        lock (_running)
+        lock (running)
         {
-            _disposed = true;
-            open = [.. _running];
-            _running.Clear();
+            disposed = true;
+            open = [.. running];
+            running.Clear();
         }
-        foreach (OrderedPrefetch<Batch> prefetch in open)
-            prefetch.Dispose();
+        foreach (OrderedPrefetch<Batch> batches in open)
+            batches.Dispose();
     }
 
     private IEnumerable<Batch> Enumerate(IReadOnlyList<int[]> plan, int epoch, int firstBatch)
     {
-        OrderedPrefetch<Batch> prefetch = Start(plan, epoch, firstBatch);
+        OrderedPrefetch<Batch> batches = Start(plan, epoch, firstBatch);
         try
         {
-            while (prefetch.Take() is { } batch)
+            while (batches.Take() is { } batch)
             {
                 yield return batch;
-                ObjectDisposedException.ThrowIf(_disposed, this);
+                ObjectDisposedException.ThrowIf(disposed, this);
             }
         }
         finally
         {
             bool ours;
-            lock (_running)
-                ours = _running.Remove(prefetch);
+            lock (running)
+                ours = running.Remove(batches);
             if (ours)
-                prefetch.Dispose();
+                batches.Dispose();
         }
     }
 
     private OrderedPrefetch<Batch> Start(IReadOnlyList<int[]> plan, int epoch, int firstBatch)
     {
-        lock (_running)
+        lock (running)
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            var prefetch = new OrderedPrefetch<Batch>(
-                firstBatch, plan.Count, _workers, _prefetch, (index, stop) => Read(index, plan[index], epoch, stop));
-            _running.Add(prefetch);
-            return prefetch;
+            ObjectDisposedException.ThrowIf(disposed, this);
+            var batches = new OrderedPrefetch<Batch>(
+                firstBatch, plan.Count, workers, prefetch, (index, stop) => Read(index, plan[index], epoch, stop));
+            running.Add(batches);
+            return batches;
         }
     }
 
@@ -118,18 +118,18 @@ public sealed class BatchLoader : IDisposable
         {
             stop.ThrowIfCancellationRequested();
             features[n] = Features(members[n]);
-            if (_augment.IsOn)
-                features[n] = _augment.Apply(features[n], _seed, epoch, members[n]);
+            if (augment.IsOn)
+                features[n] = augment.Apply(features[n], seed, epoch, members[n]);
         }
-        return new Batch(index, [.. members.Select(i => _corpus.Utterances[i])], features);
+        return new Batch(index, [.. members.Select(i => corpus.Utterances[i])], features);
     }
 
     private FeatureMatrix Features(int utterance)
     {
-        if (_cache.Find(utterance) is { } cached)
+        if (cache.Find(utterance) is { } cached)
             return cached;
-        FeatureMatrix features = _extractor.Normalize(_extractor.FromFile(_corpus.Utterances[utterance].AudioPath));
-        _cache.Offer(utterance, features);
+        FeatureMatrix features = extractor.Normalize(extractor.FromFile(corpus.Utterances[utterance].AudioPath));
+        cache.Offer(utterance, features);
         return features;
     }
 }

@@ -8,20 +8,20 @@ namespace Ds2.Runtime.Data;
 /// <param name="capacity">Bytes of feature values to hold at most; 0 keeps nothing.</param>
 internal sealed class FeatureCache(long capacity)
 {
-    private readonly ConcurrentDictionary<int, FeatureMatrix> _features = new();
-    private long _bytes;
+    private readonly ConcurrentDictionary<int, FeatureMatrix> kept = new();
+    private long bytes;
 
     /// <summary>Bytes held.</summary>
-    public long Bytes => Interlocked.Read(ref _bytes);
+    public long Bytes => Interlocked.Read(ref bytes);
 
     /// <summary>The cached features of an utterance, or null.</summary>
-    public FeatureMatrix? Find(int utterance) => _features.GetValueOrDefault(utterance);
+    public FeatureMatrix? Find(int utterance) => kept.GetValueOrDefault(utterance);
 
     /// <summary>Keeps features if there is room.</summary>
     public void Offer(int utterance, FeatureMatrix features)
     {
         long size = (long)features.Values.Length * sizeof(float);
-        if (Interlocked.Add(ref _bytes, size) > capacity || !_features.TryAdd(utterance, features))
-            Interlocked.Add(ref _bytes, -size);
+        if (Interlocked.Add(ref bytes, size) > capacity || !kept.TryAdd(utterance, features))
+            Interlocked.Add(ref bytes, -size);
     }
 }

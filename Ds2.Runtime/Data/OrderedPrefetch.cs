@@ -8,13 +8,13 @@ namespace Ds2.Runtime.Data;
 internal sealed class OrderedPrefetch<T> : IDisposable
     where T : class
 {
-    private readonly Func<int, CancellationToken, T> _make;
-    private readonly int _end;
-    private readonly (T? Item, ExceptionDispatchInfo? Fault)[] _slots;
-    private readonly Thread[] _threads;
-    private readonly CancellationTokenSource _stop = new();
-    private readonly CancellationToken _stopped;
-    private int _nextToMake, _nextToTake;
+    private readonly Func<int, CancellationToken, T> make;
+    private readonly int end;
+    private readonly (T? Item, ExceptionDispatchInfo? Fault)[] slots;
+    private readonly Thread[] threads;
+    private readonly CancellationTokenSource stop = new();
+    private readonly CancellationToken stopped;
+    private int nextToMake, nextToTake;
 
     /// <summary>Starts the workers.</summary>
     /// <param name="first">The first item.</param>
@@ -24,16 +24,16 @@ internal sealed class OrderedPrefetch<T> : IDisposable
     /// <param name="make">Makes an item; called on several threads at once.</param>
     public OrderedPrefetch(int first, int end, int workers, int capacity, Func<int, CancellationToken, T> make)
     {
-        _make = make;
-        _stopped = _stop.Token;
-        _end = end;
-        _nextToMake = _nextToTake = first;
-        _slots = new (T?, ExceptionDispatchInfo?)[capacity];
-        _threads = new Thread[Math.Clamp(end - first, 0, Math.Min(workers, capacity))];
-        for (int i = 0; i < _threads.Length; i++)
+        this.make = make;
+        stopped = stop.Token;
+        this.end = end;
+        nextToMake = nextToTake = first;
+        slots = new (T?, ExceptionDispatchInfo?)[capacity];
+        threads = new Thread[Math.Clamp(end - first, 0, Math.Min(workers, capacity))];
+        for (int i = 0; i < threads.Length; i++)
         {
-            _threads[i] = new Thread(Work) { IsBackground = true, Name = $"loader {i}" };
-            _threads[i].Start();
+            threads[i] = new Thread(Work) { IsBackground = true, Name = $"loader {i}" };
+            threads[i].Start();
         }
     }
 
@@ -41,20 +41,20 @@ internal sealed class OrderedPrefetch<T> : IDisposable
     /// <returns>The item, or null after the last.</returns>
     public T? Take()
     {
-        lock (_slots)
+        lock (slots)
         {
-            if (_nextToTake >= _end)
+            if (nextToTake >= end)
                 return null;
-            ref (T? Item, ExceptionDispatchInfo? Fault) slot = ref _slots[_nextToTake % _slots.Length];
+            ref (T? Item, ExceptionDispatchInfo? Fault) slot = ref slots[nextToTake % slots.Length];
             while (slot is (null, null))
             {
-                _stopped.ThrowIfCancellationRequested();
-                Monitor.Wait(_slots);
+                stopped.ThrowIfCancellationRequested();
+                Monitor.Wait(slots);
             }
             (T? item, ExceptionDispatchInfo? fault) = slot;
             slot = default;
-            _nextToTake++;
-            Monitor.PulseAll(_slots);
+            nextToTake++;
+            Monitor.PulseAll(slots);
             fault?.Throw();
             return item;
         }
@@ -63,14 +63,14 @@ internal sealed class OrderedPrefetch<T> : IDisposable
     /// <summary>Stops the workers and waits until they have ended.</summary>
     public void Dispose()
     {
-        lock (_slots)
+        lock (slots)
         {
-            _stop.Cancel();
-            Monitor.PulseAll(_slots);
+            stop.Cancel();
+            Monitor.PulseAll(slots);
         }
-        foreach (Thread thread in _threads)
+        foreach (Thread thread in threads)
             thread.Join();
-        _stop.Dispose();
+        stop.Dispose();
     }
 
     private void Work()
@@ -81,27 +81,27 @@ internal sealed class OrderedPrefetch<T> : IDisposable
             (T? Item, ExceptionDispatchInfo? Fault) made;
             try
             {
-                made = (_make(index, _stopped), null);
+                made = (make(index, stopped), null);
             }
             catch (Exception e)
             {
                 made = (null, ExceptionDispatchInfo.Capture(e));
             }
-            lock (_slots)
+            lock (slots)
             {
-                _slots[index % _slots.Length] = made;
-                Monitor.PulseAll(_slots);
+                slots[index % slots.Length] = made;
+                Monitor.PulseAll(slots);
             }
         }
     }
 
     private int? Claim()
     {
-        lock (_slots)
+        lock (slots)
         {
-            while (!_stopped.IsCancellationRequested && _nextToMake < _end && _nextToMake >= _nextToTake + _slots.Length)
-                Monitor.Wait(_slots);
-            return _stopped.IsCancellationRequested || _nextToMake >= _end ? null : _nextToMake++;
+            while (!stopped.IsCancellationRequested && nextToMake < end && nextToMake >= nextToTake + slots.Length)
+                Monitor.Wait(slots);
+            return stopped.IsCancellationRequested || nextToMake >= end ? null : nextToMake++;
         }
     }
 }

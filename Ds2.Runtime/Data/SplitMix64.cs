@@ -5,12 +5,12 @@ namespace Ds2.Runtime.Data;
 /// <param name="seed">Any value; each gives another sequence.</param>
 internal struct SplitMix64(ulong seed)
 {
-    private ulong _state = seed;
+    private ulong state = seed;
 
     /// <summary>A uniform 64-bit number.</summary>
     public ulong Next()
     {
-        ulong z = _state += 0x9E3779B97F4A7C15;
+        ulong z = state += 0x9E3779B97F4A7C15;
         z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
         z = (z ^ z >> 27) * 0x94D049BB133111EB;
         return z ^ z >> 31;

@@ -27,15 +27,15 @@ internal sealed class FrameSpectrum
 
     private static readonly int Lanes = Vector<double>.Count;
 
-    private readonly double[] _cosines, _sines; // [block, Taps, 2 * Lanes], the window multiplied in
+    private readonly double[] cosines, sines; // [block, Taps, 2 * Lanes], the window multiplied in
 
     public FrameSpectrum(int transformLength)
     {
         Bins = transformLength / 2 + 1;
         int width = 2 * Lanes;
         Stride = (Bins + width - 1) / width * width;
-        _cosines = new double[Stride * Taps];
-        _sines = new double[Stride * Taps];
+        cosines = new double[Stride * Taps];
+        sines = new double[Stride * Taps];
         for (int bin = 0; bin < Bins; bin++)
         {
             for (int n = 0; n < Taps; n++)
@@ -43,8 +43,8 @@ internal sealed class FrameSpectrum
                 double window = 0.54 + 0.46 * Math.Cos(Math.PI * n / Half);
                 double angle = 2 * Math.PI * (bin * n % transformLength) / transformLength;
                 int at = (bin / width * Taps + n) * width + bin % width;
-                _cosines[at] = window * Math.Cos(angle);
-                _sines[at] = window * Math.Sin(angle);
+                cosines[at] = window * Math.Cos(angle);
+                sines[at] = window * Math.Sin(angle);
             }
         }
     }
@@ -89,8 +89,8 @@ internal sealed class FrameSpectrum
         // A block of two vectors of bins stays in the first-level cache while all frames pass it.
         for (int column = 0; column < Stride; column += width)
         {
-            ReadOnlySpan<double> cosines = _cosines.AsSpan(column * Taps, Taps * width);
-            ReadOnlySpan<double> sines = _sines.AsSpan(column * Taps, Taps * width);
+            ReadOnlySpan<double> cosines = this.cosines.AsSpan(column * Taps, Taps * width);
+            ReadOnlySpan<double> sines = this.sines.AsSpan(column * Taps, Taps * width);
             for (int f = 0; f < frames; f += Group)
             {
                 Span<double> target = power[(f * Stride + column)..];

@@ -9,20 +9,20 @@ namespace Ds2.Runtime.Metrics;
 /// </remarks>
 public sealed class ErrorRates
 {
-    private long _wordErrors, _words, _characterErrors, _characters;
-    private double _utteranceRates;
+    private long wordErrors, words, characterErrors, characters;
+    private double utteranceRates;
 
     /// <summary>Utterances added.</summary>
     public int Utterances { get; private set; }
 
     /// <summary>Word error rate over the corpus, in percent: all errors over all reference words. The one that decides whether a target is met.</summary>
-    public double Wer => Percent(_wordErrors, _words);
+    public double Wer => Percent(wordErrors, words);
 
     /// <summary>Mean of the utterances' word error rates, in percent; 0 before the first utterance.</summary>
-    public double WerUtterance => Utterances == 0 ? 0 : _utteranceRates / Utterances;
+    public double WerUtterance => Utterances == 0 ? 0 : utteranceRates / Utterances;
 
     /// <summary>Character error rate over the corpus, in percent.</summary>
-    public double Cer => Percent(_characterErrors, _characters);
+    public double Cer => Percent(characterErrors, characters);
 
     /// <summary>Compares one utterance.</summary>
     /// <param name="reference">What was said.</param>
@@ -33,13 +33,13 @@ public sealed class ErrorRates
         ArgumentNullException.ThrowIfNull(hypothesis);
         string[] said = Words(reference), heard = Words(hypothesis);
         int errors = Distance<string>(said, heard);
-        _wordErrors += errors;
-        _words += said.Length;
-        _utteranceRates += Percent(errors, said.Length);
+        wordErrors += errors;
+        words += said.Length;
+        utteranceRates += Percent(errors, said.Length);
 
         string letters = string.Concat(said);
-        _characterErrors += Distance<char>(letters, string.Concat(heard));
-        _characters += letters.Length;
+        characterErrors += Distance<char>(letters, string.Concat(heard));
+        characters += letters.Length;
         Utterances++;
     }
 

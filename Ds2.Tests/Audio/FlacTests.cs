@@ -5,19 +5,19 @@ namespace Ds2.Tests.Audio;
 
 public sealed class FlacTests
 {
-    private TempFolder _folder = null!;
+    private TempFolder folder = null!;
 
     [SetUp]
-    public void MakeFolder() => _folder = new TempFolder();
+    public void MakeFolder() => folder = new TempFolder();
 
     [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
+    public void RemoveFolder() => folder.Dispose();
 
     [TestCase(16000, 1)]
     [TestCase(44100, 2)]
     public void Duration_NeedsNoLibrary(int rate, int channels)
     {
-        string path = _folder.Write("a.flac", FlacBytes.Make(new short[12345 * channels], rate, channels));
+        string path = folder.Write("a.flac", FlacBytes.Make(new short[12345 * channels], rate, channels));
         Assert.That(AudioFile.Duration(path), Is.EqualTo(12345.0 / rate));
         Assert.That(FlacHeader.TryRead(path), Is.EqualTo(new FlacHeader(rate, channels, 12345)));
     }
@@ -27,7 +27,7 @@ public sealed class FlacTests
     {
         Sounds.RequireSndFile();
         short[] samples = Sounds.Shorts(Sounds.Noise(10_000, 0.99));
-        string path = _folder.Write("a.flac", FlacBytes.Make(samples));
+        string path = folder.Write("a.flac", FlacBytes.Make(samples));
         Assert.That(AudioFile.Read(path), Is.EqualTo(samples.Select(s => s / 32768f).ToArray()));
     }
 
@@ -36,7 +36,7 @@ public sealed class FlacTests
     {
         Sounds.RequireSndFile();
         short[] samples = [.. Enumerable.Range(0, 9000).SelectMany(i => new[] { (short)(2 * i), (short)-i })];
-        string path = _folder.Write("a.flac", FlacBytes.Make(samples, channels: 2));
+        string path = folder.Write("a.flac", FlacBytes.Make(samples, channels: 2));
         Assert.That(AudioFile.Read(path), Is.EqualTo(Enumerable.Range(0, 9000).Select(i => i / 65536f).ToArray()));
     }
 
@@ -45,7 +45,7 @@ public sealed class FlacTests
     {
         Sounds.RequireSndFile();
         byte[] bytes = FlacBytes.Make(Sounds.Shorts(Sounds.Noise(20_000, 0.5)));
-        string path = _folder.Write("a.flac", bytes[..(bytes.Length / 2)]);
+        string path = folder.Write("a.flac", bytes[..(bytes.Length / 2)]);
         Assert.That(() => AudioFile.Read(path), WavReaderTests.IsOneLine(path, "damaged or truncated"));
     }
 
@@ -53,14 +53,14 @@ public sealed class FlacTests
     public void Read_NoAudio_SaysSo()
     {
         Sounds.RequireSndFile();
-        string path = _folder.Write("a.flac", "this is no recording at all, but a line of text");
+        string path = folder.Write("a.flac", "this is no recording at all, but a line of text");
         Assert.That(() => AudioFile.Read(path), WavReaderTests.IsOneLine(path, "not an audio file"));
     }
 
     [Test]
     public void Duration_HeaderCutShort_SaysSo()
     {
-        string path = _folder.Write("a.flac", FlacBytes.Make(new short[10])[..20]);
+        string path = folder.Write("a.flac", FlacBytes.Make(new short[10])[..20]);
         Assert.That(() => AudioFile.Duration(path), WavReaderTests.IsOneLine(path, "truncated"));
     }
 

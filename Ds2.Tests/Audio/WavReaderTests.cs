@@ -6,13 +6,13 @@ namespace Ds2.Tests.Audio;
 
 public sealed class WavReaderTests
 {
-    private TempFolder _folder = null!;
+    private TempFolder folder = null!;
 
     [SetUp]
-    public void MakeFolder() => _folder = new TempFolder();
+    public void MakeFolder() => folder = new TempFolder();
 
     [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
+    public void RemoveFolder() => folder.Dispose();
 
     // Each line: an encoding, and the bytes of -1, -1/2, 0 and 1/2 in it.
     private static readonly object[] Encodings =
@@ -34,7 +34,7 @@ public sealed class WavReaderTests
     {
         foreach (bool extensible in new[] { false, true })
         {
-            string path = _folder.Write("a.wav", WavBytes.Make(tag, (ushort)bits, 1, 16000, data, extensible, before: 5));
+            string path = folder.Write("a.wav", WavBytes.Make(tag, (ushort)bits, 1, 16000, data, extensible, before: 5));
             AudioClip clip = WavReader.Read(path);
             Assert.That(clip.SampleRate, Is.EqualTo(16000));
             Assert.That(clip.Samples, Is.EqualTo(new[] { -1f, -0.5f, 0f, 0.5f }));
@@ -45,14 +45,14 @@ public sealed class WavReaderTests
     [TestCaseSource(nameof(Encodings))]
     public void Read_MixesChannelsByTheirMean(ushort tag, int bits, byte[] data)
     {
-        string path = _folder.Write("a.wav", WavBytes.Make(tag, (ushort)bits, 2, 8000, data));
+        string path = folder.Write("a.wav", WavBytes.Make(tag, (ushort)bits, 2, 8000, data));
         Assert.That(WavReader.Read(path).Samples, Is.EqualTo(new[] { -0.75f, 0.25f }));
     }
 
     [Test]
     public void Read_ThreeChannels()
     {
-        string path = _folder.Write("a.wav", WavBytes.Make(WavBytes.Pcm, 16, 3, 8000, WavBytes.Shorts(3, 6, 9, -3, -6, -9)));
+        string path = folder.Write("a.wav", WavBytes.Make(WavBytes.Pcm, 16, 3, 8000, WavBytes.Shorts(3, 6, 9, -3, -6, -9)));
         Assert.That(WavReader.Read(path).Samples, Is.EqualTo(new[] { 6 / 32768f, -6 / 32768f }));
     }
 
@@ -69,7 +69,7 @@ public sealed class WavReaderTests
     [TestCase(0xFF, 0)]
     public void Read_MuLaw(int code, int value)
     {
-        string path = _folder.Write("a.wav", WavBytes.Make(WavBytes.MuLaw, 8, 1, 8000, [(byte)code]));
+        string path = folder.Write("a.wav", WavBytes.Make(WavBytes.MuLaw, 8, 1, 8000, [(byte)code]));
         Assert.That(WavReader.Read(path).Samples, Is.EqualTo(new[] { value / 32768f }));
     }
 
@@ -77,7 +77,7 @@ public sealed class WavReaderTests
     public void Read_MuLaw_MatchesLibsndfile()
     {
         Sounds.RequireSndFile();
-        string path = _folder.Write("a.wav", WavBytes.Make(WavBytes.MuLaw, 8, 1, 8000, [.. Enumerable.Range(0, 256).Select(code => (byte)code)]));
+        string path = folder.Write("a.wav", WavBytes.Make(WavBytes.MuLaw, 8, 1, 8000, [.. Enumerable.Range(0, 256).Select(code => (byte)code)]));
         Assert.That(WavReader.Read(path).Samples, Is.EqualTo(SndFile.Read(path).Samples));
     }
 
@@ -85,7 +85,7 @@ public sealed class WavReaderTests
     public void Read_ManyBlocks()
     {
         short[] samples = [.. Enumerable.Range(0, 100_001).Select(i => (short)(i * 7))];
-        string path = _folder.Write("a.wav", WavBytes.Make(WavBytes.Pcm, 16, 1, 16000, WavBytes.Shorts(samples)));
+        string path = folder.Write("a.wav", WavBytes.Make(WavBytes.Pcm, 16, 1, 16000, WavBytes.Shorts(samples)));
         Assert.That(AudioFile.Read(path), Is.EqualTo(samples.Select(s => s / 32768f).ToArray()));
     }
 
@@ -93,14 +93,14 @@ public sealed class WavReaderTests
     [TestCase(0xFFFFFFC4)]
     public void Read_SizeOfAPipe_ReadsToTheEnd(uint says)
     {
-        string path = _folder.Write("a.wav", WavBytes.Make(WavBytes.Pcm, 16, 1, 16000, WavBytes.Shorts(1, 2, 3), says: says));
+        string path = folder.Write("a.wav", WavBytes.Make(WavBytes.Pcm, 16, 1, 16000, WavBytes.Shorts(1, 2, 3), says: says));
         Assert.That(WavReader.Read(path).Samples, Has.Length.EqualTo(3));
     }
 
     [Test]
     public void Read_OtherRate_Resamples()
     {
-        string path = _folder["a.wav"];
+        string path = folder["a.wav"];
         WavWriter.Write(path, Sounds.Sine(8000, 440, 8000), 8000);
         Assert.That(AudioFile.Read(path), Has.Length.EqualTo(16000));
         Assert.That(AudioFile.Duration(path), Is.EqualTo(1.0));
@@ -110,7 +110,7 @@ public sealed class WavReaderTests
     public void Write_ComesBackWithinHalfAStep()
     {
         float[] samples = [.. Sounds.Noise(1000, 0.99), 1.5f, -1.5f];
-        string path = _folder["a.wav"];
+        string path = folder["a.wav"];
         WavWriter.Write(path, samples);
         float[] back = AudioFile.Read(path);
         Assert.That(back[^2..], Is.EqualTo(new[] { 32767 / 32768f, -1f }), "clipped");
@@ -139,16 +139,16 @@ public sealed class WavReaderTests
     [TestCaseSource(nameof(Broken))]
     public void Read_BrokenFile_SaysWhat(string fault, byte[] bytes)
     {
-        string path = _folder.Write("broken.wav", bytes);
+        string path = folder.Write("broken.wav", bytes);
         Assert.That(() => AudioFile.Read(path), IsOneLine(path, fault));
     }
 
     [Test]
     public void Read_MissingFile_SaysSo()
     {
-        Assert.That(() => AudioFile.Read(_folder["none.wav"]), IsOneLine(_folder["none.wav"], "no such file"));
-        Assert.That(() => AudioFile.Duration(_folder["no/ne.wav"]), IsOneLine(_folder["no/ne.wav"], "no such file"));
-        Assert.That(() => AudioFile.Read(_folder.Path), IsOneLine(_folder.Path, "is a directory"));
+        Assert.That(() => AudioFile.Read(folder["none.wav"]), IsOneLine(folder["none.wav"], "no such file"));
+        Assert.That(() => AudioFile.Duration(folder["no/ne.wav"]), IsOneLine(folder["no/ne.wav"], "no such file"));
+        Assert.That(() => AudioFile.Read(folder.Path), IsOneLine(folder.Path, "is a directory"));
     }
 
     internal static NUnit.Framework.Constraints.IResolveConstraint IsOneLine(string path, string fault) =>

@@ -6,18 +6,18 @@ namespace Ds2.Tests.Data;
 
 public sealed class BatchLoaderTests
 {
-    private TempFolder _folder = null!;
+    private TempFolder folder = null!;
 
     [SetUp]
-    public void MakeFolder() => _folder = new TempFolder();
+    public void MakeFolder() => folder = new TempFolder();
 
     [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
+    public void RemoveFolder() => folder.Dispose();
 
     [Test]
     public void Epoch_PadsWithZerosAfterNormalising()
     {
-        Corpus corpus = _folder.LoadNoise(1600, 800, 2400, 3200, 400);
+        Corpus corpus = folder.LoadNoise(1600, 800, 2400, 3200, 400);
         using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 3, BatchOrder.Sorted, seed: 1);
         Batch[] batches = [.. loader.Epoch(0)];
         Assert.That(loader.BatchesPerEpoch, Is.EqualTo(2));
@@ -48,7 +48,7 @@ public sealed class BatchLoaderTests
     [TestCase(5, 3)]
     public void Epoch_IsTheSameForAnyNumberOfThreads(int workers, int prefetch)
     {
-        Corpus corpus = _folder.LoadNoise([.. Enumerable.Range(0, 23).Select(i => 300 + 160 * (i * 7 % 23))]);
+        Corpus corpus = folder.LoadNoise([.. Enumerable.Range(0, 23).Select(i => 300 + 160 * (i * 7 % 23))]);
         using var one = new BatchLoader(corpus, FeatureKind.MfccRaw, 2, BatchOrder.Shuffled, 3, workers: 1, prefetch: 1, cacheBytes: 0);
         using var many = new BatchLoader(corpus, FeatureKind.MfccRaw, 2, BatchOrder.Shuffled, 3, workers, prefetch);
         for (int epoch = 0; epoch < 3; epoch++)
@@ -64,11 +64,11 @@ public sealed class BatchLoaderTests
     [Test]
     public void Epoch_CachedFeaturesNeedNoFile()
     {
-        Corpus corpus = _folder.LoadNoise(800, 1600);
+        Corpus corpus = folder.LoadNoise(800, 1600);
         using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1);
         float[][] first = [.. loader.Epoch(0).Select(b => b.Features)];
-        File.Delete(_folder["u0.wav"]);
-        File.Delete(_folder["u1.wav"]);
+        File.Delete(folder["u0.wav"]);
+        File.Delete(folder["u1.wav"]);
         Assert.That(loader.Epoch(1).Select(b => b.Features), Is.EqualTo(first));
     }
 
@@ -87,8 +87,8 @@ public sealed class BatchLoaderTests
     [Test]
     public void Epoch_UnreadableFile_ThrowsInItsPlace()
     {
-        Corpus corpus = _folder.LoadNoise(800, 1000, 1200, 1400);
-        File.WriteAllText(_folder["u2.wav"], "RIFF, but not really");
+        Corpus corpus = folder.LoadNoise(800, 1000, 1200, 1400);
+        File.WriteAllText(folder["u2.wav"], "RIFF, but not really");
         using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1);
         var seen = new List<string>();
         Assert.That(() => seen.AddRange(loader.Epoch(0).Select(b => b.Utterances[0].Id)), Throws.TypeOf<InputException>().With.Message.Contains("u2.wav"));
@@ -99,7 +99,7 @@ public sealed class BatchLoaderTests
     [Test]
     public void Epoch_LeftEarly_EndsTheThreads()
     {
-        Corpus corpus = _folder.LoadNoise([.. Enumerable.Repeat(1600, 40)]);
+        Corpus corpus = folder.LoadNoise([.. Enumerable.Repeat(1600, 40)]);
         using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1, workers: 3, prefetch: 2);
         foreach (Batch batch in loader.Epoch(0))
         {
@@ -112,7 +112,7 @@ public sealed class BatchLoaderTests
     [Test]
     public void Dispose_EndsOpenEpochs()
     {
-        var loader = new BatchLoader(_folder.LoadNoise(800, 800, 800), FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1);
+        var loader = new BatchLoader(folder.LoadNoise(800, 800, 800), FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1);
         using IEnumerator<Batch> batches = loader.Epoch(0).GetEnumerator();
         Assert.That(batches.MoveNext(), Is.True);
         loader.Dispose();

@@ -5,13 +5,13 @@ namespace Ds2.Tests.Data;
 
 public sealed class CorpusTests
 {
-    private TempFolder _folder = null!;
+    private TempFolder folder = null!;
 
     [SetUp]
-    public void MakeFolder() => _folder = new TempFolder();
+    public void MakeFolder() => folder = new TempFolder();
 
     [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
+    public void RemoveFolder() => folder.Dispose();
 
     [Test]
     public void Alphabet_English()
@@ -25,7 +25,7 @@ public sealed class CorpusTests
     [Test]
     public void Load_SortsByLength_TiesInTheManifestsOrder()
     {
-        Corpus corpus = _folder.LoadNoise(3200, 1600, 3200, 800, 1600);
+        Corpus corpus = folder.LoadNoise(3200, 1600, 3200, 800, 1600);
         Assert.That(corpus.Utterances.Select(u => u.Id), Is.EqualTo(new[] { "u3", "u1", "u4", "u0", "u2" }));
         Assert.That(corpus.TotalSeconds, Is.EqualTo(10400 / 16000.0).Within(1e-12));
         Assert.That(corpus.Utterances[0], Has.Property("Text").EqualTo("D").And.Property("Labels").EqualTo(new[] { 5 }).And.Property("Seconds").EqualTo(0.05));
@@ -34,16 +34,16 @@ public sealed class CorpusTests
     [Test]
     public void Load_AbsolutePathsEmptyLinesAndWindowsLineEnds()
     {
-        _folder.WriteNoise(1000);
-        string manifest = _folder.Write("deep/down/m.csv", $"\r\n{_folder["u0.wav"]} , {_folder["u0.txt"]}\r\n\r\n../../u0.wav,../../u0.txt\r\n");
+        folder.WriteNoise(1000);
+        string manifest = folder.Write("deep/down/m.csv", $"\r\n{folder["u0.wav"]} , {folder["u0.txt"]}\r\n\r\n../../u0.wav,../../u0.txt\r\n");
         Assert.That(Corpus.Load(manifest, Alphabet.English).Utterances, Has.Count.EqualTo(2));
     }
 
     [Test]
     public void Load_TextIsWhatTheAlphabetCanWrite()
     {
-        string manifest = _folder.WriteNoise(1000);
-        _folder.Write("u0.txt", "  Well, it's\n\t5 o'clock. \n");
+        string manifest = folder.WriteNoise(1000);
+        folder.Write("u0.txt", "  Well, it's\n\t5 o'clock. \n");
         Utterance utterance = Corpus.Load(manifest, Alphabet.English).Utterances[0];
         Assert.That(utterance.Text, Is.EqualTo("WELL IT'S O'CLOCK"));
         Assert.That(Alphabet.English.Decode(utterance.Labels), Is.EqualTo(utterance.Text));
@@ -52,26 +52,26 @@ public sealed class CorpusTests
     [Test]
     public void Load_Faults_AreOneLineAndNameTheFile()
     {
-        Assert.That(() => Load("none.csv"), WavReaderTests.IsOneLine(_folder["none.csv"], "no such file"));
-        _folder.WriteNoise(1000, 1000, 1000);
+        Assert.That(() => Load("none.csv"), WavReaderTests.IsOneLine(folder["none.csv"], "no such file"));
+        folder.WriteNoise(1000, 1000, 1000);
 
-        _folder.Write("bad.csv", "\n\n");
-        Assert.That(() => Load("bad.csv"), WavReaderTests.IsOneLine(_folder["bad.csv"], "lists no utterances"));
+        folder.Write("bad.csv", "\n\n");
+        Assert.That(() => Load("bad.csv"), WavReaderTests.IsOneLine(folder["bad.csv"], "lists no utterances"));
         foreach (string line in new[] { "u1.wav", "u1.wav,u1.txt,", "u1.wav,", ",u1.txt" })
         {
-            _folder.Write("bad.csv", $"u0.wav,u0.txt\n{line}\n");
-            Assert.That(() => Load("bad.csv"), WavReaderTests.IsOneLine(_folder["bad.csv"], "line 2: expected 'audio path,text path'"));
+            folder.Write("bad.csv", $"u0.wav,u0.txt\n{line}\n");
+            Assert.That(() => Load("bad.csv"), WavReaderTests.IsOneLine(folder["bad.csv"], "line 2: expected 'audio path,text path'"));
         }
 
-        _folder.Write("u2.txt", " 123 \n");
-        Assert.That(() => Load("manifest.csv"), WavReaderTests.IsOneLine(_folder["u2.txt"], "no character of the alphabet"));
-        File.Delete(_folder["u1.txt"]);
-        Assert.That(() => Load("manifest.csv"), WavReaderTests.IsOneLine(_folder["u1.txt"], "no such file"), "the first fault in the manifest's order");
-        _folder.Write("u0.wav", File.ReadAllBytes(_folder["u0.wav"])[..1000]);
-        Assert.That(() => Load("manifest.csv"), WavReaderTests.IsOneLine(_folder["u0.wav"], "truncated"));
-        File.Delete(_folder["u0.wav"]);
-        Assert.That(() => Load("manifest.csv"), WavReaderTests.IsOneLine(_folder["u0.wav"], "no such file"));
+        folder.Write("u2.txt", " 123 \n");
+        Assert.That(() => Load("manifest.csv"), WavReaderTests.IsOneLine(folder["u2.txt"], "no character of the alphabet"));
+        File.Delete(folder["u1.txt"]);
+        Assert.That(() => Load("manifest.csv"), WavReaderTests.IsOneLine(folder["u1.txt"], "no such file"), "the first fault in the manifest's order");
+        folder.Write("u0.wav", File.ReadAllBytes(folder["u0.wav"])[..1000]);
+        Assert.That(() => Load("manifest.csv"), WavReaderTests.IsOneLine(folder["u0.wav"], "truncated"));
+        File.Delete(folder["u0.wav"]);
+        Assert.That(() => Load("manifest.csv"), WavReaderTests.IsOneLine(folder["u0.wav"], "no such file"));
     }
 
-    private Corpus Load(string name) => Corpus.Load(_folder[name], Alphabet.English);
+    private Corpus Load(string name) => Corpus.Load(folder[name], Alphabet.English);
 }

@@ -7,19 +7,19 @@ namespace Ds2.Tests.Data;
 
 public sealed class LibriSpeechPreparerTests
 {
-    private TempFolder _folder = null!;
+    private TempFolder folder = null!;
 
     [SetUp]
     public void MakeFolder()
     {
         Sounds.RequireSndFile();
-        _folder = new TempFolder();
+        folder = new TempFolder();
     }
 
     [TearDown]
-    public void RemoveFolder() => _folder?.Dispose();
+    public void RemoveFolder() => folder?.Dispose();
 
-    private string Out => _folder["out"];
+    private string Out => folder["out"];
 
     /// <summary>Two splits of the training set, one of each other; lengths that are not in the order of the names.</summary>
     private void WriteTree()
@@ -28,16 +28,16 @@ public sealed class LibriSpeechPreparerTests
         WriteChapter("train-other-500/11/2", ("11-2-0000", 4000));
         WriteChapter("dev-clean/12/3", ("12-3-0000", 1600));
         WriteChapter("test-other/13/4", ("13-4-0000", 1600));
-        _folder.Write("src/LibriSpeech/BOOKS.TXT", "not a split");
+        folder.Write("src/LibriSpeech/BOOKS.TXT", "not a split");
     }
 
-    private void WriteChapter(string folder, params (string Id, int Samples)[] utterances)
+    private void WriteChapter(string path, params (string Id, int Samples)[] utterances)
     {
-        string chapter = $"src/LibriSpeech/{folder}";
+        string chapter = $"src/LibriSpeech/{path}";
         foreach ((string id, int samples) in utterances)
-            _folder.Write($"{chapter}/{id}.flac", FlacBytes.Make(Noise(samples)));
-        string[] parts = folder.Split('/');
-        _folder.Write($"{chapter}/{parts[1]}-{parts[2]}.trans.txt", string.Concat(utterances.Select(u => $"{u.Id} it's {u.Samples} Words\n")));
+            folder.Write($"{chapter}/{id}.flac", FlacBytes.Make(Noise(samples)));
+        string[] parts = path.Split('/');
+        folder.Write($"{chapter}/{parts[1]}-{parts[2]}.trans.txt", string.Concat(utterances.Select(u => $"{u.Id} it's {u.Samples} Words\n")));
     }
 
     private static short[] Noise(int samples) => Sounds.Shorts(Sounds.Noise(samples, 0.5, samples));
@@ -46,7 +46,7 @@ public sealed class LibriSpeechPreparerTests
     public void Run_MakesTheBenchmarksLayout()
     {
         WriteTree();
-        PreparedCorpus prepared = LibriSpeechPreparer.Run(_folder["src"], Out);
+        PreparedCorpus prepared = LibriSpeechPreparer.Run(folder["src"], Out);
         Assert.That(prepared.Manifests, Is.EqualTo(new[] { "train", "val", "test" }.Select(set => Path.Combine(Out, $"libri_{set}_manifest.csv"))));
         Assert.That(File.ReadAllText(prepared.Manifests[0]), Is.EqualTo(
             "train/wav/10-1-0001.wav,train/txt/10-1-0001.txt\ntrain/wav/11-2-0000.wav,train/txt/11-2-0000.txt\ntrain/wav/10-1-0000.wav,train/txt/10-1-0000.txt\n"));
@@ -69,7 +69,7 @@ public sealed class LibriSpeechPreparerTests
     public void Run_Again_KeepsWhatIsWhole()
     {
         WriteTree();
-        LibriSpeechPreparer.Run(_folder["src/LibriSpeech"], Out);
+        LibriSpeechPreparer.Run(folder["src/LibriSpeech"], Out);
         string manifest = File.ReadAllText(Path.Combine(Out, "libri_train_manifest.csv"));
         string kept = Path.Combine(Out, "train/wav/10-1-0000.wav"), cut = Path.Combine(Out, "train/wav/10-1-0001.wav");
         byte[] whole = File.ReadAllBytes(cut);
@@ -78,13 +78,13 @@ public sealed class LibriSpeechPreparerTests
         File.WriteAllBytes(cut, whole[..^2]);
         File.Delete(Path.Combine(Out, "val/txt/12-3-0000.txt"));
 
-        PreparedCorpus again = LibriSpeechPreparer.Run(_folder["src/LibriSpeech"], Out);
+        PreparedCorpus again = LibriSpeechPreparer.Run(folder["src/LibriSpeech"], Out);
         Assert.That(again.Converted, Is.EqualTo(2));
         Assert.That(File.GetLastWriteTimeUtc(kept), Is.EqualTo(before));
         Assert.That(File.ReadAllBytes(cut), Is.EqualTo(whole));
         Assert.That(Path.Combine(Out, "val/txt/12-3-0000.txt"), Does.Exist);
         Assert.That(File.ReadAllText(Path.Combine(Out, "libri_train_manifest.csv")), Is.EqualTo(manifest));
-        Assert.That(LibriSpeechPreparer.Run(_folder["src"], Out).Converted, Is.Zero);
+        Assert.That(LibriSpeechPreparer.Run(folder["src"], Out).Converted, Is.Zero);
     }
 
     [Test]
@@ -93,34 +93,34 @@ public sealed class LibriSpeechPreparerTests
         WriteTree();
         using var source = new CancellationTokenSource();
         var seen = new List<(int, int)>();
-        LibriSpeechPreparer.Run(_folder["src"], Out, (done, all) => seen.Add((done, all)), source.Token);
+        LibriSpeechPreparer.Run(folder["src"], Out, (done, all) => seen.Add((done, all)), source.Token);
         Assert.That(seen, Is.EqualTo(Enumerable.Range(1, 5).Select(done => (done, 5))));
 
         source.Cancel();
-        Assert.That(() => LibriSpeechPreparer.Run(_folder["src"], Out, null, source.Token), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(() => LibriSpeechPreparer.Run(folder["src"], Out, null, source.Token), Throws.InstanceOf<OperationCanceledException>());
     }
 
     [Test]
     public void Run_Faults_AreOneLineAndNameTheFile()
     {
-        Assert.That(() => Run(), WavReaderTests.IsOneLine(_folder["src"], "no such folder"));
-        Directory.CreateDirectory(_folder["src/other"]);
-        Assert.That(() => Run(), WavReaderTests.IsOneLine(_folder["src"], "is it an unpacked LibriSpeech?"));
-        Directory.CreateDirectory(_folder["src/LibriSpeech/dev-clean"]);
-        Assert.That(() => Run(), WavReaderTests.IsOneLine(_folder["src/LibriSpeech/dev-clean"], "holds no *.trans.txt"));
+        Assert.That(() => Run(), WavReaderTests.IsOneLine(folder["src"], "no such folder"));
+        Directory.CreateDirectory(folder["src/other"]);
+        Assert.That(() => Run(), WavReaderTests.IsOneLine(folder["src"], "is it an unpacked LibriSpeech?"));
+        Directory.CreateDirectory(folder["src/LibriSpeech/dev-clean"]);
+        Assert.That(() => Run(), WavReaderTests.IsOneLine(folder["src/LibriSpeech/dev-clean"], "holds no *.trans.txt"));
 
         WriteTree();
-        _folder.Write("src/LibriSpeech/dev-clean/12/3/12-3-0001.flac", FlacBytes.Make(Noise(500)));
-        Assert.That(() => Run(), WavReaderTests.IsOneLine(_folder["src/LibriSpeech/dev-clean/12/3/12-3-0001.flac"], "has no line"));
-        _folder.Write("src/LibriSpeech/dev-clean/12/3/12-3.trans.txt", "12-3-0000 A\n12-3-0001 B\n12-3-0002 C\n");
-        Assert.That(() => Run(), WavReaderTests.IsOneLine(_folder["src/LibriSpeech/dev-clean/12/3/12-3-0002.flac"], "no such file"));
-        _folder.Write("src/LibriSpeech/dev-clean/12/3/12-3.trans.txt", "12-3-0000 A\n../x B\n");
-        Assert.That(() => Run(), WavReaderTests.IsOneLine(_folder["src/LibriSpeech/dev-clean/12/3/12-3.trans.txt"], "line 2"));
-        _folder.Write("src/LibriSpeech/dev-clean/12/3/12-3.trans.txt", "12-3-0000 A\n12-3-0001 B\n");
-        _folder.Write("src/LibriSpeech/dev-clean/12/3/12-3-0001.flac", FlacBytes.Make(Noise(9000))[..9000]);
-        Assert.That(() => Run(), WavReaderTests.IsOneLine(_folder["src/LibriSpeech/dev-clean/12/3/12-3-0001.flac"], "damaged or truncated"));
-        File.WriteAllText(_folder["file"], "");
-        Assert.That(() => LibriSpeechPreparer.Run(_folder["src"], _folder["file"]), WavReaderTests.IsOneLine(_folder["file"], "cannot be written"));
+        folder.Write("src/LibriSpeech/dev-clean/12/3/12-3-0001.flac", FlacBytes.Make(Noise(500)));
+        Assert.That(() => Run(), WavReaderTests.IsOneLine(folder["src/LibriSpeech/dev-clean/12/3/12-3-0001.flac"], "has no line"));
+        folder.Write("src/LibriSpeech/dev-clean/12/3/12-3.trans.txt", "12-3-0000 A\n12-3-0001 B\n12-3-0002 C\n");
+        Assert.That(() => Run(), WavReaderTests.IsOneLine(folder["src/LibriSpeech/dev-clean/12/3/12-3-0002.flac"], "no such file"));
+        folder.Write("src/LibriSpeech/dev-clean/12/3/12-3.trans.txt", "12-3-0000 A\n../x B\n");
+        Assert.That(() => Run(), WavReaderTests.IsOneLine(folder["src/LibriSpeech/dev-clean/12/3/12-3.trans.txt"], "line 2"));
+        folder.Write("src/LibriSpeech/dev-clean/12/3/12-3.trans.txt", "12-3-0000 A\n12-3-0001 B\n");
+        folder.Write("src/LibriSpeech/dev-clean/12/3/12-3-0001.flac", FlacBytes.Make(Noise(9000))[..9000]);
+        Assert.That(() => Run(), WavReaderTests.IsOneLine(folder["src/LibriSpeech/dev-clean/12/3/12-3-0001.flac"], "damaged or truncated"));
+        File.WriteAllText(folder["file"], "");
+        Assert.That(() => LibriSpeechPreparer.Run(folder["src"], folder["file"]), WavReaderTests.IsOneLine(folder["file"], "cannot be written"));
     }
 
     [Test]
@@ -128,7 +128,7 @@ public sealed class LibriSpeechPreparerTests
     {
         WriteChapter("test-clean/1/1", ("1-1-0000", 1000));
         WriteChapter("test-other/1/1", ("1-1-0000", 1000));
-        Assert.That(() => Run(), WavReaderTests.IsOneLine(_folder["src/LibriSpeech/test-other/1/1/1-1-0000.flac"], "also in test-clean"));
+        Assert.That(() => Run(), WavReaderTests.IsOneLine(folder["src/LibriSpeech/test-other/1/1/1-1-0000.flac"], "also in test-clean"));
     }
 
     [Test]
@@ -139,5 +139,5 @@ public sealed class LibriSpeechPreparerTests
         Assert.That(Corpus.Load(prepared.Manifests[0], Alphabet.English).Utterances, Has.Count.EqualTo(2));
     }
 
-    private PreparedCorpus Run() => LibriSpeechPreparer.Run(_folder["src"], Out);
+    private PreparedCorpus Run() => LibriSpeechPreparer.Run(folder["src"], Out);
 }

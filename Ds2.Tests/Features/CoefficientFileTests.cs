@@ -10,13 +10,13 @@ namespace Ds2.Tests.Features;
 
 public sealed class CoefficientFileTests
 {
-    private TempFolder _folder = null!;
+    private TempFolder folder = null!;
 
     [SetUp]
-    public void MakeFolder() => _folder = new TempFolder();
+    public void MakeFolder() => folder = new TempFolder();
 
     [TearDown]
-    public void RemoveFolder() => _folder.Dispose();
+    public void RemoveFolder() => folder.Dispose();
 
     /// <summary>[frames, 13]: a hundred times the frame, plus the coefficient.</summary>
     private static float[] Values(int frames) => [.. Enumerable.Range(0, 13 * frames).Select(i => i / 13 * 100f + i % 13)];
@@ -43,12 +43,12 @@ public sealed class CoefficientFileTests
     {
         string[] files =
         [
-            _folder.Write("a.mfc", Sphinx(13 * 7, Values(7))),
-            _folder.Write("b.npy", Numpy(Dictionary(7), Values(7))),
-            _folder.Write("c.npy", Numpy(Dictionary(7), Values(7), version: 2)),
+            folder.Write("a.mfc", Sphinx(13 * 7, Values(7))),
+            folder.Write("b.npy", Numpy(Dictionary(7), Values(7))),
+            folder.Write("c.npy", Numpy(Dictionary(7), Values(7), version: 2)),
         ];
-        NpyFile.Write(_folder["d.npy"], Values(7), 7, 13);
-        foreach (string path in files.Append(_folder["d.npy"]))
+        NpyFile.Write(folder["d.npy"], Values(7), 7, 13);
+        foreach (string path in files.Append(folder["d.npy"]))
         {
             FeatureMatrix features = new FeatureExtractor(FeatureKind.MfccRaw).FromFile(path);
             Assert.That((features.Rows, features.Frames), Is.EqualTo((13, 7)));
@@ -60,7 +60,7 @@ public sealed class CoefficientFileTests
     [Test]
     public void FromFile_RendersTheEnvelope()
     {
-        string path = _folder.Write("a.mfc", Sphinx(26, Values(2)));
+        string path = folder.Write("a.mfc", Sphinx(26, Values(2)));
         FeatureMatrix features = new FeatureExtractor(FeatureKind.Mfcc).FromFile(path);
         Assert.That((features.Rows, features.Frames), Is.EqualTo((161, 2)));
         for (int k = 0; k < 161; k++)
@@ -75,7 +75,7 @@ public sealed class CoefficientFileTests
     [Test]
     public void FromFile_Spectrogram_CannotBeMade()
     {
-        string path = _folder.Write("a.mfc", Sphinx(13, Values(1)));
+        string path = folder.Write("a.mfc", Sphinx(13, Values(1)));
         Assert.That(() => new FeatureExtractor(FeatureKind.Spectrogram).FromFile(path), WavReaderTests.IsOneLine(path, "cannot be made"));
         Assert.That(() => new FeatureExtractor(FeatureKind.Spectrogram).FromCoefficients(new float[13], 1), Throws.TypeOf<InputException>());
     }
@@ -98,7 +98,7 @@ public sealed class CoefficientFileTests
     [TestCaseSource(nameof(Broken))]
     public void FromFile_BrokenFile_SaysWhat(string name, string fault, byte[] bytes)
     {
-        string path = _folder.Write(name, bytes);
+        string path = folder.Write(name, bytes);
         Assert.That(() => new FeatureExtractor(FeatureKind.MfccRaw).FromFile(path), WavReaderTests.IsOneLine(path, fault));
     }
 
