@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Ds2.Runtime.Checkpoints;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Features;
@@ -16,6 +17,9 @@ public sealed class Checkpoint : IDisposable
     private const string FormatKey = "ds2.format";
     private const string OptionsKey = "ds2.options";
     private const string StateKey = "ds2.state";
+
+    // A run whose loss became NaN is saved too.
+    private static readonly JsonSerializerOptions StateJson = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
     private readonly SafetensorsFile file;
 
@@ -46,7 +50,7 @@ public sealed class Checkpoint : IDisposable
         {
             [FormatKey] = Format,
             [OptionsKey] = options.ToJson(),
-            [StateKey] = JsonSerializer.Serialize(state),
+            [StateKey] = JsonSerializer.Serialize(state, StateJson),
         };
         SafetensorsFile.Write(path, metadata, [.. Tensors(model.Parameters, optimizer).Select(t => SafetensorsEntry.Of(t.Name, t.Values))]);
     }
@@ -62,8 +66,10 @@ public sealed class Checkpoint : IDisposable
             if (metadata.GetValueOrDefault(FormatKey) != Format)
                 throw new InputException($"{path}: a safetensors file, but no checkpoint of Ds2 ({FormatKey} is not {Format})");
             RunOptions options = RunOptions.Parse(metadata.GetValueOrDefault(OptionsKey, ""), $"{path}, {OptionsKey}", new RunOptions());
-            TrainingState state = JsonSerializer.Deserialize<TrainingState>(metadata.GetValueOrDefault(StateKey, ""))
+            TrainingState state = JsonSerializer.Deserialize<TrainingState>(metadata.GetValueOrDefault(StateKey, ""), StateJson)
                 ?? throw new InputException($"{path}: {StateKey} is empty");
+            if (!state.IsValid)
+                throw new InputException($"{path}: {StateKey} is damaged: it has a negative position or no history");
             return new Checkpoint(path, file, options, state);
         }
         catch (JsonException exception)
@@ -83,8 +89,16 @@ public sealed class Checkpoint : IDisposable
     public DeepSpeech2 RestoreModel(IEngine engine)
     {
         var model = new DeepSpeech2(Options.ModelFor(new FeatureExtractor(Options.Features).Rows, Alphabet.English.Size), engine, Options.Seed);
-        Restore(Tensors(model.Parameters, optimizer: null));
-        return model;
+        try
+        {
+            Restore(Tensors(model.Parameters, optimizer: null));
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Gives a model and its optimiser the checkpoint's values.</summary>
@@ -116,8 +130,9 @@ public sealed class Checkpoint : IDisposable
         {
             if (!stored.TryGetValue(name, out SafetensorsTensor? tensor))
                 throw new InputException($"{Path}: has no tensor '{name}': the checkpoint is of another model");
-            var shape = new Shape([.. tensor.Shape]);
-            if (shape != values.Shape)
+            // As text, as the file's shape may be none that a Shape can hold.
+            string shape = $"[{string.Join(", ", tensor.Shape)}]";
+            if (shape != values.Shape.ToString())
                 throw new InputException($"{Path}: '{name}' is {shape}, the model has {values.Shape}: the checkpoint is of another model");
             file.ReadInto(name, values);
         }

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Ds2.Runtime.Training;
 
 /// <summary>What an epoch came to.</summary>
@@ -48,6 +50,10 @@ public sealed record TrainingState
 
     /// <summary>The epochs that are done.</summary>
     public List<EpochReport> History { get; init; } = [];
+
+    /// <summary>Whether a run can stand here; a damaged file may say otherwise.</summary>
+    [JsonIgnore]
+    public bool IsValid => Epoch >= 0 && Batch >= 0 && Steps >= 0 && History is not null && !History.Contains(null!);
 
     /// <summary>Turns to the next epoch.</summary>
     public void EndEpoch(EpochReport report)
