@@ -7,7 +7,6 @@ namespace Ds2.Train;
 /// <summary>The command line: <c>dotnet run --project Ds2.Train -- COMMAND</c>.</summary>
 internal static class Program
 {
-    private const int Done = 0;
     private const int Failed = 1;
     private const int BadInput = 2;
     private const int Interrupted = 130;
@@ -28,8 +27,7 @@ internal static class Program
         var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
         try
         {
-            int code = parsed.Invoke(configuration);
-            return code == Done ? Done : code;
+            return parsed.Invoke(configuration);
         }
         catch (InputException exception)
         {
@@ -46,6 +44,12 @@ internal static class Program
         catch (OutOfMemoryException exception)
         {
             return Report(exception.Message, Failed);
+        }
+        catch (Exception exception)
+        {
+            // A fault of the program: whoever mends it needs the trace.
+            Console.Error.WriteLine($"ds2: {exception}");
+            return Failed;
         }
     }
 

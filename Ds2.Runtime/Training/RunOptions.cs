@@ -196,10 +196,11 @@ public sealed record RunOptions
         Require(Batch > 0, "batch", "at least 1");
         Require(Epochs > 0, "epochs", "at least 1");
         Require(Lr >= 0 && double.IsFinite(Lr), "lr", "a number of at least 0");
-        Require(Anneal > 0, "anneal", "positive");
+        Require(Anneal > 0 && double.IsFinite(Anneal), "anneal", "positive");
+        Require(double.IsFinite(TargetWer), "targetWer", "a number");
         Require(Momentum is >= 0 and < 1, "momentum", "from 0 to below 1");
-        Require(WeightDecay >= 0, "weightDecay", "at least 0");
-        Require(MaxNorm > 0, "maxNorm", "positive");
+        Require(WeightDecay >= 0 && double.IsFinite(WeightDecay), "weightDecay", "a number of at least 0");
+        Require(MaxNorm > 0 && double.IsFinite(MaxNorm), "maxNorm", "positive");
         Require(TimeMasks >= 0, "timeMasks", "at least 0");
         Require(TimeMaskWidth >= 0, "timeMaskWidth", "at least 0");
         Require(RowMasks >= 0, "rowMasks", "at least 0");

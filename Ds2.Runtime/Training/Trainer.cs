@@ -9,7 +9,7 @@ namespace Ds2.Runtime.Training;
 /// <param name="Epoch">The epoch, from 0.</param>
 /// <param name="Batch">The batch's number in the epoch, from 1.</param>
 /// <param name="BatchesPerEpoch">Batches of an epoch.</param>
-/// <param name="Loss">The mean loss of the batch's feasible utterances, nats.</param>
+/// <param name="Loss">The sum of the feasible utterances' losses divided by the batch's size, nats.</param>
 /// <param name="GradientNorm">Before clipping.</param>
 /// <param name="LearningRate">The step size.</param>
 /// <param name="Infeasible">Utterances whose text did not fit.</param>
@@ -69,6 +69,7 @@ public sealed class Trainer : IDisposable
     private readonly ITrainingObserver observer;
     private readonly int batchesPerEpoch;
     private readonly TrainingState state;
+    private readonly bool resumed;
 
     /// <summary>A run at its start, or where a checkpoint left it.</summary>
     /// <param name="options">The run's options; at a resumed run they may differ from the checkpoint's in what does not shape the model.</param>
@@ -98,6 +99,7 @@ public sealed class Trainer : IDisposable
         evaluator = new Evaluator(model, Alphabet.English);
         features = new GrowingTensor(model.Engine);
         state = resume?.State ?? new TrainingState();
+        resumed = resume is not null;
         resume?.Restore(model, optimizer);
     }
 
@@ -105,6 +107,8 @@ public sealed class Trainer : IDisposable
     /// <param name="interruption">Asks the run to finish its batch, save, and return.</param>
     public TrainingResult Run(CancellationToken interruption = default)
     {
+        if (resumed)
+            SaveResumed();
         bool targetReached = HasReachedTarget(state.History.LastOrDefault());
         while (!targetReached && state.Epoch < options.Epochs)
         {
@@ -172,13 +176,13 @@ public sealed class Trainer : IDisposable
             optimizer.Step(state.Steps + 1, learningRate);
             losses = criterion.Read();
             gradientNorm = optimizer.ReadGradientNorm();
+            if (double.IsFinite(gradientNorm))
+                state.Steps++;
+            else
+                state.SkippedSteps++;
         }
 
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        if (double.IsFinite(gradientNorm))
-            state.Steps++;
-        else
-            state.SkippedSteps++;
         state.Batch++;
         state.LossSum += losses.Mean;
         state.Infeasible += losses.Infeasible;
@@ -221,6 +225,16 @@ public sealed class Trainer : IDisposable
     private double LearningRate => options.Lr / Math.Pow(options.Anneal, state.Epoch);
 
     private bool HasReachedTarget(EpochReport? report) => report is not null && report.Wer <= options.TargetWer;
+
+    /// <summary>A run that goes on in another folder has its checkpoints there from the start, also where nothing is left to train.</summary>
+    private void SaveResumed()
+    {
+        bool standsAtItsBest = state.Batch == 0 && state.History.Count > 0 && state.History[^1].Wer <= state.History.Min(report => report.Wer);
+        if (standsAtItsBest && !File.Exists(checkpoints.Best))
+            Save(checkpoints.Best);
+        if (!File.Exists(checkpoints.Latest))
+            Save(checkpoints.Latest);
+    }
 
     private void Save(string path) => Checkpoint.Save(path, options, state, model, optimizer);
 

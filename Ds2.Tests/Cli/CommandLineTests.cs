@@ -84,6 +84,65 @@ public sealed class CommandLineTests
         Assert.That(events[1].GetProperty("epoch").GetInt32(), Is.EqualTo(2));
     }
 
+    /// <summary>The learning rate throws the parameters to infinity: every loss after the first step is NaN, and the run still saves and ends.</summary>
+    [Test]
+    public void Train_Diverged_SavesAndResumes()
+    {
+        (int code, string output, string error) = Run(Train("run", "--epochs", "1", "--set", "lr=1e38", "--json"));
+        Assert.That(code, Is.EqualTo(Done), error);
+        Assert.That(Parse(output)[^2].GetProperty("loss").ToString(), Is.EqualTo("NaN"));
+        Assert.That(Run(Train("run", "--epochs", "2", "--resume", "auto", "--json")).Code, Is.EqualTo(Done));
+    }
+
+    [TestCase("--epochs", "1")]
+    [TestCase("--target-wer", "1000")]
+    public void Train_ResumeElsewhereWithNothingLeft_HasItsCheckpointsThere(string option, string value)
+    {
+        Run(Train("run", "--epochs", "1", "--json"));
+        (int code, string output, _) = Run(
+            "train", "--train-manifest", corpus.Manifest, "--val-manifest", corpus.Manifest, "--out", corpus.PathOf("other"), "--device", "host",
+            "--resume", corpus.PathOf("run/latest.safetensors"), "--json", option, value);
+        Assert.That(code, Is.EqualTo(Done));
+        Assert.That(Parse(output)[^1].GetProperty("checkpoint").GetString(), Is.EqualTo(corpus.PathOf("other/latest.safetensors")));
+        foreach (string name in new[] { "latest", "best" })
+            Assert.That(TensorsOf(corpus.PathOf($"other/{name}.safetensors")), Is.EqualTo(TensorsOf(corpus.PathOf("run/latest.safetensors"))), name);
+    }
+
+    [Test]
+    public void Train_ResumeIntoAnotherRunsFolder_LeavesItWhole()
+    {
+        Run(Train("run", "--epochs", "1", "--json"));
+        Run(Train("other", "--epochs", "1", "--seed", "2", "--json"));
+        byte[] before = File.ReadAllBytes(corpus.PathOf("other/latest.safetensors"));
+        (int code, _, string error) = Run(Train("other", "--resume", corpus.PathOf("run/latest.safetensors"), "--epochs", "2", "--json"));
+        Assert.That(code, Is.EqualTo(BadInput));
+        Assert.That(error, Does.Contain("another run"));
+        Assert.That(File.ReadAllBytes(corpus.PathOf("other/latest.safetensors")), Is.EqualTo(before));
+    }
+
+    [Test]
+    public void Train_ResumeAsAnotherModel_LeavesTheRunsOptions()
+    {
+        Run(Train("run", "--epochs", "1", "--json"));
+        string before = File.ReadAllText(corpus.PathOf("run/options.json"));
+        (int code, _, string error) = Run(Train("run", "--resume", "auto", "--set", "hidden=7", "--json"));
+        Assert.That(code, Is.EqualTo(BadInput));
+        Assert.That(error, Does.Contain("another model"));
+        Assert.That(File.ReadAllText(corpus.PathOf("run/options.json")), Is.EqualTo(before));
+    }
+
+    [Test]
+    public void Evaluate_TranscriptsCannotBeWritten_GivesTheRatesFirst()
+    {
+        Run(Train("run", "--epochs", "1", "--json"));
+        (int code, string output, string error) = Run(
+            "evaluate", "--checkpoint", corpus.PathOf("run/latest.safetensors"), "--manifest", corpus.Manifest, "--device", "host",
+            "--transcripts", corpus.PathOf("0.txt/heard.tsv"), "--json");
+        Assert.That(code, Is.EqualTo(BadInput));
+        Assert.That(error, Does.Contain("heard.tsv"));
+        Assert.That(Parse(output).Single().GetProperty("utterances").GetInt32(), Is.EqualTo(7));
+    }
+
     [Test]
     public void Evaluate_GivesTheRatesOfTheRun()
     {
@@ -136,6 +195,9 @@ public sealed class CommandLineTests
         yield return Case("missing checkpoint", "absent.safetensors", "train", "--resume", "absent.safetensors");
         yield return Case("evaluate without a checkpoint", "--checkpoint", "evaluate", "--manifest", "m.csv");
         yield return Case("absent device", "opencl", "train", "--device", "opencl9");
+        yield return Case("infinite value", "maxNorm", "train", "--set", "maxNorm=1e999");
+        yield return Case("target that is no number", "--target-wer", "train", "--target-wer", "NaN");
+        yield return Case("model beyond 32-bit indices", "too large", "train", "--set", "hidden=100000", "--device", "host");
         yield return Case("no epochs", "--epochs", "train", "--epochs", "0");
 
         static TestCaseData Case(string name, string expected, params string[] arguments) =>
@@ -165,16 +227,17 @@ public sealed class CommandLineTests
         Assert.That(error, Does.Contain("cut.wav"));
     }
 
-    /// <summary>SIGINT in the middle of a long run: it saves, leaves with 130, and the checkpoint loads.</summary>
-    [Test]
-    public void Train_Interrupted_SavesAndLeavesWith130()
+    /// <summary>A signal in the middle of a long run: it saves, leaves with 130, and the checkpoint loads.</summary>
+    [TestCase("-INT")]
+    [TestCase("-TERM")]
+    public void Train_Interrupted_SavesAndLeavesWith130(string signal)
     {
         if (OperatingSystem.IsWindows())
-            Assert.Ignore("Windows has no SIGINT to send to another process");
+            Assert.Ignore("Windows has no signals to send to another process");
         using Process process = StartProcess(Train("run", "--epochs", "100000", "--json"));
         while (process.StandardOutput.ReadLine() is { } line && !line.Contains("\"event\":\"epoch\""))
             Assert.That(line, Does.StartWith("{"));
-        using (Process kill = Process.Start("kill", ["-INT", process.Id.ToString()]))
+        using (Process kill = Process.Start("kill", [signal, process.Id.ToString()]))
             kill.WaitForExit();
         process.StandardOutput.ReadToEnd();
         process.WaitForExit();

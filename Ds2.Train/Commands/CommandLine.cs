@@ -18,7 +18,7 @@ internal static class CommandLine
               Ds2.Train                                                       train the small preset on the built-in corpus
               Ds2.Train prepare --source LibriSpeech --out data               WAV files, texts and manifests from LibriSpeech
               Ds2.Train train --preset mlperf --train-manifest data/libri_train_manifest.csv --val-manifest data/libri_val_manifest.csv --out runs/mlperf
-              Ds2.Train train --out runs/mlperf --resume auto                 go on where it stopped
+              Ds2.Train train --resume auto --train-manifest data/libri_train_manifest.csv --val-manifest data/libri_val_manifest.csv --out runs/mlperf
               Ds2.Train evaluate --checkpoint runs/mlperf/best.safetensors --manifest data/libri_test_manifest.csv
 
             Exit codes: 0 done, 2 usage or bad input, 1 anything else, 130 interrupted.

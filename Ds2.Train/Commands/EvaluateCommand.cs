@@ -50,13 +50,6 @@ internal static class EvaluateCommand
         EvaluationResult result = evaluator.Run(loader, progress, interruption.Token);
         if (progress is not null)
             Console.Error.WriteLine();
-        if (transcriptsPath is not null)
-        {
-            File.WriteAllLines(
-                transcriptsPath,
-                result.Transcripts.Select(transcript => $"{transcript.Id}\t{transcript.Reference}\t{transcript.Hypothesis}"));
-        }
-
         if (json)
         {
             JsonLines.Write(new
@@ -72,6 +65,14 @@ internal static class EvaluateCommand
         {
             Console.WriteLine($"{result.Transcripts.Count} utterances of {manifest} on {engine.Name}");
             Console.WriteLine($"WER {result.Rates.Wer:F2} %, mean of utterances {result.Rates.WerUtterance:F2} %, CER {result.Rates.Cer:F2} %");
+        }
+
+        // After the rates, which a path that cannot be written must not take along.
+        if (transcriptsPath is not null)
+        {
+            File.WriteAllLines(
+                transcriptsPath,
+                result.Transcripts.Select(transcript => $"{transcript.Id}\t{transcript.Reference}\t{transcript.Hypothesis}"));
         }
 
         return 0;

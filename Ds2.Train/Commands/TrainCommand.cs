@@ -92,16 +92,16 @@ internal static class TrainCommand
             throw new InputException("--max-batches must be at least 1");
         (Corpus training, Corpus validation) = LoadCorpora(parsed.GetValue(TrainManifest), parsed.GetValue(ValManifest));
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(Device), parsed.GetValue(Threads));
-        using var model = new DeepSpeech2(options.ModelFor(new FeatureExtractor(options.Features).Rows, Alphabet.English.Size), engine, options.Seed);
-        Directory.CreateDirectory(folder);
-        File.WriteAllText(Path.Combine(folder, "options.json"), options.ToJson() + "\n");
-
+        using DeepSpeech2 model = CreateModel(options, engine);
         using IRunReporter reporter = parsed.GetValue(Json) ? new JsonReporter() : new ConsoleReporter();
         using var trainingBatches = new BatchLoader(
             training, options.Features, options.Batch, options.Order, options.Seed, augment: options.Augmentation);
         using var validationBatches = new BatchLoader(validation, options.Features, options.Batch, BatchOrder.Sorted, options.Seed);
         using var trainer = new Trainer(
             options, model, trainingBatches, validationBatches, checkpoints, reporter, parsed.GetValue(MaxBatches), resume);
+        // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
+        Directory.CreateDirectory(folder);
+        File.WriteAllText(Path.Combine(folder, "options.json"), options.ToJson() + "\n");
         reporter.Start(options, model, training, validation, folder, resume?.State);
         TrainingResult result = trainer.Run(interruption.Token);
         reporter.End(result);
@@ -131,7 +131,7 @@ internal static class TrainCommand
         }
 
         if (parsed.GetValue(TargetWer) is { } target)
-            options = options with { TargetWer = target };
+            options = double.IsFinite(target) ? options with { TargetWer = target } : throw new InputException("--target-wer must be a number");
         if (parsed.GetValue(Epochs) is { } epochs)
             options = epochs >= 1 ? options with { Epochs = epochs } : throw new InputException("--epochs must be at least 1");
         return parsed.GetValue(Seed) is { } seed ? options with { Seed = seed } : options;
@@ -148,7 +148,24 @@ internal static class TrainCommand
 
         if (resume == ResumeAuto)
             return File.Exists(checkpoints.Latest) ? Checkpoint.Open(checkpoints.Latest) : null;
+        if (File.Exists(resume) && File.Exists(checkpoints.Latest) && FolderOf(resume) != FolderOf(checkpoints.Latest))
+            throw new InputException($"{checkpoints.Folder}: holds another run already; name another --out to go on from {resume}");
         return Checkpoint.Open(resume);
+    }
+
+    private static string FolderOf(string file) => Path.GetDirectoryName(Path.GetFullPath(file))!;
+
+    private static DeepSpeech2 CreateModel(RunOptions options, IEngine engine)
+    {
+        try
+        {
+            return new DeepSpeech2(options.ModelFor(new FeatureExtractor(options.Features).Rows, Alphabet.English.Size), engine, options.Seed);
+        }
+        catch (OverflowException exception)
+        {
+            throw new InputException(
+                $"the model is too large: hidden={options.Hidden}, channels={options.Channels}, layers={options.Layers} make more than 2^31 values", exception);
+        }
     }
 
     private static (Corpus Training, Corpus Validation) LoadCorpora(string? training, string? validation)

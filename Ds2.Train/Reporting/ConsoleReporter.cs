@@ -106,8 +106,9 @@ internal sealed class ConsoleReporter : IRunReporter
         int frames = Math.Max((int)Math.Round(longest.Seconds * 100) + 1, model.MinimumFrames);
         var table = new Table().Border(TableBorder.Rounded)
             .AddColumn("layer").AddColumn("what").AddColumn("output").AddColumn(new TableColumn("parameters").RightAligned());
-        table.AddRow("", "features", Markup.Escape($"[{options.Batch}, 1, {model.Options.InputRows}, {frames}]"), "");
-        foreach (LayerSummary layer in model.Summarize(options.Batch, frames))
+        int batch = Math.Min(options.Batch, training.Utterances.Count);
+        table.AddRow("", "features", Markup.Escape($"[{batch}, 1, {model.Options.InputRows}, {frames}]"), "");
+        foreach (LayerSummary layer in model.Summarize(batch, frames))
         {
             table.AddRow(
                 layer.Name, Markup.Escape(layer.Description), Markup.Escape(layer.Output.ToString()),
