@@ -6,7 +6,9 @@ namespace Ds2.Runtime.Audio;
 /// <param name="SampleRate">Samples a second.</param>
 /// <param name="Channels">Channels.</param>
 /// <param name="Samples">Samples of each channel; 0 where the encoder did not know.</param>
-internal readonly record struct FlacHeader(int SampleRate, int Channels, long Samples)
+/// <param name="BitsPerSample">Bits of one sample.</param>
+/// <param name="Md5">The MD5 sum of all samples, interleaved, little-endian; 0 where the encoder did not compute it.</param>
+internal readonly record struct FlacHeader(int SampleRate, int Channels, long Samples, int BitsPerSample = 16, UInt128 Md5 = default)
 {
     public double Seconds => (double)Samples / SampleRate;
 
@@ -21,8 +23,8 @@ internal readonly record struct FlacHeader(int SampleRate, int Channels, long Sa
     private static FlacHeader? Read(FileStream file, string path)
     {
         // "fLaC", a 4-byte block header, then STREAMINFO, which is always the first block: 2 + 2 bytes of block sizes,
-        // 3 + 3 of frame sizes, then 20 bits of rate, 3 of channels - 1, 5 of bits - 1, 36 of samples.
-        Span<byte> bytes = stackalloc byte[26];
+        // 3 + 3 of frame sizes, then 20 bits of rate, 3 of channels - 1, 5 of bits - 1, 36 of samples, and 16 bytes of MD5.
+        Span<byte> bytes = stackalloc byte[42];
         int count = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
         if (count < 4 || !bytes[..4].SequenceEqual("fLaC"u8))
             return null;
@@ -34,6 +36,7 @@ internal readonly record struct FlacHeader(int SampleRate, int Channels, long Sa
         int rate = (int)(packed >> 44);
         if (rate == 0)
             throw new InputException($"{path}: damaged: FLAC sample rate 0");
-        return new FlacHeader(rate, (int)(packed >> 41 & 7) + 1, (long)(packed & 0xF_FFFF_FFFF));
+        return new FlacHeader(
+            rate, (int)(packed >> 41 & 7) + 1, (long)(packed & 0xF_FFFF_FFFF), (int)(packed >> 36 & 31) + 1, BinaryPrimitives.ReadUInt128BigEndian(bytes[26..]));
     }
 }

@@ -1,4 +1,6 @@
+using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 
 namespace Ds2.Runtime.Audio;
 
@@ -8,13 +10,19 @@ internal static partial class SndFile
     private const string Library = "libsndfile.so.1";
     private const int ReadMode = 0x10;
 
+    /// <summary>SF_FORMAT_FLAC | SF_FORMAT_PCM_16.</summary>
+    private const int Flac16 = 0x170002;
+    private const int FormatMask = 0x0FFFFFFF;
+    private const int BlockFrames = 4096;
+
     /// <summary>Whether the library is installed.</summary>
     public static bool IsAvailable => Available.Value;
 
     private static readonly Lazy<bool> Available = new(() => NativeLibrary.TryLoad(Library, out _));
 
     /// <summary>Reads a whole file at its own rate, its channels mixed to one by their mean.</summary>
-    /// <exception cref="InputException">The library is absent, or does not like the file.</exception>
+    /// <remarks>Of a 16-bit FLAC file the samples are held against the MD5 sum in its header: each frame's own 16-bit checksum lets one damage in 65536 pass.</remarks>
+    /// <exception cref="InputException">The library is absent, or does not like the file; or its samples are not those that were encoded.</exception>
     public static AudioClip Read(string path)
     {
         nint handle = Open(path, out Info info);
@@ -23,12 +31,15 @@ internal static partial class SndFile
             if (info.Frames > Array.MaxLength)
                 throw new InputException($"{path}: {info.Frames} samples a channel are more than fit into memory at once");
             var samples = new float[info.Frames];
-            long count = info.Channels == 1
-                ? ReadFrames(handle, samples, samples.Length)
+            UInt128 md5 = 0;
+            long count = (info.Format & FormatMask) == Flac16 ? ReadFlac(handle, samples, info.Channels, out md5)
+                : info.Channels == 1 ? ReadFrames(handle, samples, samples.Length)
                 : ReadMixed(handle, samples, info.Channels);
             // A damaged file may fail in the middle, with the frames so far already delivered.
             if (Error(handle) != 0 || count < info.Frames)
                 throw new InputException($"{path}: damaged or truncated: {count} of {info.Frames} samples could be decoded");
+            if (md5 != 0 && FlacHeader.TryRead(path) is { Md5: var expected } && expected != 0 && expected != md5)
+                throw new InputException($"{path}: damaged: the samples do not have the MD5 sum that the FLAC header says");
             return new AudioClip(samples, info.SampleRate);
         }
         finally
@@ -45,13 +56,41 @@ internal static partial class SndFile
         return (double)info.Frames / info.SampleRate;
     }
 
-    private static long ReadMixed(nint handle, float[] samples, int channels)
+    /// <summary>Reads 16-bit samples, exact as they were encoded, with their MD5 sum.</summary>
+    private static long ReadFlac(nint handle, float[] samples, int channels, out UInt128 md5)
     {
-        var block = new float[4096 * channels];
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.MD5);
+        var block = new short[BlockFrames * channels];
         int done = 0;
         while (done < samples.Length)
         {
-            int got = (int)ReadFrames(handle, block, Math.Min(4096, samples.Length - done));
+            int got = (int)ReadShorts(handle, block, Math.Min(BlockFrames, samples.Length - done));
+            if (got <= 0)
+                break;
+            Span<short> read = block.AsSpan(0, got * channels);
+            for (int i = 0; i < got; i++)
+            {
+                int sum = 0;
+                for (int c = 0; c < channels; c++)
+                    sum += read[i * channels + c];
+                samples[done + i] = (float)(sum / (32768.0 * channels));
+            }
+            if (!BitConverter.IsLittleEndian)
+                BinaryPrimitives.ReverseEndianness(read, read);
+            hash.AppendData(MemoryMarshal.AsBytes(read));
+            done += got;
+        }
+        md5 = BinaryPrimitives.ReadUInt128BigEndian(hash.GetHashAndReset());
+        return done;
+    }
+
+    private static long ReadMixed(nint handle, float[] samples, int channels)
+    {
+        var block = new float[BlockFrames * channels];
+        int done = 0;
+        while (done < samples.Length)
+        {
+            int got = (int)ReadFrames(handle, block, Math.Min(BlockFrames, samples.Length - done));
             if (got <= 0)
                 break;
             for (int i = 0; i < got; i++)
@@ -97,6 +136,9 @@ internal static partial class SndFile
 
     [LibraryImport(Library, EntryPoint = "sf_readf_float")]
     private static partial long ReadFrames(nint handle, [Out] float[] samples, long frames);
+
+    [LibraryImport(Library, EntryPoint = "sf_readf_short")]
+    private static partial long ReadShorts(nint handle, [Out] short[] samples, long frames);
 
     [LibraryImport(Library, EntryPoint = "sf_error")]
     private static partial int Error(nint handle);

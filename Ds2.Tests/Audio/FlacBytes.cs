@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Security.Cryptography;
 
 namespace Ds2.Tests.Audio;
 
@@ -10,7 +11,8 @@ internal static class FlacBytes
     /// <param name="samples">16-bit samples, channels interleaved.</param>
     /// <param name="rate">Frames a second.</param>
     /// <param name="channels">1 or 2.</param>
-    public static byte[] Make(short[] samples, int rate = 16000, int channels = 1)
+    /// <param name="md5">Whether the header has the samples' MD5 sum; zeros there say that it was not computed.</param>
+    public static byte[] Make(short[] samples, int rate = 16000, int channels = 1, bool md5 = true)
     {
         int frames = samples.Length / channels;
         var bytes = new List<byte>();
@@ -20,7 +22,9 @@ internal static class FlacBytes
         BinaryPrimitives.WriteUInt16BigEndian(info, BlockSize);
         BinaryPrimitives.WriteUInt16BigEndian(info.AsSpan(2), BlockSize);
         BinaryPrimitives.WriteUInt64BigEndian(info.AsSpan(10), (ulong)rate << 44 | (ulong)(channels - 1) << 41 | 15UL << 36 | (uint)frames);
-        bytes.AddRange(info); // the MD5 sum of zeros says: not computed
+        if (md5)
+            CryptographicOperations.HashData(HashAlgorithmName.MD5, WavBytes.Shorts(samples), info.AsSpan(18));
+        bytes.AddRange(info);
         for (int first = 0, number = 0; first < frames; first += BlockSize, number++)
             bytes.AddRange(Frame(samples, first, Math.Min(BlockSize, frames - first), channels, number));
         return [.. bytes];
