@@ -41,7 +41,7 @@ internal static class Program
         {
             return Report(exception.Message, BadInput);
         }
-        catch (OutOfMemoryException exception)
+        catch (Exception exception) when (exception is OutOfMemoryException or HttpRequestException)
         {
             return Report(exception.Message, Failed);
         }

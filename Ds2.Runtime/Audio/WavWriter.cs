@@ -24,9 +24,33 @@ public static class WavWriter
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(sampleRate);
         var bytes = new byte[checked(HeaderBytes + 2 * samples.Length)];
-        Span<byte> head = bytes;
+        WriteHeader(bytes, samples.Length, sampleRate);
+        Span<byte> data = bytes.AsSpan(HeaderBytes);
+        for (int i = 0; i < samples.Length; i++)
+        {
+            float scaled = Math.Clamp(MathF.Round(samples[i] * 32768), short.MinValue, short.MaxValue);
+            BinaryPrimitives.WriteInt16LittleEndian(data[(2 * i)..], (short)scaled);
+        }
+        return bytes;
+    }
+
+    /// <summary>The samples of a file that was written here, from its length in bytes.</summary>
+    internal static long SamplesOf(long length) => (length - HeaderBytes) / 2;
+
+    /// <summary>The data chunk of a file that was written here; null where the bytes do not begin with the header of such a file of this length.</summary>
+    internal static ReadOnlyMemory<byte>? DataOf(ReadOnlyMemory<byte> file)
+    {
+        Span<byte> head = stackalloc byte[HeaderBytes];
+        if (file.Length < HeaderBytes)
+            return null;
+        WriteHeader(head, (int)SamplesOf(file.Length), AudioFile.SampleRate);
+        return file.Span[..HeaderBytes].SequenceEqual(head) ? file[HeaderBytes..] : null;
+    }
+
+    private static void WriteHeader(Span<byte> head, int samples, int sampleRate)
+    {
         "RIFF"u8.CopyTo(head);
-        BinaryPrimitives.WriteInt32LittleEndian(head[4..], bytes.Length - 8);
+        BinaryPrimitives.WriteInt32LittleEndian(head[4..], HeaderBytes + 2 * samples - 8);
         "WAVEfmt "u8.CopyTo(head[8..]);
         BinaryPrimitives.WriteInt32LittleEndian(head[16..], 16);
         BinaryPrimitives.WriteInt16LittleEndian(head[20..], 1);              // PCM
@@ -36,12 +60,6 @@ public static class WavWriter
         BinaryPrimitives.WriteInt16LittleEndian(head[32..], 2);              // bytes a frame
         BinaryPrimitives.WriteInt16LittleEndian(head[34..], 16);             // bits a sample
         "data"u8.CopyTo(head[36..]);
-        BinaryPrimitives.WriteInt32LittleEndian(head[40..], 2 * samples.Length);
-        for (int i = 0; i < samples.Length; i++)
-        {
-            float scaled = Math.Clamp(MathF.Round(samples[i] * 32768), short.MinValue, short.MaxValue);
-            BinaryPrimitives.WriteInt16LittleEndian(head[(HeaderBytes + 2 * i)..], (short)scaled);
-        }
-        return bytes;
+        BinaryPrimitives.WriteInt32LittleEndian(head[40..], 2 * samples);
     }
 }

@@ -24,21 +24,13 @@ public sealed class Corpus
     /// <summary>Reads a manifest, the transcripts it lists, and the recordings' lengths.</summary>
     /// <param name="manifestPath">A file of lines <c>audio path,text path</c>; relative paths start at the manifest's folder; empty lines are skipped.</param>
     /// <param name="alphabet">Turns the transcripts into labels.</param>
-    /// <exception cref="InputException">The manifest is missing, empty or malformed; a file it lists is missing or damaged; a transcript has no character of the alphabet.
+    /// <exception cref="InputException">The manifest is missing, empty or malformed; a file it lists is missing or damaged; a recording is listed twice; a transcript has no character of the alphabet.
     /// Of several faults the first in the manifest's order is reported.</exception>
     public static Corpus Load(string manifestPath, Alphabet alphabet)
     {
         ArgumentNullException.ThrowIfNull(manifestPath);
         ArgumentNullException.ThrowIfNull(alphabet);
-        (string Text, int Number)[] lines =
-        [
-            .. InputFile.ReadLines(manifestPath)
-                .Select((text, index) => (Text: text.Trim(), Number: index + 1))
-                .Where(line => line.Text.Length > 0),
-        ];
-        if (lines.Length == 0)
-            throw new InputException($"{manifestPath}: lists no utterances");
-
+        (string Text, int Number)[] lines = ManifestFile.Lines(manifestPath);
         var utterances = new Utterance[lines.Length];
         var faults = new InputException?[lines.Length];
         Parallel.For(0, lines.Length, i =>
@@ -52,19 +44,22 @@ public sealed class Corpus
                 faults[i] = e;
             }
         });
-        if (Array.Find(faults, fault => fault is not null) is { } first)
-            throw new InputException(first.Message, first);
+        var first = new Dictionary<string, int>();
+        for (int i = 0; i < lines.Length; i++)
+        {
+            // Trained on twice an epoch by mistake, or with two texts.
+            if (faults[i] is null && !first.TryAdd(utterances[i].AudioPath, lines[i].Number))
+                faults[i] = new InputException($"{manifestPath}: line {lines[i].Number}: the same recording as line {first[utterances[i].AudioPath]}");
+        }
+        if (Array.Find(faults, fault => fault is not null) is { } fault)
+            throw new InputException(fault.Message, fault);
         // LINQ's sort is stable, Array.Sort is not: ties must keep the manifest's order on every machine.
         return new Corpus(manifestPath, [.. utterances.OrderBy(u => u.Seconds)]);
     }
 
     private static Utterance Read(string manifestPath, string line, int number, Alphabet alphabet)
     {
-        string[] parts = line.Split(',');
-        if (parts.Length != 2 || parts[0].Trim().Length == 0 || parts[1].Trim().Length == 0)
-            throw new InputException($"{manifestPath}: line {number}: expected 'audio path,text path', found '{line}'");
-        string folder = Path.GetDirectoryName(Path.GetFullPath(manifestPath))!;
-        string audioPath = Path.Combine(folder, parts[0].Trim()), textPath = Path.Combine(folder, parts[1].Trim());
+        (string audioPath, string textPath, _) = ManifestFile.Parse(manifestPath, line, number);
         foreach (string path in (ReadOnlySpan<string>)[audioPath, textPath])
         {
             if (!File.Exists(path))

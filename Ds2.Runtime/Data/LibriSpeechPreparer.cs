@@ -1,6 +1,9 @@
+using System.Buffers.Binary;
 using System.Runtime.ExceptionServices;
+using System.Security.Cryptography;
 using System.Text;
 using Ds2.Runtime.Audio;
+using Ds2.Runtime.Data.Dataset;
 
 namespace Ds2.Runtime.Data;
 
@@ -8,7 +11,8 @@ namespace Ds2.Runtime.Data;
 /// <remarks>
 /// train-*, dev-* and test-* become OUT/{train,val,test}/wav/ID.wav (16 kHz, 16 bit, mono) and OUT/{train,val,test}/txt/ID.txt (upper case), listed by
 /// OUT/libri_{train,val,test}_manifest.csv from the shortest to the longest; every split also has a manifest of its own, as libri_dev-clean_manifest.csv.
-/// Paths in the manifests are relative, so the folder can be moved. Files that are there already and whole are kept: a run that was interrupted goes on where it was.
+/// Paths in the manifests are relative, so the folder can be moved. <see cref="ChecksumList"/> is written last, from the bytes on disk.
+/// Files that are there already and whole are kept: a run that was interrupted goes on where it was. Splits that the data set has from earlier runs stay in it.
 /// </remarks>
 public static class LibriSpeechPreparer
 {
@@ -23,12 +27,21 @@ public static class LibriSpeechPreparer
     {
         ArgumentNullException.ThrowIfNull(sourceDir);
         ArgumentNullException.ThrowIfNull(outDir);
-        LibriSpeechItem[] items = [.. LibriSpeechTree.Splits(sourceDir).SelectMany(LibriSpeechTree.Items)];
-        foreach (IGrouping<(string, string), LibriSpeechItem> same in items.GroupBy(item => (item.Set, item.Id)))
-        {
-            if (same.Count() > 1)
-                throw new InputException($"{same.Last().FlacPath}: the same utterance is also in {same.First().Split}");
-        }
+        return Run(LibriSpeechTree.Splits(sourceDir), outDir, new Dictionary<string, string>(), progress, cancellation);
+    }
+
+    /// <summary>Converts some splits.</summary>
+    /// <param name="splits">Their folders.</param>
+    /// <param name="outDir">The data set.</param>
+    /// <param name="archives">SHA-256 of the archives they came from, by name.</param>
+    /// <param name="progress">As above.</param>
+    /// <param name="cancellation">As above.</param>
+    internal static PreparedCorpus Run(
+        IEnumerable<string> splits, string outDir, IReadOnlyDictionary<string, string> archives, Action<int, int>? progress, CancellationToken cancellation)
+    {
+        LibriSpeechItem[] items = [.. splits.SelectMany(LibriSpeechTree.Items)];
+        DatasetFolder dataset = DatasetFolder.Open(outDir);
+        RequireUnique(items, dataset);
         return Writing(outDir, () =>
         {
             foreach (string set in items.Select(item => item.Set).Distinct())
@@ -36,15 +49,31 @@ public static class LibriSpeechPreparer
                 Directory.CreateDirectory(Path.Combine(outDir, set, "wav"));
                 Directory.CreateDirectory(Path.Combine(outDir, set, "txt"));
             }
-            return WriteManifests(outDir, ConvertAll(items, outDir, progress, cancellation));
+            PreparedUtterance[] utterances = ConvertAll(items, outDir, progress, cancellation);
+            return Summarize(outDir, utterances, dataset.Add(utterances, archives));
         });
     }
 
-    private readonly record struct Entry(LibriSpeechItem Item, long Samples, bool Converted);
-
-    private static Entry[] ConvertAll(LibriSpeechItem[] items, string outDir, Action<int, int>? progress, CancellationToken cancellation)
+    /// <summary>One name, one utterance: also across splits, as those of a set share a folder.</summary>
+    private static void RequireUnique(LibriSpeechItem[] items, DatasetFolder dataset)
     {
-        var entries = new Entry[items.Length];
+        HashSet<string> now = [.. items.Select(item => item.Split)];
+        var owners = new Dictionary<string, string>();
+        foreach (string split in dataset.Splits.Where(split => !now.Contains(split)))
+        {
+            foreach (string line in dataset.Members(split))
+                owners[line.Split(',')[0]] = split;
+        }
+        foreach (LibriSpeechItem item in items)
+        {
+            if (!owners.TryAdd(PreparedUtterance.WavOf(item), item.Split))
+                throw new InputException($"{item.FlacPath}: the same utterance is also in {owners[PreparedUtterance.WavOf(item)]}");
+        }
+    }
+
+    private static PreparedUtterance[] ConvertAll(LibriSpeechItem[] items, string outDir, Action<int, int>? progress, CancellationToken cancellation)
+    {
+        var entries = new PreparedUtterance[items.Length];
         var gate = new Lock();
         int done = 0;
         try
@@ -64,78 +93,47 @@ public static class LibriSpeechPreparer
         return entries;
     }
 
-    private static Entry Convert(LibriSpeechItem item, string outDir)
+    private static PreparedUtterance Convert(LibriSpeechItem item, string outDir)
     {
-        string wav = Path.Combine(outDir, WavOf(item)), txt = Path.Combine(outDir, TxtOf(item));
-        bool kept = IsWhole(wav, item.FlacPath, out long samples);
-        if (!kept)
-        {
-            float[] signal = AudioFile.Read(item.FlacPath);
-            samples = signal.Length;
-            Replace(wav, WavWriter.Encode(signal));
-        }
-        byte[] text = Encoding.UTF8.GetBytes(item.Text + "\n");
-        if (!File.Exists(txt) || !text.AsSpan().SequenceEqual(File.ReadAllBytes(txt)))
-        {
-            Replace(txt, text);
-            kept = false;
-        }
-        return new Entry(item, samples, !kept);
+        string wav = Path.Combine(outDir, PreparedUtterance.WavOf(item)), txt = Path.Combine(outDir, PreparedUtterance.TextOf(item));
+        byte[]? sound = ReadIfThere(wav);
+        bool converted = false;
+        if (sound is null || !HasSumOf(sound, item.FlacPath))
+            sound = Keep(wav, sound, WavWriter.Encode(AudioFile.Read(item.FlacPath)), ref converted);
+        byte[] text = Keep(txt, ReadIfThere(txt), Encoding.UTF8.GetBytes(item.Text + "\n"), ref converted);
+        return new PreparedUtterance(item, WavWriter.SamplesOf(sound.Length), ChecksumList.Digest(sound), ChecksumList.Digest(text), converted);
     }
 
-    /// <summary>Whether a file is what converting the recording would give: mono, 16 kHz, 16 bit, and of the length that the FLAC's header says.</summary>
-    private static bool IsWhole(string wav, string flac, out long samples)
+    /// <summary>Whether a WAV's samples have the MD5 sum of the FLAC's: then they are what decoding would give, at a fraction of the time.</summary>
+    private static bool HasSumOf(byte[] wav, string flac) =>
+        FlacHeader.TryRead(flac) is { SampleRate: AudioFile.SampleRate, Channels: 1, BitsPerSample: 16, Md5: var sum } && sum != 0
+        && WavWriter.DataOf(wav) is { } data && BinaryPrimitives.ReadUInt128BigEndian(CryptographicOperations.HashData(HashAlgorithmName.MD5, data.Span)) == sum;
+
+    private static byte[]? ReadIfThere(string path) => File.Exists(path) ? InputFile.ReadBytes(path) : null;
+
+    /// <summary>Writes a file unless it has this content.</summary>
+    /// <returns>The bytes on disk, read back where they are new: what is summed is what a reader will find.</returns>
+    private static byte[] Keep(string path, byte[]? there, byte[] content, ref bool written)
     {
-        samples = 0;
-        if (!File.Exists(wav) || FlacHeader.TryRead(flac) is not { Samples: > 0 } source)
-            return false;
-        long expected = (source.Samples * AudioFile.SampleRate + source.SampleRate - 1) / source.SampleRate;
-        try
-        {
-            WavHeader header = WavReader.ReadHeader(wav);
-            samples = header.Frames;
-            return header is { Encoding: WavEncoding.Pcm16, Channels: 1, SampleRate: AudioFile.SampleRate } && samples == expected;
-        }
-        catch (InputException)
-        {
-            return false; // damaged: it is written anew
-        }
+        if (there is not null && content.AsSpan().SequenceEqual(there))
+            return there;
+        Replace(path, content);
+        written = true;
+        byte[] back = InputFile.ReadBytes(path);
+        return back.AsSpan().SequenceEqual(content) ? back : throw new InputException($"{path}: what was written does not read back the same; is the disk failing?");
     }
 
-    private static PreparedCorpus WriteManifests(string outDir, Entry[] entries)
-    {
-        var manifests = new List<string>();
-        foreach (string set in (ReadOnlySpan<string>)["train", "val", "test"])
-        {
-            Entry[] members = [.. entries.Where(entry => entry.Item.Set == set)];
-            if (members.Length > 0)
-                manifests.Add(WriteManifest(outDir, set, members));
-        }
-        PreparedSplit[] splits =
+    private static PreparedCorpus Summarize(string outDir, PreparedUtterance[] utterances, IReadOnlyList<string> manifests) => new(
         [
-            .. entries.GroupBy(entry => entry.Item.Split).Select(group => new PreparedSplit(
-                group.Key, group.First().Item.Set, WriteManifest(outDir, group.Key, group), group.Count(), group.Count(entry => entry.Converted),
-                group.Sum(entry => (double)entry.Samples) / AudioFile.SampleRate / 3600)),
-        ];
-        return new PreparedCorpus(splits, manifests);
-    }
-
-    private static string WriteManifest(string outDir, string name, IEnumerable<Entry> entries)
-    {
-        var text = new StringBuilder();
-        foreach (Entry entry in entries.OrderBy(entry => entry.Samples).ThenBy(entry => entry.Item.Id, StringComparer.Ordinal))
-            text.Append(WavOf(entry.Item)).Append(',').Append(TxtOf(entry.Item)).Append('\n');
-        string path = Path.Combine(outDir, $"libri_{name}_manifest.csv");
-        AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text.ToString())));
-        return path;
-    }
-
-    private static string WavOf(LibriSpeechItem item) => $"{item.Set}/wav/{item.Id}.wav";
-
-    private static string TxtOf(LibriSpeechItem item) => $"{item.Set}/txt/{item.Id}.txt";
+            .. utterances.GroupBy(u => u.Item.Split).OrderBy(group => group.Key, StringComparer.Ordinal).Select(group => new PreparedSplit(
+                group.Key, group.First().Item.Set, Path.Combine(outDir, DatasetFolder.ManifestName(group.Key)), group.Count(), group.Count(u => u.Converted),
+                group.Sum(u => (double)u.Samples) / AudioFile.SampleRate / 3600)),
+        ],
+        manifests);
 
     /// <summary>Writes a file in one step as others see it.</summary>
-    /// <remarks>Not by <see cref="AtomicFile"/>, which waits for the disk: half a million waits would take hours, and the next run checks these files anyway.</remarks>
+    /// <remarks>Not by <see cref="AtomicFile"/>, which waits for the disk: half a million waits would take hours. The next run checks these files anyway, and
+    /// the data set's list is not written before the disk has them all.</remarks>
     private static void Replace(string path, byte[] content)
     {
         string partial = path + AtomicFile.PartialSuffix;

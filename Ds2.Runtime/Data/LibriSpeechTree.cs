@@ -57,7 +57,8 @@ internal static class LibriSpeechTree
         return items.Count > 0 ? items : throw new InputException($"{splitFolder}: holds no *.trans.txt with utterances");
     }
 
-    internal static string? SetOf(string split) => split.Split('-')[0] switch
+    /// <summary>The set that a split belongs to, by its name; null where it is no split's name.</summary>
+    internal static string? SetOf(string split) => split.IndexOf('-', StringComparison.Ordinal) is var dash && dash < 0 ? null : split[..dash] switch
     {
         "train" => "train",
         "dev" => "val",

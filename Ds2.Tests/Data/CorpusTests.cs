@@ -34,8 +34,8 @@ public sealed class CorpusTests
     [Test]
     public void Load_AbsolutePathsEmptyLinesAndWindowsLineEnds()
     {
-        folder.WriteNoise(1000);
-        string manifest = folder.Write("deep/down/m.csv", $"\r\n{folder["u0.wav"]} , {folder["u0.txt"]}\r\n\r\n../../u0.wav,../../u0.txt\r\n");
+        folder.WriteNoise(1000, 1001);
+        string manifest = folder.Write("deep/down/m.csv", $"\r\n{folder["u0.wav"]} , {folder["u0.txt"]}\r\n\r\n../../u1.wav,../../u1.txt\r\n");
         Assert.That(Corpus.Load(manifest, Alphabet.English).Utterances, Has.Count.EqualTo(2));
     }
 

@@ -16,6 +16,7 @@ internal static class CommandLine
 
             Examples:
               Ds2.Train                                                       train the small preset on the built-in corpus
+              Ds2.Train data download                                         all of LibriSpeech into ./LibriSpeech_dataset
               Ds2.Train prepare --source LibriSpeech --out data               WAV files, texts and manifests from LibriSpeech
               Ds2.Train train --preset mlperf --train-manifest data/libri_train_manifest.csv --val-manifest data/libri_val_manifest.csv --out runs/mlperf
               Ds2.Train train --resume auto --train-manifest data/libri_train_manifest.csv --val-manifest data/libri_val_manifest.csv --out runs/mlperf
@@ -28,6 +29,7 @@ internal static class CommandLine
         root.Subcommands.Add(train);
         root.Subcommands.Add(EvaluateCommand.Create());
         root.Subcommands.Add(PrepareCommand.Create());
+        root.Subcommands.Add(DataCommand.Create());
         root.Subcommands.Add(FeaturesCommand.Create());
         root.Subcommands.Add(DevicesCommand.Create());
         return root;

@@ -6,10 +6,13 @@ namespace Ds2.Train.Commands;
 internal sealed class Interruption : IDisposable
 {
     private readonly CancellationTokenSource source = new();
+    private readonly string what;
     private readonly PosixSignalRegistration[] registrations;
 
-    public Interruption()
+    /// <param name="what">What the program does when it hears the first signal, for the user.</param>
+    public Interruption(string what = "finishing the batch and saving; once more to end at once")
     {
+        this.what = what;
         registrations = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle)];
     }
 
@@ -29,6 +32,6 @@ internal sealed class Interruption : IDisposable
             return;
         context.Cancel = true;
         source.Cancel();
-        Console.Error.WriteLine("ds2: interrupted: finishing the batch and saving; once more to end at once");
+        Console.Error.WriteLine($"ds2: interrupted: {what}");
     }
 }

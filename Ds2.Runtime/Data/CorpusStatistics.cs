@@ -1,0 +1,63 @@
+namespace Ds2.Runtime.Data;
+
+/// <summary>A character that the alphabet does not have.</summary>
+/// <param name="Character">The character.</param>
+/// <param name="Count">How often it occurs.</param>
+/// <param name="FirstFile">The first transcript that has it.</param>
+public sealed record ForeignCharacter(char Character, int Count, string FirstFile);
+
+/// <summary>What a manifest holds, in numbers.</summary>
+/// <param name="Manifest">The manifest.</param>
+/// <param name="Seconds">The utterances' lengths, ascending.</param>
+/// <param name="Speakers">Speakers, where all names are of LibriSpeech's form speaker-chapter-number; else null.</param>
+/// <param name="Words">Words of all transcripts.</param>
+/// <param name="Foreign">Characters outside the alphabet, the most frequent first. They are left out of the labels.</param>
+public sealed record CorpusStatistics(string Manifest, IReadOnlyList<double> Seconds, int? Speakers, long Words, IReadOnlyList<ForeignCharacter> Foreign)
+{
+    /// <summary>Length of all recordings.</summary>
+    public double Hours => Seconds.Sum() / 3600;
+
+    /// <summary>Describes a manifest.</summary>
+    /// <param name="manifest">The manifest.</param>
+    /// <param name="alphabet">The characters that count as known.</param>
+    /// <exception cref="InputException">The manifest, or a file that it lists, cannot be read.</exception>
+    public static CorpusStatistics Of(string manifest, Alphabet alphabet)
+    {
+        ArgumentNullException.ThrowIfNull(alphabet);
+        IReadOnlyList<ManifestEntry> entries = ManifestFile.Read(manifest);
+        double[] seconds = ManifestFile.Durations(entries);
+        Array.Sort(seconds);
+        long words = 0;
+        var foreign = new Dictionary<char, ForeignCharacter>();
+        foreach (ManifestEntry entry in entries)
+        {
+            string text = InputFile.ReadText(entry.TextPath);
+            words += text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length;
+            foreach (char character in text.Where(c => !char.IsWhiteSpace(c) && alphabet.Encode(c.ToString()).Length == 0))
+                foreign[character] = foreign.TryGetValue(character, out ForeignCharacter? seen)
+                    ? seen with { Count = seen.Count + 1 } : new ForeignCharacter(character, 1, entry.TextPath);
+        }
+        return new CorpusStatistics(
+            manifest, seconds, SpeakersOf(entries), words, [.. foreign.Values.OrderByDescending(c => c.Count).ThenBy(c => c.Character)]);
+    }
+
+    /// <summary>How many utterances fall into each of some equally wide bins from 0 to the longest.</summary>
+    /// <param name="bins">The number of bins.</param>
+    /// <returns>The width of a bin in seconds, which is a round number, and the counts.</returns>
+    public (double Width, int[] Counts) Histogram(int bins)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(bins);
+        double exact = Seconds[^1] / bins, power = Math.Pow(10, Math.Floor(Math.Log10(exact)));
+        double width = power * new[] { 1, 2, 2.5, 5, 10 }.First(step => step * power >= exact);
+        var counts = new int[(int)(Seconds[^1] / width) + 1];
+        foreach (double length in Seconds)
+            counts[(int)(length / width)]++;
+        return (width, counts);
+    }
+
+    private static int? SpeakersOf(IReadOnlyList<ManifestEntry> entries)
+    {
+        string[][] names = [.. entries.Select(entry => Path.GetFileNameWithoutExtension(entry.AudioPath).Split('-'))];
+        return names.All(parts => parts.Length == 3) ? names.DistinctBy(parts => parts[0]).Count() : null;
+    }
+}

@@ -1,0 +1,97 @@
+using System.Text;
+using Ds2.Runtime.Audio;
+
+namespace Ds2.Runtime.Data;
+
+/// <summary>An utterance as a manifest lists it.</summary>
+/// <param name="AudioPath">The recording, as a full path.</param>
+/// <param name="TextPath">The transcript, likewise.</param>
+/// <param name="Line">The line in the manifest, from 1.</param>
+public sealed record ManifestEntry(string AudioPath, string TextPath, int Line);
+
+/// <summary>What became of joined manifests.</summary>
+/// <param name="Kept">Utterances in the new manifest.</param>
+/// <param name="Seconds">Their length together.</param>
+/// <param name="TooShort">Utterances left out as shorter than asked for.</param>
+/// <param name="TooLong">Utterances left out as longer.</param>
+/// <param name="Repeated">Entries left out because their recording was listed before.</param>
+public sealed record MergedManifest(int Kept, double Seconds, int TooShort, int TooLong, int Repeated);
+
+/// <summary>Manifests: files of lines <c>audio path,text path</c>.</summary>
+/// <remarks>Relative paths start at the manifest's folder and may lead anywhere, absolute ones too: a manifest is its user's own word on where the data are.</remarks>
+public static class ManifestFile
+{
+    /// <summary>The entries of a manifest; empty lines are skipped. Whether the files exist is not looked at.</summary>
+    /// <param name="path">The manifest.</param>
+    /// <exception cref="InputException">It is missing, empty, malformed, or no UTF-8 text.</exception>
+    public static IReadOnlyList<ManifestEntry> Read(string path) => [.. Lines(path).Select(line => Parse(path, line.Text, line.Number))];
+
+    /// <summary>Joins manifests, from the shortest utterance to the longest, and leaves out what is too short or too long.</summary>
+    /// <param name="paths">The manifests.</param>
+    /// <param name="output">The new one; its paths are relative to its folder.</param>
+    /// <param name="minSeconds">Shorter utterances are left out.</param>
+    /// <param name="maxSeconds">Longer utterances are left out.</param>
+    /// <exception cref="InputException">A manifest or a recording cannot be read, or nothing is left.</exception>
+    public static MergedManifest Merge(IReadOnlyList<string> paths, string output, double minSeconds = 0, double maxSeconds = double.PositiveInfinity)
+    {
+        ArgumentNullException.ThrowIfNull(paths);
+        ArgumentNullException.ThrowIfNull(output);
+        ManifestEntry[] all = [.. paths.SelectMany(Read)];
+        ManifestEntry[] entries = [.. all.DistinctBy(entry => entry.AudioPath)];
+        double[] seconds = Durations(entries);
+        (ManifestEntry Entry, double Seconds)[] kept =
+        [
+            .. entries.Zip(seconds).Where(pair => pair.Second >= minSeconds && pair.Second <= maxSeconds).OrderBy(pair => pair.Second)
+                .ThenBy(pair => Path.GetFileName(pair.First.AudioPath), StringComparer.Ordinal),
+        ];
+        if (kept.Length == 0)
+            throw new InputException($"{output}: not written: of {entries.Length} utterances none is between {minSeconds} and {maxSeconds} s long");
+        string folder = Path.GetDirectoryName(Path.GetFullPath(output))!;
+        byte[] text = Encoding.UTF8.GetBytes(string.Concat(
+            kept.Select(pair => $"{Relative(folder, pair.Entry.AudioPath)},{Relative(folder, pair.Entry.TextPath)}\n")));
+        AtomicFile.Write(output, stream => stream.Write(text));
+        return new MergedManifest(
+            kept.Length, kept.Sum(pair => pair.Seconds), seconds.Count(s => s < minSeconds), seconds.Count(s => s > maxSeconds), all.Length - entries.Length);
+    }
+
+    /// <summary>The recordings' lengths in seconds, from their headers, read on all cores.</summary>
+    /// <exception cref="InputException">One cannot be read.</exception>
+    internal static double[] Durations(IReadOnlyList<ManifestEntry> entries)
+    {
+        var seconds = new double[entries.Count];
+        var faults = new InputException?[entries.Count];
+        Parallel.For(0, seconds.Length, i =>
+        {
+            try
+            {
+                seconds[i] = AudioFile.Duration(entries[i].AudioPath);
+            }
+            catch (InputException e)
+            {
+                faults[i] = e;
+            }
+        });
+        return Array.Find(faults, fault => fault is not null) is { } first ? throw new InputException(first.Message, first) : seconds;
+    }
+
+    /// <summary>The lines that are not empty.</summary>
+    internal static (string Text, int Number)[] Lines(string path)
+    {
+        (string Text, int Number)[] lines =
+        [
+            .. InputFile.ReadLines(path).Select((text, index) => (Text: text.Trim(), Number: index + 1)).Where(line => line.Text.Length > 0),
+        ];
+        return lines.Length > 0 ? lines : throw new InputException($"{path}: lists no utterances");
+    }
+
+    internal static ManifestEntry Parse(string path, string line, int number)
+    {
+        string[] parts = line.Split(',');
+        if (parts.Length != 2 || parts[0].Trim().Length == 0 || parts[1].Trim().Length == 0)
+            throw new InputException($"{path}: line {number}: expected 'audio path,text path', found '{line}'");
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        return new ManifestEntry(Path.GetFullPath(parts[0].Trim(), folder), Path.GetFullPath(parts[1].Trim(), folder), number);
+    }
+
+    private static string Relative(string folder, string path) => Path.GetRelativePath(folder, path).Replace(Path.DirectorySeparatorChar, '/');
+}

@@ -1,0 +1,31 @@
+using System.CommandLine;
+using System.Globalization;
+using Ds2.Runtime;
+using Ds2.Runtime.Data;
+
+namespace Ds2.Train.Commands;
+
+/// <summary><c>data merge</c>: one manifest from several, without what is too short or too long.</summary>
+internal static class DataMergeCommand
+{
+    public static Command Create()
+    {
+        var manifests = new Argument<string[]>("MANIFEST") { Description = "the manifests", Arity = ArgumentArity.OneOrMore };
+        var output = new Option<string>("--out") { Description = "the new manifest, from the shortest utterance to the longest", Required = true, HelpName = "FILE" };
+        var min = new Option<double>("--min-seconds") { Description = "leave out what is shorter", DefaultValueFactory = _ => 0, HelpName = "S" };
+        var max = new Option<double>("--max-seconds") { Description = "leave out what is longer", DefaultValueFactory = _ => double.PositiveInfinity, HelpName = "S" };
+        var command = new Command("merge", "Joins manifests and prunes them by duration.") { manifests, output, min, max };
+        command.SetAction(parsed => Run(parsed.GetValue(manifests)!, parsed.GetRequiredValue(output), parsed.GetValue(min), parsed.GetValue(max)));
+        return command;
+    }
+
+    private static int Run(string[] manifests, string output, double min, double max)
+    {
+        if (!(min <= max))
+            throw new InputException($"--min-seconds {min} and --max-seconds {max}: the first must not be greater");
+        MergedManifest merged = ManifestFile.Merge(manifests, output, min, max);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{output}: {merged.Kept} utterances, {merged.Seconds / 3600:F2} h; left out: {merged.TooShort} too short, {merged.TooLong} too long, {merged.Repeated} repeated"));
+        return 0;
+    }
+}

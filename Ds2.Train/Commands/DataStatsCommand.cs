@@ -1,0 +1,77 @@
+using System.CommandLine;
+using System.Globalization;
+using Ds2.Runtime;
+using Ds2.Runtime.Data;
+using Ds2.Train.Reporting;
+
+namespace Ds2.Train.Commands;
+
+/// <summary><c>data stats</c>: what a data set holds.</summary>
+internal static class DataStatsCommand
+{
+    private const int Bins = 20, Bar = 50;
+    private static readonly string[] Sets = ["train", "val", "test"];
+
+    public static Command Create()
+    {
+        var manifests = new Argument<string[]>("MANIFEST")
+        {
+            Description = $"manifests, or the folder of a data set (default: {DataCommand.DefaultFolder})",
+            DefaultValueFactory = _ => [DataCommand.DefaultFolder],
+        };
+        var plot = new Option<string?>("--plot") { Description = "draw the lengths as an SVG file, too", HelpName = "FILE" };
+        plot.Validators.Add(result =>
+        {
+            if (!result.GetValueOrDefault<string>()!.EndsWith(".svg", StringComparison.OrdinalIgnoreCase))
+                result.AddError("--plot: the file's name must end in .svg");
+        });
+        var command = new Command("stats", "Hours, utterances, speakers, lengths, and characters outside the alphabet.") { manifests, plot };
+        command.SetAction(parsed => Run(parsed.GetValue(manifests)!, parsed.GetValue(plot)));
+        return command;
+    }
+
+    private static int Run(string[] names, string? plot)
+    {
+        CorpusStatistics[] all = [.. names.SelectMany(Manifests).Select(manifest => CorpusStatistics.Of(manifest, Alphabet.English))];
+        foreach (CorpusStatistics statistics in all)
+            Write(statistics);
+        if (plot is not null)
+        {
+            File.WriteAllText(plot, LengthPlot.Svg(all, Bins));
+            Console.WriteLine(plot);
+        }
+        return 0;
+    }
+
+    private static IEnumerable<string> Manifests(string name)
+    {
+        if (!Directory.Exists(name))
+            return [name];
+        string[] found = [.. Sets.Select(set => Path.Combine(name, $"libri_{set}_manifest.csv")).Where(File.Exists)];
+        return found.Length > 0 ? found : throw new InputException($"{name}: has no libri_*_manifest.csv");
+    }
+
+    private static void Write(CorpusStatistics statistics)
+    {
+        IReadOnlyList<double> seconds = statistics.Seconds;
+        Console.WriteLine(statistics.Manifest);
+        Row("utterances", $"{seconds.Count}");
+        Row("hours", $"{statistics.Hours:F2}");
+        Row("speakers", statistics.Speakers is { } speakers ? $"{speakers}" : "unknown: the files are not named speaker-chapter-number");
+        Row("words", $"{statistics.Words}");
+        Row("seconds", $"{seconds[0]:F2} shortest, {seconds[seconds.Count / 2]:F2} median, {statistics.Hours * 3600 / seconds.Count:F2} mean, {seconds[^1]:F2} longest");
+        (double width, int[] counts) = statistics.Histogram(Bins);
+        for (int i = 0; i < counts.Length; i++)
+        {
+            string bar = new('#', (int)Math.Ceiling((double)Bar * counts[i] / counts.Max()));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"    {i * width,6:0.##} s {counts[i],7} {bar}").TrimEnd());
+        }
+        Row("not in alphabet", statistics.Foreign.Count == 0 ? "nothing" : "left out of the labels:");
+        foreach (ForeignCharacter foreign in statistics.Foreign)
+            Console.WriteLine($"    U+{(int)foreign.Character:X4} {(char.IsControl(foreign.Character) ? ' ' : foreign.Character)} {foreign.Count,7} times, first in {foreign.FirstFile}");
+    }
+
+    private static void Row(string name, FormattableString value) => Row(name, value.ToString(CultureInfo.InvariantCulture));
+
+    private static void Row(string name, string value) => Console.WriteLine($"  {name,-16} {value}");
+}
