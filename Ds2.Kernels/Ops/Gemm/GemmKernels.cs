@@ -26,8 +26,6 @@ internal struct GemmArguments
     public int StrideA;
     public int StrideB;
     public int StrideC;
-    public int AlignedA;
-    public int AlignedB;
     public int AlignedC;
     public int HasBias;
     public float Beta;
@@ -55,6 +53,9 @@ internal sealed class GemmKernels(IlgpuEngine engine)
     private readonly GemmLauncher plain = engine.Load<GemmLauncher>(MultiplyKernel);
     private readonly GemmLauncher transposedB = engine.Load<GemmLauncher>(MultiplyTransposedBKernel);
     private readonly GemmLauncher transposedA = engine.Load<GemmLauncher>(MultiplyTransposedAKernel);
+    private readonly GemmLauncher plainUnaligned = engine.Load<GemmLauncher>(MultiplyUnalignedKernel);
+    private readonly GemmLauncher transposedBUnaligned = engine.Load<GemmLauncher>(MultiplyTransposedBUnalignedKernel);
+    private readonly GemmLauncher transposedAUnaligned = engine.Load<GemmLauncher>(MultiplyTransposedAUnalignedKernel);
 
     /// <summary>C = op(A) op(B) + bias + beta C; M and N positive.</summary>
     public void Multiply(GemmShape shape, GemmOperand a, GemmOperand b, GemmOperand c, float beta, Tensor? bias)
@@ -67,35 +68,55 @@ internal sealed class GemmKernels(IlgpuEngine engine)
             StrideA = a.Stride,
             StrideB = b.Stride,
             StrideC = c.Stride,
-            AlignedA = a.Aligned ? 1 : 0,
-            AlignedB = b.Aligned ? 1 : 0,
             AlignedC = c.Aligned ? 1 : 0,
             HasBias = bias is null ? 0 : 1,
             Beta = beta,
         };
         var grid = new Index3D((shape.N + Tile - 1) / Tile, (shape.M + Tile - 1) / Tile, 1);
-        GemmLauncher launch = shape.TransposeA ? transposedA : shape.TransposeB ? transposedB : plain;
+
+
+        // Whole groups of four, so that a 128-bit load is inside or outside as one.
+        bool aligned = a.Aligned && b.Aligned && (shape.TransposeA ? shape.M : shape.K) % 4 == 0 && (shape.TransposeB ? shape.K : shape.N) % 4 == 0;
+        GemmLauncher launch = shape.TransposeA ? aligned ? transposedA : transposedAUnaligned
+            : shape.TransposeB ? aligned ? transposedB : transposedBUnaligned
+            : aligned ? plain : plainUnaligned;
         launch(engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), a.View, b.View, c.View, bias?.View() ?? c.View, arguments);
     }
 
     [GpuKernel(Threads)]
     private static void MultiplyKernel(ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
-        MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: false);
+        MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: false, aligned: true);
 
     [GpuKernel(Threads)]
     private static void MultiplyTransposedBKernel(
         ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
-        MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: true);
+        MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: true, aligned: true);
 
     [GpuKernel(Threads)]
     private static void MultiplyTransposedAKernel(
         ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
-        MultiplyTile(a, b, c, bias, arguments, alongA: false, alongB: false);
+        MultiplyTile(a, b, c, bias, arguments, alongA: false, alongB: false, aligned: true);
 
-    /// <summary>One tile of C. <paramref name="alongA"/>, <paramref name="alongB"/>: constants; whether the operand's rows run along k.</summary>
+    [GpuKernel(Threads)]
+    private static void MultiplyUnalignedKernel(
+        ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
+        MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: false, aligned: false);
+
+    [GpuKernel(Threads)]
+    private static void MultiplyTransposedBUnalignedKernel(
+        ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
+        MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: true, aligned: false);
+
+    [GpuKernel(Threads)]
+    private static void MultiplyTransposedAUnalignedKernel(
+        ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
+        MultiplyTile(a, b, c, bias, arguments, alongA: false, alongB: false, aligned: false);
+
+    /// <summary>One tile of C. The last three are constants: whether the operand's rows run along k, and whether both can be read with 128-bit loads.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void MultiplyTile(
-        ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments, bool alongA, bool alongB)
+        ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments,
+        bool alongA, bool alongB, bool aligned)
     {
         ArrayView<Float4> sharedA = SharedMemory.Allocate<Float4>(2 * SharedBuffer);
         ArrayView<Float4> sharedB = SharedMemory.Allocate<Float4>(2 * SharedBuffer);
@@ -104,48 +125,65 @@ internal sealed class GemmKernels(IlgpuEngine engine)
         int column0 = Grid.IdxX * Tile;
 
         // What this thread fetches: along k, four k of one row, two threads a row; across, four columns of one k, a warp a k.
-        int k = alongA ? (thread & 1) * 4 : thread >> 5;
         int positionA = alongA ? thread >> 1 : (thread & 31) * 4;
-        int kB = alongB ? (thread & 1) * 4 : thread >> 5;
         int positionB = alongB ? thread >> 1 : (thread & 31) * 4;
+        int kA = alongA ? (thread & 1) * 4 : thread >> 5;
+        int kB = alongB ? (thread & 1) * 4 : thread >> 5;
 
         // What this thread computes: rows 4y..4y+3 and 64 more, columns 4x..4x+3 and 64 more of the tile.
         int x = thread & 15;
         int y = thread >> 4;
         bool active = row0 + 4 * y < arguments.M && column0 + 4 * x < arguments.N;
-
         Tile8x8 sum = default;
-        Float4 nextA = Fetch(a, alongA, row0 + positionA, k, arguments.M, arguments.K, arguments.StrideA, arguments.AlignedA);
-        Float4 nextB = Fetch(b, alongB, column0 + positionB, kB, arguments.N, arguments.K, arguments.StrideB, arguments.AlignedB);
-        Put(sharedA, alongA, 0, positionA, k, nextA);
+
+        // Where K is no multiple of eight, the first block starts so far ahead of k = 0 that all others are whole: the loop need not look at k.
+        int blocks = (arguments.K + Depth - 1) / Depth;
+        int ahead = blocks * Depth - arguments.K;
+        Cursor cursorA = Locate(alongA, aligned, row0 + positionA, kA - ahead, arguments.M, arguments.StrideA);
+        Cursor cursorB = Locate(alongB, aligned, column0 + positionB, kB - ahead, arguments.N, arguments.StrideB);
+        Float4 nextA = default;
+        Float4 nextB = default;
+        if (blocks > 0)
+        {
+            nextA = FetchFirst(a, alongA, aligned, cursorA, kA - ahead);
+            nextB = FetchFirst(b, alongB, aligned, cursorB, kB - ahead);
+        }
+
+        Put(sharedA, alongA, 0, positionA, kA, nextA);
         Put(sharedB, alongB, 0, positionB, kB, nextB);
         Group.Barrier();
 
         int buffer = 0;
-        for (int k0 = 0; k0 < arguments.K; k0 += Depth)
+        for (int left = blocks - 1; left >= 0; left--)
         {
-            int next = k0 + Depth;
-            nextA = Fetch(a, alongA, row0 + positionA, next + k, arguments.M, arguments.K, arguments.StrideA, arguments.AlignedA);
-            nextB = Fetch(b, alongB, column0 + positionB, next + kB, arguments.N, arguments.K, arguments.StrideB, arguments.AlignedB);
+            if (left > 0)
+            {
+                cursorA.Index += cursorA.Step;
+                cursorB.Index += cursorB.Step;
+                nextA = Fetch(a, aligned, cursorA);
+                nextB = Fetch(b, aligned, cursorB);
+            }
+
             if (active)
             {
-                int rowA = buffer + y;
-                int rowB = buffer + x;
+                ArrayView<Float4> operandA = sharedA.SubView(buffer + y, SharedBuffer - y);
+                ArrayView<Float4> operandB = sharedB.SubView(buffer + x, SharedBuffer - x);
 
+                // Views, so that all 32 loads share two address registers: their offsets are then immediate.
                 // Written out: neither ILGPU nor, within this branch, the assembler unrolls a loop.
-                MultiplyAdd(ref sum, sharedA, sharedB, rowA, rowB);
-                MultiplyAdd(ref sum, sharedA, sharedB, rowA + SharedRow, rowB + SharedRow);
-                MultiplyAdd(ref sum, sharedA, sharedB, rowA + 2 * SharedRow, rowB + 2 * SharedRow);
-                MultiplyAdd(ref sum, sharedA, sharedB, rowA + 3 * SharedRow, rowB + 3 * SharedRow);
-                MultiplyAdd(ref sum, sharedA, sharedB, rowA + 4 * SharedRow, rowB + 4 * SharedRow);
-                MultiplyAdd(ref sum, sharedA, sharedB, rowA + 5 * SharedRow, rowB + 5 * SharedRow);
-                MultiplyAdd(ref sum, sharedA, sharedB, rowA + 6 * SharedRow, rowB + 6 * SharedRow);
-                MultiplyAdd(ref sum, sharedA, sharedB, rowA + 7 * SharedRow, rowB + 7 * SharedRow);
+                MultiplyAdd(ref sum, operandA, operandB, 0);
+                MultiplyAdd(ref sum, operandA, operandB, SharedRow);
+                MultiplyAdd(ref sum, operandA, operandB, 2 * SharedRow);
+                MultiplyAdd(ref sum, operandA, operandB, 3 * SharedRow);
+                MultiplyAdd(ref sum, operandA, operandB, 4 * SharedRow);
+                MultiplyAdd(ref sum, operandA, operandB, 5 * SharedRow);
+                MultiplyAdd(ref sum, operandA, operandB, 6 * SharedRow);
+                MultiplyAdd(ref sum, operandA, operandB, 7 * SharedRow);
             }
 
             // Nobody reads the other buffer now: its readers passed the last barrier. The one below protects this buffer in turn.
             buffer ^= SharedBuffer;
-            Put(sharedA, alongA, buffer, positionA, k, nextA);
+            Put(sharedA, alongA, buffer, positionA, kA, nextA);
             Put(sharedB, alongB, buffer, positionB, kB, nextB);
             Group.Barrier();
         }
@@ -164,12 +202,12 @@ internal sealed class GemmKernels(IlgpuEngine engine)
 
     /// <summary>Adds the products of one k: eight elements of A's column and eight of B's row, both in shared memory.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void MultiplyAdd(ref Tile8x8 sum, ArrayView<Float4> sharedA, ArrayView<Float4> sharedB, int rowA, int rowB)
+    private static void MultiplyAdd(ref Tile8x8 sum, ArrayView<Float4> operandA, ArrayView<Float4> operandB, int row)
     {
-        Float4 a0 = sharedA[rowA];
-        Float4 a1 = sharedA[rowA + HalfTile];
-        Float4 b0 = sharedB[rowB];
-        Float4 b1 = sharedB[rowB + HalfTile];
+        Float4 a0 = operandA[row];
+        Float4 a1 = operandA[row + HalfTile];
+        Float4 b0 = operandB[row];
+        Float4 b1 = operandB[row + HalfTile];
         sum.C00 = Float4.MultiplyAdd(a0.X, b0, sum.C00);
         sum.C01 = Float4.MultiplyAdd(a0.X, b1, sum.C01);
         sum.C10 = Float4.MultiplyAdd(a0.Y, b0, sum.C10);
@@ -188,15 +226,49 @@ internal sealed class GemmKernels(IlgpuEngine engine)
         sum.C71 = Float4.MultiplyAdd(a1.W, b1, sum.C71);
     }
 
-    /// <summary>Four elements of an operand, zero beyond its edges: of one row and k.., or of rows position.. and one k.</summary>
+    /// <summary>Where a thread's four elements lie: those of one row and k.., or those of rows position.. and one k.</summary>
+    /// <remarks>A position beyond the edge is moved to the last one: what is computed from it is not stored.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Float4 Fetch(ArrayView<float> operand, bool along, int position, int k, int positions, int depth, int stride, int aligned)
+    private static Cursor Locate(bool along, bool aligned, int position, int k, int positions, int stride)
     {
-        int outer = along ? position : k;
-        int inner = along ? k : position;
-        int outerCount = along ? positions : depth;
-        int innerCount = along ? depth : positions;
-        return Float4.Load(operand, outer * stride + inner, outer < outerCount ? innerCount - inner : 0, aligned);
+        Cursor cursor = default;
+        int first = IntrinsicMath.Min(position, !along && aligned ? positions - 4 : positions - 1);
+        cursor.Index = (along ? first * stride + k : k * stride + first) >> (aligned ? 2 : 0);
+        cursor.Step = (along ? Depth : Depth * stride) >> (aligned ? 2 : 0);
+        cursor.Second = along ? 1 : IntrinsicMath.Min(position + 1, positions - 1) - first;
+        cursor.Third = along ? 2 : IntrinsicMath.Min(position + 2, positions - 1) - first;
+        cursor.Fourth = along ? 3 : IntrinsicMath.Min(position + 3, positions - 1) - first;
+        return cursor;
+    }
+
+    /// <summary>The four elements, all of them inside.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Float4 Fetch(ArrayView<float> operand, bool aligned, Cursor cursor) =>
+        aligned
+            ? operand.Cast<Float4>()[cursor.Index]
+            : new Float4(
+                operand[cursor.Index], operand[cursor.Index + cursor.Second], operand[cursor.Index + cursor.Third], operand[cursor.Index + cursor.Fourth]);
+
+    /// <summary>The four elements, zero where k is negative.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Float4 FetchFirst(ArrayView<float> operand, bool along, bool aligned, Cursor cursor, int k)
+    {
+        Float4 four = default;
+        if (k >= 0)
+        {
+            four = Fetch(operand, aligned, cursor);
+        }
+        else if (along && !aligned)
+        {
+            if (k + 1 >= 0)
+                four.Y = operand[cursor.Index + 1];
+            if (k + 2 >= 0)
+                four.Z = operand[cursor.Index + 2];
+            if (k + 3 >= 0)
+                four.W = operand[cursor.Index + 3];
+        }
+
+        return four;
     }
 
     /// <summary>Puts what <see cref="Fetch"/> gave into shared memory, turned so that k is the row.</summary>
@@ -205,12 +277,12 @@ internal sealed class GemmKernels(IlgpuEngine engine)
     {
         if (along)
         {
-            ArrayView<float> floats = shared.Cast<float>();
             int index = (buffer + k * SharedRow) * 4 + position;
-            floats[index] = four.X;
-            floats[index + SharedRow * 4] = four.Y;
-            floats[index + SharedRow * 8] = four.Z;
-            floats[index + SharedRow * 12] = four.W;
+            ArrayView<float> column = shared.Cast<float>().SubView(index, 8 * SharedBuffer - index);
+            column[0] = four.X;
+            column[SharedRow * 4] = four.Y;
+            column[SharedRow * 8] = four.Z;
+            column[SharedRow * 12] = four.W;
         }
         else
         {
@@ -262,6 +334,16 @@ internal sealed class GemmKernels(IlgpuEngine engine)
                 sum += arguments.Beta * c[index];
             c[index] = sum;
         }
+    }
+
+    /// <summary>The place of four elements: the first, what leads to the next eight k (both in units of four where aligned), and the other three seen from the first.</summary>
+    private struct Cursor
+    {
+        public int Index;
+        public int Step;
+        public int Second;
+        public int Third;
+        public int Fourth;
     }
 
     /// <summary>A thread's part of the tile: eight rows of two times four columns. Fields, not an array: only these stay in registers.</summary>
