@@ -4,25 +4,24 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
-/// <summary><see cref="Conv2d"/> on a GPU: three uses of <see cref="ImplicitProduct"/>.</summary>
+/// <summary><see cref="Conv2d"/> on a GPU: forward pass and data gradient by <see cref="CorrelationKernel"/>, weight gradient by <see cref="TapGradientKernel"/>.</summary>
 /// <remarks>
-/// Forward: weight times the input's windows. Weight gradient: dY times the input, windows as columns and pixels summed; the sum is cut into slices,
-/// whose partial sums are then added in order. Data gradient: with stride s, input pixel h meets only the taps r with (h + pad - r) divisible by s;
-/// the pixels of one residue class share their taps, and their gradient is a convolution of dY with stride 1, one launch for each class.
+/// Data gradient: with stride s, input pixel h meets only the taps r with (h + pad - r) divisible by s; the pixels of one residue class share their taps,
+/// and their gradient is a correlation of dY with these, reversed: one launch for each class.
+/// The weight is first laid out with the output channels innermost, so that a block of taps is one contiguous piece.
 /// </remarks>
 internal sealed class IlgpuConv2d(IlgpuEngine engine) : Conv2d(engine)
 {
     private const int Threads = 256;
-
-    // Four groups for each multiprocessor of a P100, so that the last to finish does not keep the others waiting long.
-    private const int GroupsWanted = 224;
-    private const int ShortestChunk = 512;
+    private const int TileOutputs = CorrelationKernel.TileOutputs;
+    private const int Sector = 8;
 
     private readonly IlgpuEngine engine = engine;
-    private readonly ImplicitProduct product = new(engine);
+    private readonly CorrelationKernel correlation = new(engine);
+    private readonly TapGradientKernel tapGradient = new(engine);
 
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, Conv2dShape, ResidueClass> pack =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, Conv2dShape, ResidueClass>>(PackKernel);
+    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, PackedTaps> pack =
+        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, PackedTaps>>(PackKernel);
 
     private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int> addSlices =
         engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int>>(AddSlicesKernel);
@@ -31,189 +30,159 @@ internal sealed class IlgpuConv2d(IlgpuEngine engine) : Conv2d(engine)
         engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int>>(AddPixelsKernel);
 
     /// <inheritdoc/>
-    public override int ForwardWorkspace(Conv2dShape shape) => 0;
+    public override int ForwardWorkspace(Conv2dShape shape) => Workspace.Round(PackedLength(shape.K, shape.Window));
 
     /// <inheritdoc/>
     public override int BackwardWorkspace(Conv2dShape shape) =>
-        shape.Y.Length == 0 ? 0 : checked(Workspace.Round(shape.Weight.Length) + Workspace.Round(Slices(shape) * shape.Weight.Length));
+        shape.Y.Length == 0 || shape.Weight.Length == 0
+            ? 0
+            : checked(Workspace.Round(PackedLength(shape.C, shape.K * shape.R * shape.S))
+                + Workspace.Round(TapGradientKernel.Slices(shape) * shape.Weight.Length));
 
     /// <inheritdoc/>
     protected override void ForwardCore(Conv2dShape shape, Tensor x, Tensor weight, Tensor bias, Tensor y, Workspace workspace)
     {
         int pixels = shape.OutH * shape.OutW;
-        var arguments = new ImplicitArguments
+        Tensor packed = workspace.Take(new Shape(PackedLength(shape.K, shape.Window)));
+        Pack(weight, packed.View(), new PackedTaps
         {
-            Rows = shape.K,
-            Columns = shape.N * pixels,
-            Digit1 = shape.OutH,
-            Digit2 = shape.OutW,
+            Outputs = shape.K,
+            Channels = shape.C,
+            TapRows = shape.R,
+            TapColumns = shape.S,
+            RowStep = 1,
+            ColumnStep = 1,
+            OutputStride = shape.Window,
+            ChannelStride = shape.R * shape.S,
+            RowStride = shape.S,
+        });
+        var forward = new Correlation
+        {
+            Channels = shape.C,
             Height = shape.H,
             Width = shape.W,
-            ColumnStride = shape.C * shape.H * shape.W,
+            Outputs = shape.K,
+            Rows = shape.OutH,
+            Columns = shape.OutW,
+            TapRows = shape.R,
+            TapColumns = shape.S,
             RowScale = shape.StrideH,
             RowShift = -shape.PadH,
             ColumnScale = shape.StrideW,
             ColumnShift = -shape.PadW,
-            Depth = shape.Window,
-            WalkRows = shape.R,
-            WalkColumns = shape.S,
-            WalkStride = shape.H * shape.W,
-            RowStep = 1,
-            ColumnStep = 1,
-            Chunks = 1,
-            ChunkLength = shape.Window,
-            StrideA = shape.Window,
-            OutputRow = pixels,
-            Output0 = shape.K * pixels,
-            Output1 = shape.OutW,
-            Output2 = 1,
+            OutputImage = shape.K * pixels,
+            OutputChannel = pixels,
+            OutputRow = shape.OutW,
+            OutputColumn = 1,
             HasBias = 1,
         };
-        product.Multiply(arguments, 1, weight.View(), x.View(), y.View(), bias.View());
+        correlation.Launch(forward, shape.N, x.View(), packed.View(), bias.View(), y.View());
     }
 
     /// <inheritdoc/>
     protected override void BackwardCore(
         Conv2dShape shape, Tensor x, Tensor weight, Tensor dY, Tensor? dX, Tensor dWeight, Tensor dBias, Workspace workspace)
     {
-        int pixels = shape.OutH * shape.OutW;
-        addPixels(engine.Stream, new KernelConfig(shape.K, Threads), dY.View(), dBias.View(), shape.N, pixels);
+        addPixels(engine.Stream, new KernelConfig(shape.K, Threads), dY.View(), dBias.View(), shape.N, shape.OutH * shape.OutW);
         if (shape.Weight.Length == 0)
             return;
-        Tensor packed = workspace.Take(new Shape(shape.Weight.Length));
-        Tensor partial = workspace.Take(new Shape(Slices(shape), shape.Weight.Length));
-        WeightGradient(shape, x, dY, partial, dWeight);
-        if (dX is not null)
-            DataGradient(shape, weight, dY, dX, packed);
-    }
-
-    private static int Slices(Conv2dShape shape)
-    {
-        int pixels = shape.OutH * shape.OutW;
-        int length = ChunkLength(shape);
-        return checked(shape.N * ((pixels + length - 1) / length));
-    }
-
-    /// <summary>How many pixels of an image one slice of the weight gradient sums.</summary>
-    private static int ChunkLength(Conv2dShape shape)
-    {
-        int pixels = shape.OutH * shape.OutW;
-        int tiles = Math.Max(1, (shape.K + ImplicitProduct.TileRows - 1) / ImplicitProduct.TileRows
-            * ((shape.Window + ImplicitProduct.TileColumns - 1) / ImplicitProduct.TileColumns));
-        int wanted = GroupsWanted / Math.Max(1, tiles * shape.N) + 1;
-        int chunks = Math.Clamp(wanted, 1, (pixels + ShortestChunk - 1) / ShortestChunk);
-        return (pixels + chunks - 1) / chunks;
-    }
-
-    private void WeightGradient(Conv2dShape shape, Tensor x, Tensor dY, Tensor partial, Tensor dWeight)
-    {
-        int pixels = shape.OutH * shape.OutW;
-        int length = ChunkLength(shape);
-        var arguments = new ImplicitArguments
-        {
-            Rows = shape.K,
-            Columns = shape.Window,
-            Digit1 = shape.R,
-            Digit2 = shape.S,
-            Height = shape.H,
-            Width = shape.W,
-            ColumnStride = shape.H * shape.W,
-            RowScale = 1,
-            RowShift = -shape.PadH,
-            ColumnScale = 1,
-            ColumnShift = -shape.PadW,
-            Depth = pixels,
-            WalkRows = shape.OutH,
-            WalkColumns = shape.OutW,
-            RowStep = shape.StrideH,
-            ColumnStep = shape.StrideW,
-            Chunks = (pixels + length - 1) / length,
-            ChunkLength = length,
-            StrideA = pixels,
-            ImageStrideA = shape.K * pixels,
-            ImageStride = shape.C * shape.H * shape.W,
-            OutputSlice = shape.Weight.Length,
-            OutputRow = shape.Window,
-            Output0 = shape.R * shape.S,
-            Output1 = shape.S,
-            Output2 = 1,
-        };
-        product.Multiply(arguments, shape.N, dY.View(), x.View(), partial.View(), dY.View());
+        Tensor packed = workspace.Take(new Shape(PackedLength(shape.C, shape.K * shape.R * shape.S)));
+        Tensor partial = workspace.Take(new Shape(TapGradientKernel.Slices(shape), shape.Weight.Length));
+        tapGradient.Launch(shape, x.View(), dY.View(), partial.View());
         addSlices(
             engine.Stream, IlgpuEngine.Cover(shape.Weight.Length, Threads), partial.View(), dWeight.View(), shape.Weight.Length, partial.Shape[0]);
-    }
-
-    private void DataGradient(Conv2dShape shape, Tensor weight, Tensor dY, Tensor dX, Tensor packed)
-    {
-        int pixels = shape.OutH * shape.OutW;
+        if (dX is null)
+            return;
         int taken = 0;
         for (int a = 0; a < Math.Min(shape.StrideH, shape.H); a++)
-        {
             for (int b = 0; b < Math.Min(shape.StrideW, shape.W); b++)
-            {
-                var residue = new ResidueClass
-                {
-                    FirstRow = (a + shape.PadH) % shape.StrideH,
-                    FirstColumn = (b + shape.PadW) % shape.StrideW,
-                };
-                residue.Rows = Math.Max(0, (shape.R - residue.FirstRow + shape.StrideH - 1) / shape.StrideH);
-                residue.Columns = Math.Max(0, (shape.S - residue.FirstColumn + shape.StrideW - 1) / shape.StrideW);
-                int depth = shape.K * residue.Rows * residue.Columns;
-                ArrayView<float> taps = depth > 0 ? packed.View().SubView(taken, shape.C * depth) : packed.View();
-                taken += shape.C * depth;
-                if (depth > 0)
-                    pack(engine.Stream, IlgpuEngine.Cover(shape.C * depth, Threads), weight.View(), taps, shape, residue);
-                int rows = (shape.H - a + shape.StrideH - 1) / shape.StrideH;
-                int columns = (shape.W - b + shape.StrideW - 1) / shape.StrideW;
-                var arguments = new ImplicitArguments
-                {
-                    Rows = shape.C,
-                    Columns = shape.N * rows * columns,
-                    Digit1 = rows,
-                    Digit2 = columns,
-                    Height = shape.OutH,
-                    Width = shape.OutW,
-                    ColumnStride = shape.K * pixels,
-                    RowScale = 1,
-                    RowShift = (a + shape.PadH) / shape.StrideH,
-                    ColumnScale = 1,
-                    ColumnShift = (b + shape.PadW) / shape.StrideW,
-                    Depth = depth,
-                    WalkRows = Math.Max(1, residue.Rows),
-                    WalkColumns = Math.Max(1, residue.Columns),
-                    WalkStride = pixels,
-                    RowStep = -1,
-                    ColumnStep = -1,
-                    Chunks = 1,
-                    ChunkLength = depth,
-                    StrideA = depth,
-                    OutputBase = a * shape.W + b,
-                    OutputRow = shape.H * shape.W,
-                    Output0 = shape.C * shape.H * shape.W,
-                    Output1 = shape.StrideH * shape.W,
-                    Output2 = shape.StrideW,
-                };
-                product.Multiply(arguments, 1, taps, dY.View(), dX.View(), dY.View());
-            }
-        }
+                taken += DataGradient(shape, weight, dY, dX, packed, taken, a, b);
     }
 
-    /// <summary>taps[c, k, i, j] = weight[k, c, FirstRow + i StrideH, FirstColumn + j StrideW]: a residue class's taps as rows of a matrix.</summary>
+    private static int PackedLength(int outputs, int taps) => checked(CorrelationKernel.Tiles(outputs) * TileOutputs * taps);
+
+    /// <summary>dX at the pixels of one residue class: rows a, a + StrideH, …, columns b, b + StrideW, …; returns how much of <paramref name="packed"/> it took.</summary>
+    private int DataGradient(Conv2dShape shape, Tensor weight, Tensor dY, Tensor dX, Tensor packed, int taken, int a, int b)
+    {
+        int firstTapRow = (a + shape.PadH) % shape.StrideH;
+        int firstTapColumn = (b + shape.PadW) % shape.StrideW;
+        int tapRows = Math.Max(0, (shape.R - firstTapRow + shape.StrideH - 1) / shape.StrideH);
+        int tapColumns = Math.Max(0, (shape.S - firstTapColumn + shape.StrideW - 1) / shape.StrideW);
+        int length = PackedLength(shape.C, shape.K * tapRows * tapColumns);
+        ArrayView<float> taps = packed.View();
+        if (length > 0)
+        {
+            taps = taps.SubView(taken, length);
+            Pack(weight, taps, new PackedTaps
+            {
+                Outputs = shape.C,
+                Channels = shape.K,
+                TapRows = tapRows,
+                TapColumns = tapColumns,
+                FirstRow = firstTapRow + (tapRows - 1) * shape.StrideH,
+                RowStep = -shape.StrideH,
+                FirstColumn = firstTapColumn + (tapColumns - 1) * shape.StrideW,
+                ColumnStep = -shape.StrideW,
+                OutputStride = shape.R * shape.S,
+                ChannelStride = shape.Window,
+                RowStride = shape.S,
+            });
+        }
+
+        var gradient = new Correlation
+        {
+            Channels = shape.K,
+            Height = shape.OutH,
+            Width = shape.OutW,
+            Outputs = shape.C,
+            Rows = (shape.H - a + shape.StrideH - 1) / shape.StrideH,
+            Columns = (shape.W - b + shape.StrideW - 1) / shape.StrideW,
+            TapRows = tapRows,
+            TapColumns = tapColumns,
+            RowScale = 1,
+            RowShift = (a + shape.PadH) / shape.StrideH - (tapRows - 1),
+            ColumnScale = 1,
+            ColumnShift = (b + shape.PadW) / shape.StrideW - (tapColumns - 1),
+            OutputBase = a * shape.W + b,
+            OutputImage = shape.C * shape.H * shape.W,
+            OutputChannel = shape.H * shape.W,
+            OutputRow = shape.StrideH * shape.W,
+            OutputColumn = shape.StrideW,
+        };
+        correlation.Launch(gradient, shape.N, dY.View(), taps, dY.View(), dX.View());
+        return length;
+    }
+
+    private void Pack(Tensor weight, ArrayView<float> taps, PackedTaps packed)
+    {
+        int length = PackedLength(packed.Outputs, packed.Channels * packed.TapRows * packed.TapColumns);
+        if (length > 0)
+            pack(engine.Stream, IlgpuEngine.Cover(length, Threads), weight.View(), taps, packed);
+    }
+
+    /// <summary>taps[tile, channel, i, j, o] = weight[output, channel, FirstRow + i RowStep, FirstColumn + j ColumnStep] for output 32 tile + o, zero beyond the last.</summary>
     [GpuKernel(Threads)]
-    private static void PackKernel(ArrayView<float> weight, ArrayView<float> taps, Conv2dShape shape, ResidueClass residue)
+    private static void PackKernel(ArrayView<float> weight, ArrayView<float> taps, PackedTaps packed)
     {
         int element = Grid.GlobalIndex.X;
-        int window = residue.Rows * residue.Columns;
-        if (element < shape.C * shape.K * window)
+        int tap = element / TileOutputs;
+        int row = tap / packed.TapColumns;
+        int plane = row / packed.TapRows;
+        int tile = plane / packed.Channels;
+        int output = tile * TileOutputs + element - tap * TileOutputs;
+        if (tile * TileOutputs < packed.Outputs)
         {
-            int plane = element / window;
-            int tap = element - plane * window;
-            int c = plane / shape.K;
-            int k = plane - c * shape.K;
-            int i = tap / residue.Columns;
-            int r = residue.FirstRow + i * shape.StrideH;
-            int s = residue.FirstColumn + (tap - i * residue.Columns) * shape.StrideW;
-            taps[element] = weight[((k * shape.C + c) * shape.R + r) * shape.S + s];
+            int i = row - plane * packed.TapRows;
+            int j = tap - row * packed.TapColumns;
+            float value = 0;
+            if (output < packed.Outputs)
+            {
+                value = weight[
+                    output * packed.OutputStride + (plane - tile * packed.Channels) * packed.ChannelStride
+                    + (packed.FirstRow + i * packed.RowStep) * packed.RowStride + packed.FirstColumn + j * packed.ColumnStep];
+            }
+
+            taps[element] = value;
         }
     }
 
@@ -242,8 +211,12 @@ internal sealed class IlgpuConv2d(IlgpuEngine engine) : Conv2d(engine)
         for (int n = 0; n < images; n++)
         {
             int plane = (n * Grid.DimX + k) * pixels;
-            for (int pixel = thread; pixel < pixels; pixel += Threads)
-                sum += dY[plane + pixel];
+            for (int pixel = thread - (plane & (Sector - 1)); pixel < pixels; pixel += Threads)
+            {
+                // Planes start anywhere: the first lanes stay idle so that warps read whole 32-byte sectors.
+                if (pixel >= 0)
+                    sum += dY[plane + pixel];
+            }
         }
 
         sums[thread] = sum;
@@ -258,19 +231,40 @@ internal sealed class IlgpuConv2d(IlgpuEngine engine) : Conv2d(engine)
             dBias[k] += sums[0];
     }
 
-    /// <summary>The taps that meet the input pixels of one residue class modulo the strides.</summary>
-    internal struct ResidueClass
+    /// <summary>Which of a weight's elements the taps of a correlation are.</summary>
+    internal struct PackedTaps
     {
-        /// <summary>The first kernel row; the others follow at the stride.</summary>
+        /// <summary>Output channels of the correlation.</summary>
+        public int Outputs;
+
+        /// <summary>Channels of its image.</summary>
+        public int Channels;
+
+        /// <summary>Rows of its taps.</summary>
+        public int TapRows;
+
+        /// <summary>Columns of its taps.</summary>
+        public int TapColumns;
+
+        /// <summary>The weight's row of the first row of taps.</summary>
         public int FirstRow;
 
-        /// <summary>The first kernel column; the others follow at the stride.</summary>
+        /// <summary>The weight's rows from a row of taps to the next.</summary>
+        public int RowStep;
+
+        /// <summary>The weight's column of the first column of taps.</summary>
         public int FirstColumn;
 
-        /// <summary>Kernel rows.</summary>
-        public int Rows;
+        /// <summary>The weight's columns from a column of taps to the next.</summary>
+        public int ColumnStep;
 
-        /// <summary>Kernel columns.</summary>
-        public int Columns;
+        /// <summary>The weight's elements from an output channel to the next.</summary>
+        public int OutputStride;
+
+        /// <summary>The weight's elements from an image channel to the next.</summary>
+        public int ChannelStride;
+
+        /// <summary>The weight's elements from a row to the next.</summary>
+        public int RowStride;
     }
 }

@@ -1,0 +1,163 @@
+using Ds2.Kernels.Engines.Host;
+using Ds2.Kernels.Engines.Ilgpu;
+using Ds2.Kernels.Ops;
+using Ds2.Tests.Ops;
+
+namespace Ds2.Tests.Gpu;
+
+/// <summary>
+/// The kernels that carry a training step, at the model's own widths (fewer frames), on the emulated P100: what they move through global memory
+/// and how their shared accesses meet the banks, by its counters; and that they compute what the host computes.
+/// </summary>
+/// <remarks>Run with DS2_TEST_DEVICE=cuda and PTXEMU_STATS=FILE under the emulator; skipped elsewhere, since nothing else counts.</remarks>
+[TestFixture]
+public sealed class TrafficTests
+{
+    private const double Efficient = 0.9;
+
+    private static readonly Conv2dShape FirstConvolution = new(N: 1, C: 1, H: 161, W: 1230, K: 32, R: 41, S: 11, StrideH: 2, StrideW: 2);
+    private static readonly Conv2dShape SecondConvolution = new(N: 1, C: 32, H: 27, W: 610, K: 32, R: 21, S: 11, StrideH: 2);
+
+    private readonly Random random = new(20160106);
+
+    [SetUp]
+    public void NeedsCounters()
+    {
+        if (Environment.GetEnvironmentVariable("DS2_TEST_DEVICE") != "cuda" || LaunchCounters.File is null)
+            Assert.Ignore("only the emulated P100 counts (DS2_TEST_DEVICE=cuda, PTXEMU_STATS=FILE)");
+    }
+
+    [TestCase("MultiplyKernel", 120, 2560, 680, false, false)]
+    [TestCase("MultiplyTransposedBKernel", 120, 640, 2560, false, true)]
+    [TestCase("MultiplyTransposedAKernel", 640, 2560, 56, true, false)]
+    public void Gemm_MovesWholeSectors(string kernel, int m, int n, int k, bool transposeA, bool transposeB)
+    {
+        var shape = new GemmShape(m, n, k, transposeA, transposeB);
+        float[] a = Normal(shape.A), b = Normal(shape.B);
+        LaunchCounters counted = Count(
+            engine =>
+            {
+                using Tensor left = Put(engine, shape.A, a), right = Put(engine, shape.B, b), product = engine.Allocate(shape.C);
+                Gemm.On(engine).Multiply(shape, left, right, product);
+                return [product.ToArray()];
+            },
+            Tolerances.Sum(k),
+            kernel);
+        AssertEfficient(counted);
+        Assert.That(counted.Ways("shared_load"), Is.EqualTo(1).Within(0.001), "bank conflicts of the shared loads");
+        Assert.That(counted.Ways("shared_store"), Is.LessThan(1.05), "bank conflicts of the shared stores");
+    }
+
+    [Test]
+    public void FirstConvolution_MovesWholeSectors() => AssertConvolution(FirstConvolution, needsDX: false);
+
+    [Test]
+    public void SecondConvolution_MovesWholeSectors() => AssertConvolution(SecondConvolution, needsDX: true);
+
+    /// <remarks>Three frames: the first has no state before it and does not read U.</remarks>
+    [TestCase(8)]
+    [TestCase(64)]
+    public void FusedCell_ReadsTheRecurrentWeightOnceAFrame(int utterances)
+    {
+        const int Frames = 3, Hidden = 2560;
+        var shape = new GruShape(Frames, utterances, 4, Hidden);
+        float[] x = Normal(shape.X), w = Normal(shape.InputWeight), u = Normal(shape.RecurrentWeight, 1 / Math.Sqrt(Hidden)), b = Normal(shape.Bias);
+        float[] dY = Normal(shape.Y);
+        int[] lengths = [.. Enumerable.Range(0, utterances).Select(n => Frames - n % 2)];
+        LaunchCounters counted = Count(
+            engine =>
+            {
+                var gru = Gru.On(engine);
+                using var workspace = new Workspace(engine);
+                workspace.Reserve(Math.Max(gru.ForwardWorkspace(shape), gru.BackwardWorkspace(shape)));
+                using Tensor input = Put(engine, shape.X, x), gradient = Put(engine, shape.Y, dY), dX = engine.Allocate(shape.X);
+                using Tensor hidden = engine.Allocate(shape.Hidden), gates = engine.Allocate(shape.Gates), candidates = engine.Allocate(shape.Hidden);
+                using Tensor inputWeight = Put(engine, shape.InputWeight, w), recurrentWeight = Put(engine, shape.RecurrentWeight, u);
+                using Tensor inputBias = Put(engine, shape.Bias, b), recurrentBias = Put(engine, shape.Bias, b);
+                using Tensor dW = engine.Allocate(shape.InputWeight), dB = engine.Allocate(shape.Bias), dC = engine.Allocate(shape.Bias);
+                using IntTensor frames = engine.AllocateInt(new Shape(utterances));
+                frames.CopyFrom(lengths);
+                GruWeights[] weights = [new(inputWeight, recurrentWeight, inputBias, recurrentBias)];
+                gru.Forward(shape, input, frames, weights, hidden.Reshape(shape.Y), hidden, gates, candidates, workspace);
+                float[] y = hidden.ToArray();
+
+                // dU is a Gemm, measured as such; here it would take longer than all else.
+                using Tensor dU = engine.Allocate(shape.RecurrentWeight);
+                gru.Backward(
+                    shape, input, frames, weights, hidden, gates, candidates, gradient, dX, [new GruWeights(dW, dU, dB, dC)], workspace);
+                return [y, dX.ToArray(), dB.ToArray()];
+            },
+            Tolerances.Recurrent(Hidden, Frames),
+            "CellKernel",
+            "CellGradientKernel");
+        foreach (string kernel in new[] { "CellKernel", "CellGradientKernel" })
+        {
+            LaunchCounters of = LaunchCounters.Read().Of(kernel).WithGrid((utterances + 15) / 16);
+            double matrix = 4.0 * shape.RecurrentWeight.Length * (Frames - 1);
+            Assert.That(32 * of.Sum("distinct_sectors", "read"), Is.InRange(matrix, 1.1 * matrix), $"{kernel}: bytes read");
+        }
+    }
+
+    private void AssertConvolution(Conv2dShape shape, bool needsDX)
+    {
+        float[] x = Normal(shape.X), weight = Normal(shape.Weight), bias = Normal(new Shape(shape.K)), dY = Normal(shape.Y);
+        LaunchCounters counted = Count(
+            engine =>
+            {
+                var conv = Conv2d.On(engine);
+                using var workspace = new Workspace(engine);
+                workspace.Reserve(Math.Max(conv.ForwardWorkspace(shape), conv.BackwardWorkspace(shape)));
+                using Tensor input = Put(engine, shape.X, x), taps = Put(engine, shape.Weight, weight), shift = Put(engine, new Shape(shape.K), bias);
+                using Tensor y = engine.Allocate(shape.Y), gradient = Put(engine, shape.Y, dY), dX = engine.Allocate(shape.X);
+                using Tensor dWeight = engine.Allocate(shape.Weight), dBias = engine.Allocate(new Shape(shape.K));
+                conv.Forward(shape, input, taps, shift, y, workspace);
+                conv.Backward(shape, input, taps, gradient, needsDX ? dX : null, dWeight, dBias, workspace);
+                return [y.ToArray(), dWeight.ToArray(), dBias.ToArray(), dX.ToArray()];
+            },
+            Tolerances.Sum(Math.Max(shape.Window, shape.OutH * shape.OutW)),
+            "CorrelateKernel",
+            "SumWindowsKernel");
+        AssertEfficient(counted);
+    }
+
+    private static void AssertEfficient(LaunchCounters counted) => Assert.Multiple(() =>
+    {
+        Assert.That(counted.Efficiency("global_load"), Is.GreaterThanOrEqualTo(Efficient), "global loads");
+        Assert.That(counted.Efficiency("global_store"), Is.GreaterThanOrEqualTo(Efficient), "global stores");
+    });
+
+    /// <summary>Runs the work on the emulated P100 and on the host, compares the results, and returns what the kernels of these names did.</summary>
+    private static LaunchCounters Count(Func<IEngine, float[][]> work, Tolerance tolerance, params string[] kernels)
+    {
+        float[][] expected;
+        using (var host = new HostEngine())
+            expected = work(host);
+        float[][] actual;
+        using (var cuda = IlgpuEngine.Cuda())
+            actual = work(cuda);
+        for (int i = 0; i < expected.Length; i++)
+            Compare.Close(actual[i].ToDouble(), expected[i].ToDouble(), tolerance, $"result {i}");
+
+        LaunchCounters all = LaunchCounters.Read();
+        foreach (string kernel in kernels)
+        {
+            LaunchCounters of = all.Of(kernel);
+            TestContext.Out.WriteLine(
+                $"{kernel}: loads {of.Efficiency("global_load"):P1}, stores {of.Efficiency("global_store"):P1} efficient; shared loads {of.Ways("shared_load"):F3} ways, "
+                + $"stores {of.Ways("shared_store"):F3}; {of.MultiplyAddShare:P1} of the instructions are multiply-adds");
+            AssertEfficient(of);
+        }
+
+        return all.Of(kernels[0]);
+    }
+
+    private static Tensor Put(IEngine engine, Shape shape, float[] contents)
+    {
+        Tensor tensor = engine.Allocate(shape);
+        tensor.CopyFrom(contents);
+        return tensor;
+    }
+
+    private float[] Normal(Shape shape, double deviation = 1) =>
+        [.. Enumerable.Range(0, shape.Length).Select(_ => (float)MathNet.Numerics.Distributions.Normal.Sample(random, 0, deviation))];
+}
