@@ -3,34 +3,50 @@ using System.Text.Json;
 namespace Ds2.Tests.Gpu;
 
 /// <summary>What the emulated GPU counted, kernel by kernel: the file that PTXEMU_STATS names.</summary>
-/// <param name="kernels">The file's entries of kernels, one for each kernel and launch shape.</param>
-internal sealed class LaunchCounters(IReadOnlyList<JsonElement> kernels)
+internal sealed class LaunchCounters
 {
+    private readonly IReadOnlyList<JsonElement> kernels;
+    private readonly IReadOnlyList<JsonElement> earlier;
+
+    private LaunchCounters(IReadOnlyList<JsonElement> kernels, IReadOnlyList<JsonElement> earlier)
+    {
+        this.kernels = kernels;
+        this.earlier = earlier;
+    }
+
     /// <summary>The file, or null where the emulator does not count.</summary>
     public static string? File { get; } = Environment.GetEnvironmentVariable("PTXEMU_STATS");
 
-    /// <summary>What was counted so far; the emulator writes it when an engine is disposed.</summary>
-    public static LaunchCounters Read()
+    /// <summary>What was counted so far, in this process; the emulator writes it when an engine is disposed.</summary>
+    public static LaunchCounters Read() => Since(null);
+
+    /// <summary>What was counted so far and not yet <paramref name="before"/>.</summary>
+    public static LaunchCounters Since(LaunchCounters? before)
     {
-        using JsonDocument document = JsonDocument.Parse(System.IO.File.ReadAllBytes(File!));
-        return new LaunchCounters([.. document.RootElement.EnumerateArray()
-            .Where(entry => entry.GetProperty("kind").GetString() == "kernel").Select(entry => entry.Clone())]);
+        if (!System.IO.File.Exists(File))
+            return new LaunchCounters([], []);
+        using JsonDocument document = JsonDocument.Parse(System.IO.File.ReadAllBytes(File));
+        JsonElement[] kernels = [.. document.RootElement.EnumerateArray()
+            .Where(entry => entry.GetProperty("kind").GetString() == "kernel").Select(entry => entry.Clone())];
+        return new LaunchCounters(kernels, before?.kernels ?? []);
     }
 
-    /// <summary>The entries of a kernel, by the name of its method: at least one.</summary>
+    /// <summary>What was counted of one kernel, by the name of its method.</summary>
     public LaunchCounters Of(string kernel)
     {
-        JsonElement[] found = [.. kernels.Where(entry => entry.GetProperty("kernel").GetString() == $"Kernel_{kernel}")];
-        Assert.That(found, Is.Not.Empty, $"no launch of {kernel} was counted");
-        return new LaunchCounters(found);
+        JsonElement[] Named(IReadOnlyList<JsonElement> entries) => [.. entries.Where(entry => entry.GetProperty("kernel").GetString() == $"Kernel_{kernel}")];
+        var found = new LaunchCounters(Named(kernels), Named(earlier));
+        Assert.That(found.Sum("launches"), Is.Positive, $"launches of {kernel}");
+        return found;
     }
 
-    /// <summary>The entries launched with so many groups in the first dimension.</summary>
-    public LaunchCounters WithGrid(int x) => new([.. kernels.Where(entry => entry.GetProperty("grid")[0].GetInt32() == x)]);
-
-    /// <summary>The sum of a figure over all entries, as <c>Sum("global_load", "sectors")</c>.</summary>
-    public double Sum(params string[] path) =>
-        kernels.Sum(entry => path.Aggregate(entry, (element, name) => element.GetProperty(name)).GetDouble());
+    /// <summary>The sum of a figure over all launches, as <c>Sum("global_load", "sectors")</c>.</summary>
+    public double Sum(params string[] path)
+    {
+        double SumOf(IReadOnlyList<JsonElement> entries) =>
+            entries.Sum(entry => path.Aggregate(entry, (element, name) => element.GetProperty(name)).GetDouble());
+        return SumOf(kernels) - SumOf(earlier);
+    }
 
     /// <summary>Bytes that the lanes asked for over the bytes of the 32-byte sectors that had to move.</summary>
     public double Efficiency(string access) => Sum(access, "bytes") / (32 * Sum(access, "sectors"));

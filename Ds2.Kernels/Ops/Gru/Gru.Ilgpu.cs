@@ -54,8 +54,7 @@ internal sealed class IlgpuGru(IlgpuEngine engine) : Gru(engine)
                 weights[direction].InputBias);
         }
 
-        GruStep step = FirstStep(shape, weights);
-        step.AlignedRows = new GemmOperand(hidden, 0, shape.H).Aligned ? 1 : 0;
+        var step = new GruStep { T = shape.T, N = shape.N, H = shape.H };
         for (; step.Done < shape.T; step.Done++)
             forward.Launch(step, weights, lengths, hidden, gates, candidates);
         if (shape.Directions == 2)
@@ -68,8 +67,7 @@ internal sealed class IlgpuGru(IlgpuEngine engine) : Gru(engine)
         Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace)
     {
         Tensor carry = workspace.Take(new Shape(shape.Directions, shape.N, shape.H));
-        GruStep step = FirstStep(shape, weights);
-        step.AlignedRows = new GemmOperand(gates, 0, shape.H).Aligned && new GemmOperand(candidates, 0, shape.H).Aligned ? 1 : 0;
+        var step = new GruStep { T = shape.T, N = shape.N, H = shape.H };
         for (; step.Done < shape.T; step.Done++)
             backward.Launch(step, weights, lengths, hidden, gates, candidates, dY, carry);
 
@@ -103,14 +101,6 @@ internal sealed class IlgpuGru(IlgpuEngine engine) : Gru(engine)
                 new GemmOperand(weights[direction].Input, 0, shape.I), new GemmOperand(dX, 0, shape.I), direction, null);
         }
     }
-
-    private static GruStep FirstStep(GruShape shape, ReadOnlySpan<GruWeights> weights) => new()
-    {
-        T = shape.T,
-        N = shape.N,
-        H = shape.H,
-        AlignedU = new GemmOperand(weights[0].Recurrent, 0, shape.H).Aligned && new GemmOperand(weights[^1].Recurrent, 0, shape.H).Aligned ? 1 : 0,
-    };
 
     /// <summary>dU += sum over frames of the gradients there times the state before: all frames but the direction's first, whose state before is zero.</summary>
     private void RecurrentGradient(GruShape shape, int direction, Tensor hidden, GemmOperand dGates, GemmOperand dCandidates, Tensor dRecurrent)
