@@ -174,7 +174,7 @@ internal sealed class CorrelationKernel(IlgpuEngine engine)
                         int j = 0;
                         for (; j + 1 < count; j += 2)
                         {
-                            ArrayView<Float4> twoTaps = laneTaps.SubView(j * TapRow, 2 * TapRow);
+                            ArrayView<Float4> twoTaps = laneTaps.SubView(j * TapRow, TapRow + 4);
                             ArrayView<float> two0 = columns0.SubView(j, 2);
                             ArrayView<float> two1 = columns1.SubView(j, 2);
                             ArrayView<float> two2 = columns2.SubView(j, 2);

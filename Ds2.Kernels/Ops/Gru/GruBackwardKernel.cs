@@ -152,7 +152,7 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine)
         int indexG = (firstRow + utterance) * stride + kG;
         int putG = kG * gradientRow * 4 + utterance;
         int leftG = utterance < utterances ? depth - kG : 0;
-        ArrayView<Float4> own = shared.SubView(row * gradientRow, 2 * GradientBuffer - row * gradientRow);
+        int ownRow = row * gradientRow;
         Float4 u0 = FetchWeight(weight, aligned, firstU, row, depth, units, step.H);
         Float4 u1 = FetchWeight(weight, aligned, firstU, row + RowThreads, depth, units, step.H);
         Float4 u2 = default, u3 = default;
@@ -175,7 +175,7 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine)
             Float4 first = Fetch(gradient, aligned, indexG, leftG);
             Float4 second = Fetch(gradient, aligned, indexG + chunk / 2, leftG - chunk / 2);
 
-            ArrayView<Float4> from = own.SubView(buffer, GradientBuffer);
+            ArrayView<Float4> from = shared.SubView(buffer + ownRow, GradientBuffer - ownRow);
             MultiplyAdd(ref sum.S0, ref sum.S1, ref sum.S2, ref sum.S3, from[0], u0);
             MultiplyAdd(ref sum.S4, ref sum.S5, ref sum.S6, ref sum.S7, from[1], u0);
             MultiplyAdd(ref sum.S0, ref sum.S1, ref sum.S2, ref sum.S3, from[RowThreads * gradientRow], u1);
