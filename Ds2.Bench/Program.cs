@@ -2,6 +2,7 @@ using System.CommandLine;
 using BenchmarkDotNet.Running;
 using Ds2.Bench.Ops;
 using Ds2.Bench.Step;
+using Ds2.Kernels.Engines;
 using Ds2.Runtime;
 
 namespace Ds2.Bench;
@@ -14,21 +15,21 @@ internal static class Program
     private static int Main(string[] args)
     {
         // BenchmarkDotNet parses its own arguments.
-        if (args is ["ops", ..])
-        {
-            BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(args[1..], new OpConfig());
-            return 0;
-        }
+        if (args is ["ops", .. string[] rest])
+            return RunOps(rest);
 
         var root = new RootCommand(
             """
             Benchmarks of Ds2.
 
-              ops [BenchmarkDotNet arguments]    each op, forward and backward, at the model's shapes: ops --filter '*Gru*'
+              ops [--device D] [BenchmarkDotNet arguments]
+                                                 each op, forward and backward, at the model's shapes: ops --filter '*Gru*'
               step [options]                     whole training steps on random input: step --preset mlperf --frames 1230
+              cublas [--json]                    our Gemm beside NVIDIA's on a CUDA GPU
             """);
         root.Subcommands.Add(new Command("ops", "Each op, forward and backward; takes BenchmarkDotNet's arguments."));
         root.Subcommands.Add(StepCommand.Create());
+        root.Subcommands.Add(CublasCommand.Create());
         ParseResult parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
         if (parsed.Errors.Count > 0)
             return Report(parsed.Errors[0].Message);
@@ -40,6 +41,20 @@ internal static class Program
         {
             return Report(exception.Message);
         }
+    }
+
+    private static int RunOps(string[] arguments)
+    {
+        if (arguments is ["--device", string device, .. string[] rest])
+        {
+            if (!Enum.TryParse(device, ignoreCase: true, out DeviceKind kind))
+                return Report($"ops --device {device}: the devices are {string.Join(", ", Enum.GetNames<DeviceKind>()).ToLowerInvariant()}");
+            OpBenchmark.Device = kind;
+            arguments = rest;
+        }
+
+        BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(arguments, new OpConfig());
+        return 0;
     }
 
     private static int Report(string message)

@@ -17,12 +17,20 @@ public class BatchNormBenchmarks : OpBenchmark
 
     /// <summary>Statistics and normalisation.</summary>
     [Benchmark]
-    public void Forward() => norm.Forward(
-        Shape, x, lengths, weight, bias, runningMean, runningVariance, 0.1f, 1e-5f, y, mean, inverseDeviation, Workspace);
+    public void Forward()
+    {
+        norm.Forward(
+            Shape, x, lengths, weight, bias, runningMean, runningVariance, 0.1f, 1e-5f, y, mean, inverseDeviation, Workspace);
+        Engine.Synchronize();
+    }
 
     /// <summary>All gradients.</summary>
     [Benchmark]
-    public void Backward() => norm.Backward(Shape, x, lengths, weight, mean, inverseDeviation, dY, dX, dWeight, dBias, Workspace);
+    public void Backward()
+    {
+        norm.Backward(Shape, x, lengths, weight, mean, inverseDeviation, dY, dX, dWeight, dBias, Workspace);
+        Engine.Synchronize();
+    }
 
     // Backward reads x and dY twice and writes dX: five passes where forward makes three.
     internal override double Work(string method) => Shape.Bytes * (method == nameof(Forward) ? 1 : 5.0 / 3);

@@ -32,11 +32,19 @@ public abstract class ConvBenchmarks : OpBenchmark
 
     /// <summary>y.</summary>
     [Benchmark]
-    public void Forward() => conv.Forward(Shape, x, weight, bias, y, Workspace);
+    public void Forward()
+    {
+        conv.Forward(Shape, x, weight, bias, y, Workspace);
+        Engine.Synchronize();
+    }
 
     /// <summary>dWeight, dBias, and dX where it is needed.</summary>
     [Benchmark]
-    public void Backward() => conv.Backward(Shape, x, weight, y, dX, dWeight, dBias, Workspace);
+    public void Backward()
+    {
+        conv.Backward(Shape, x, weight, y, dX, dWeight, dBias, Workspace);
+        Engine.Synchronize();
+    }
 
     internal override double Work(string method) =>
         Shape.Flops * (method == nameof(Forward) ? 1 : NeedsInputGradient ? 2 : 1);

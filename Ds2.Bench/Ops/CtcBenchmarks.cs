@@ -23,12 +23,17 @@ public class CtcBenchmarks : OpBenchmark
     {
         logSoftmax.Forward(logits, logProbabilities);
         ctc.Forward(Shape, logProbabilities, frames, labels, labelCounts, losses, alpha);
+        Engine.Synchronize();
     }
 
     /// <summary>The gradient of the logits.</summary>
     [Benchmark]
-    public void Backward() => ctc.Backward(
-        Shape, logProbabilities, frames, labels, labelCounts, losses, alpha, 1f / Batch, dLogits, Workspace);
+    public void Backward()
+    {
+        ctc.Backward(
+            Shape, logProbabilities, frames, labels, labelCounts, losses, alpha, 1f / Batch, dLogits, Workspace);
+        Engine.Synchronize();
+    }
 
     // Logits in, log-probabilities out and in again, alpha out; or both in and the gradient out.
     internal override double Work(string method) =>

@@ -17,15 +17,27 @@ public class GemmBenchmarks : OpBenchmark
 
     /// <summary>Y = X Wᵀ.</summary>
     [Benchmark]
-    public void Forward() => gemm.Multiply(ForwardShape, x, weight, y);
+    public void Forward()
+    {
+        gemm.Multiply(ForwardShape, x, weight, y);
+        Engine.Synchronize();
+    }
 
     /// <summary>dX = dY W.</summary>
     [Benchmark]
-    public void DataGradient() => gemm.Multiply(DataShape, y, weight, dX);
+    public void DataGradient()
+    {
+        gemm.Multiply(DataShape, y, weight, dX);
+        Engine.Synchronize();
+    }
 
     /// <summary>dW = dYᵀ X.</summary>
     [Benchmark]
-    public void WeightGradient() => gemm.Multiply(WeightShape, y, x, dWeight);
+    public void WeightGradient()
+    {
+        gemm.Multiply(WeightShape, y, x, dWeight);
+        Engine.Synchronize();
+    }
 
     internal override double Work(string method) => ForwardShape.Flops;
 

@@ -15,7 +15,11 @@ public class GruBenchmarks : OpBenchmark
 
     /// <summary>All frames forward.</summary>
     [Benchmark]
-    public void Forward() => gru.Forward(Shape, x, lengths, weights, y, hidden, gates, candidates, Workspace);
+    public void Forward()
+    {
+        gru.Forward(Shape, x, lengths, weights, y, hidden, gates, candidates, Workspace);
+        Engine.Synchronize();
+    }
 
     /// <summary>Forward and backward: the backward pass uses up what forward kept.</summary>
     [Benchmark]
@@ -23,6 +27,7 @@ public class GruBenchmarks : OpBenchmark
     {
         Forward();
         gru.Backward(Shape, x, lengths, weights, hidden, gates, candidates, dY, dX, gradients, Workspace);
+        Engine.Synchronize();
     }
 
     internal override double Work(string method) => Shape.Flops * (method == nameof(Forward) ? 1 : 3);

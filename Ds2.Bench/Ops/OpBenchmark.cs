@@ -1,5 +1,5 @@
 using BenchmarkDotNet.Attributes;
-using Ds2.Kernels.Engines.Host;
+using Ds2.Kernels.Engines;
 
 namespace Ds2.Bench.Ops;
 
@@ -13,13 +13,16 @@ public enum ModelSize
     Full,
 }
 
-/// <summary>An op on the host engine: random inputs, checked outputs.</summary>
+/// <summary>An op on one device: random inputs, checked outputs. A benchmark method ends with the device's queue drained.</summary>
 public abstract class OpBenchmark
 {
     /// <summary>Utterances of a batch.</summary>
     protected const int Batch = 8;
 
     private readonly List<IDisposable> owned = [];
+
+    /// <summary>Where the ops run, for all benchmarks of the process.</summary>
+    public static DeviceKind Device { get; set; } = DeviceKind.Host;
 
     /// <summary>The model whose shapes are timed.</summary>
     [ParamsAllValues]
@@ -44,7 +47,7 @@ public abstract class OpBenchmark
     internal virtual string Unit => "GFLOP/s";
 
     /// <summary>The engine under test.</summary>
-    protected HostEngine Engine { get; private set; } = null!;
+    protected IEngine Engine { get; private set; } = null!;
 
     /// <summary>Scratch memory.</summary>
     protected Workspace Workspace { get; private set; } = null!;
@@ -56,7 +59,7 @@ public abstract class OpBenchmark
     [GlobalSetup]
     public void SetUp()
     {
-        Engine = new HostEngine();
+        Engine = EngineFactory.Create(Device);
         Workspace = Own(new Workspace(Engine));
         foreach (Tensor output in Prepare())
         {
@@ -81,16 +84,7 @@ public abstract class OpBenchmark
     protected abstract IEnumerable<Tensor> Prepare();
 
     /// <summary>A tensor of numbers uniform in -scale..scale.</summary>
-    protected Tensor Random(Shape shape, float scale = 1)
-    {
-        var random = new Random(shape.GetHashCode());
-        var values = new float[shape.Length];
-        for (int i = 0; i < values.Length; i++)
-            values[i] = (float)(2 * random.NextDouble() - 1) * scale;
-        Tensor tensor = Zero(shape);
-        tensor.CopyFrom(values);
-        return tensor;
-    }
+    protected Tensor Random(Shape shape, float scale = 1) => Own(RandomTensors.Random(Engine, shape, scale));
 
     /// <summary>A tensor of zeros.</summary>
     protected Tensor Zero(Shape shape) => Own(Engine.Allocate(shape));

@@ -17,15 +17,27 @@ public class OptimizerBenchmarks : OpBenchmark
 
     /// <summary>The global norm.</summary>
     [Benchmark]
-    public void Norm() => norm.Compute(gradients, 400, clip, Workspace);
+    public void Norm()
+    {
+        norm.Compute(gradients, 400, clip, Workspace);
+        Engine.Synchronize();
+    }
 
     /// <summary>SGD with Nesterov momentum.</summary>
     [Benchmark]
-    public void Sgd() => sgd.Step(new SgdOptions(1e-6f, 0.9f, Nesterov: true), clip, gradients, parameters, first);
+    public void Sgd()
+    {
+        sgd.Step(new SgdOptions(1e-6f, 0.9f, Nesterov: true), clip, gradients, parameters, first);
+        Engine.Synchronize();
+    }
 
     /// <summary>AdamW.</summary>
     [Benchmark]
-    public void AdamW() => adamW.Step(new AdamWOptions(1e-6f), 1000, clip, gradients, parameters, first, second);
+    public void AdamW()
+    {
+        adamW.Step(new AdamWOptions(1e-6f), 1000, clip, gradients, parameters, first, second);
+        Engine.Synchronize();
+    }
 
     // Reads and writes: the gradient; that, parameters and velocity in and out; and another moment.
     internal override double Work(string method) => 4.0 * All.Length * (method == nameof(Norm) ? 1 : method == nameof(Sgd) ? 5 : 7);
