@@ -1,5 +1,6 @@
 using System.CommandLine;
 using BenchmarkDotNet.Running;
+using Ds2.Bench.Gpu;
 using Ds2.Bench.Ops;
 using Ds2.Bench.Step;
 using Ds2.Kernels.Engines;
@@ -7,7 +8,7 @@ using Ds2.Runtime;
 
 namespace Ds2.Bench;
 
-/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step …</c>.</summary>
+/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|cublas|gpu-report …</c>.</summary>
 internal static class Program
 {
     private const int BadInput = 2;
@@ -26,10 +27,12 @@ internal static class Program
                                                  each op, forward and backward, at the model's shapes: ops --filter '*Gru*'
               step [options]                     whole training steps on random input: step --preset mlperf --frames 1230
               cublas [--json]                    our Gemm beside NVIDIA's on a CUDA GPU
+              gpu-report [options]               what every GPU kernel compiles to, without a GPU: gpu-report --arch sm_60
             """);
         root.Subcommands.Add(new Command("ops", "Each op, forward and backward; takes BenchmarkDotNet's arguments."));
         root.Subcommands.Add(StepCommand.Create());
         root.Subcommands.Add(CublasCommand.Create());
+        root.Subcommands.Add(GpuReportCommand.Create());
         ParseResult parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
         if (parsed.Errors.Count > 0)
             return Report(parsed.Errors[0].Message);

@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
+using Ds2.Bench.Gpu;
 using Ds2.Kernels.Engines.Ilgpu;
 
 namespace Ds2.Tests.Gpu;
@@ -8,14 +9,10 @@ namespace Ds2.Tests.Gpu;
 [TestFixture]
 public sealed class KernelCompilationTests
 {
-    private const int P100 = 60;
-
     private PtxCompiler compiler = null!;
 
     private static IEnumerable<TestCaseData> Kernels =>
-        GpuKernels.All().Select(kernel => new TestCaseData(kernel).SetArgDisplayNames(NameOf(kernel)));
-
-    private static IEnumerable<int> ComputeCapabilities => PtxCompiler.Targets.Keys;
+        GpuKernels.All().Select(kernel => new TestCaseData(kernel).SetArgDisplayNames(CompiledKernel.NameOf(kernel)));
 
     [OneTimeSetUp]
     public void MakeCompiler() => compiler = new PtxCompiler();
@@ -39,11 +36,11 @@ public sealed class KernelCompilationTests
     public void Compiles_ForEveryComputeCapability(MethodInfo kernel) =>
         Assert.Multiple(() =>
         {
-            foreach (int computeCapability in ComputeCapabilities)
+            foreach (Chip chip in Chip.All)
             {
-                Match target = Regex.Match(compiler.Compile(kernel, computeCapability), @"\.target sm_(\d+)\b[\s\S]*\.entry ");
-                Assert.That(target.Success, $"no entry point for sm_{computeCapability}");
-                Assert.That(int.Parse(target.Groups[1].Value), Is.InRange(P100, computeCapability));
+                Match target = Regex.Match(compiler.Compile(kernel, chip), @"\.target sm_(\d+)\b[\s\S]*\.entry ");
+                Assert.That(target.Success, $"no entry point for {chip.Target}");
+                Assert.That(int.Parse(target.Groups[1].Value), Is.InRange(Chip.P100.ComputeCapability, chip.ComputeCapability));
             }
         });
 
@@ -54,7 +51,7 @@ public sealed class KernelCompilationTests
     [TestCaseSource(nameof(Kernels))]
     public void Code_HasNoAtomicsShufflesExternsOrLocalArrays(MethodInfo kernel)
     {
-        string ptx = compiler.Compile(kernel, P100);
+        string ptx = compiler.Compile(kernel, Chip.P100);
         Assert.Multiple(() =>
         {
             Assert.That(ptx, Does.Not.Match(@"\b(atom|red)\.(global|shared|add|max|min|exch|cas)"), "atomic");
@@ -63,25 +60,4 @@ public sealed class KernelCompilationTests
             Assert.That(ptx, Does.Not.Match(@"(?m)^\s*\.local\b"), "local memory");
         });
     }
-
-    [TestCaseSource(nameof(Kernels))]
-    public void Assembles_WithoutSpillsOrStackForTheP100(MethodInfo kernel)
-    {
-        string target = $"sm_{P100}";
-        if (Ptxas.Path is null)
-            Assert.Ignore("ptxas (CUDA toolkit) is not on the PATH");
-        if (!Ptxas.Supports(target))
-            Assert.Ignore($"this ptxas no longer assembles for {target}; CUDA 11 and 12 do");
-
-        KernelResources resources = Ptxas.Assemble(compiler.Compile(kernel, P100), target);
-        TestContext.Out.WriteLine($"{NameOf(kernel)}: {resources.Registers} registers");
-        Assert.Multiple(() =>
-        {
-            Assert.That(resources.Registers, Is.Positive, resources.Report);
-            Assert.That(resources.SpillBytes, Is.Zero, resources.Report);
-            Assert.That(resources.StackBytes, Is.Zero, resources.Report);
-        });
-    }
-
-    private static string NameOf(MethodInfo kernel) => $"{kernel.DeclaringType!.Name}.{kernel.Name}";
 }

@@ -1,0 +1,65 @@
+namespace Ds2.Bench.Gpu;
+
+/// <summary>What a stretch of machine code is made of.</summary>
+/// <param name="Instructions">All of them; the following are parts of it and add up to it.</param>
+/// <param name="Ffma">Fused multiply-adds in fp32.</param>
+/// <param name="Lds">Loads from shared memory.</param>
+/// <param name="Ldg">Loads from global memory (generic ones among them).</param>
+/// <param name="Sts">Stores to shared memory.</param>
+/// <param name="Integer">Integer arithmetic: addresses, counters, comparisons.</param>
+/// <param name="Other">All else: moves, branches, barriers, other arithmetic, stores to global memory.</param>
+/// <param name="GlobalLoadBits">How many of the loads from global memory are how wide.</param>
+internal sealed record InstructionMix(
+    int Instructions, int Ffma, int Lds, int Ldg, int Sts, int Integer, int Other, IReadOnlyDictionary<int, int> GlobalLoadBits)
+{
+    private static readonly HashSet<string> IntegerNames =
+    [
+        "IADD", "IADD3", "IADD32I", "IMAD", "IMAD32I", "IMUL", "IMUL32I", "XMAD", "ISETP", "ISET", "ISCADD", "ISCADD32I", "ICMP", "IMNMX", "IABS", "SHL", "SHR",
+        "SHF", "LOP", "LOP3", "LOP32I", "LEA", "BFE", "BFI", "FLO", "POPC", "VIADD", "VIMNMX", "UIADD3", "UIMAD", "UISETP", "ULEA", "ULOP3", "USHF",
+    ];
+
+    /// <summary>The part of all instructions that multiplies and adds: at most what a kernel bound by arithmetic can reach of the chip's peak.</summary>
+    public double FfmaShare => Instructions == 0 ? 0 : (double)Ffma / Instructions;
+
+    /// <summary>Counts instructions.</summary>
+    public static InstructionMix Of(IEnumerable<SassInstruction> code)
+    {
+        int instructions = 0, ffma = 0, lds = 0, ldg = 0, sts = 0, integer = 0, other = 0;
+        var bits = new SortedDictionary<int, int>();
+        foreach (SassInstruction instruction in code)
+        {
+            instructions++;
+            switch (instruction.Name)
+            {
+                case "FFMA" or "FFMA32I":
+                    ffma++;
+                    break;
+                case "LDS":
+                    lds++;
+                    break;
+                case "LDG" or "LD":
+                    ldg++;
+                    int width = Width(instruction.Opcode);
+                    bits[width] = bits.GetValueOrDefault(width) + 1;
+                    break;
+                case "STS":
+                    sts++;
+                    break;
+                case string name when IntegerNames.Contains(name) && !instruction.Opcode.StartsWith("IMAD.MOV", StringComparison.Ordinal):
+                    integer++;
+                    break;
+                default:
+                    other++;
+                    break;
+            }
+        }
+
+        return new InstructionMix(instructions, ffma, lds, ldg, sts, integer, other, bits);
+    }
+
+    private static int Width(string opcode)
+    {
+        string[] parts = opcode.Split('.');
+        return parts.Contains("128") ? 128 : parts.Contains("64") ? 64 : parts.Contains("U16") || parts.Contains("S16") ? 16 : parts.Contains("U8") || parts.Contains("S8") ? 8 : 32;
+    }
+}

@@ -1,0 +1,104 @@
+using System.Text.Json;
+using Ds2.Bench.Gpu;
+using Ds2.Kernels.Engines.Ilgpu;
+
+namespace Ds2.Tests.Gpu;
+
+/// <summary>What the kernels become on a P100, by the toolkit's assembler and disassembler; the floors are those of docs/gpu.md.</summary>
+[TestFixture]
+public sealed class GpuReportTests
+{
+    private const double LeastGemmShare = 0.85;
+    private const double LeastConvolutionShare = 0.75;
+
+    private static readonly string[] KernelFields = ["name", "registers", "sharedBytes", "stackBytes", "spillBytes", "threads", "occupancy", "mainLoop"];
+
+    private IReadOnlyList<CompiledKernel> kernels = [];
+
+    private static IEnumerable<string> Names => GpuKernels.All().Select(CompiledKernel.NameOf);
+
+    [OneTimeSetUp]
+    public void Compile() => kernels = CompiledKernel.CompileAll(Chip.P100);
+
+    [Test]
+    public void Names_TellKernelsApart() => Assert.That(kernels.Select(kernel => kernel.Name), Is.Unique.And.EqualTo(Names));
+
+    [TestCaseSource(nameof(Names))]
+    public void Kernel_AssemblesWithoutSpillsOrStack(string name)
+    {
+        if (CudaTools.WhyNoAssembly(Chip.P100) is string missing)
+            Assert.Ignore(missing);
+        CompiledKernel kernel = Of(name);
+        KernelResources resources = kernel.Resources!;
+        TestContext.Out.WriteLine($"{name}: {resources.Registers} registers");
+        Assert.Multiple(() =>
+        {
+            Assert.That(resources.Registers, Is.InRange(1, 255));
+            Assert.That(resources.SpillBytes, Is.Zero, "spills");
+            Assert.That(resources.StackBytes, Is.Zero, "stack frame");
+            Assert.That(kernel.Occupancy, Is.InRange(0.1, 1));
+            Assert.That((kernel with { Resources = null }).SharedBytes, Is.EqualTo(resources.SharedBytes), "shared memory, as PTX declares it");
+        });
+    }
+
+    [TestCase("GemmKernels.MultiplyKernel", LeastGemmShare)]
+    [TestCase("GemmKernels.MultiplyTransposedBKernel", LeastGemmShare)]
+    [TestCase("GemmKernels.MultiplyTransposedAKernel", LeastGemmShare)]
+    [TestCase("CorrelationKernel.CorrelateKernel", LeastConvolutionShare)]
+    [TestCase("TapGradientKernel.SumWindowsKernel", LeastConvolutionShare)]
+    public void MainLoop_IsMostlyMultiplyAdds(string name, double least)
+    {
+        NeedsDisassembly();
+        Assert.That(Of(name).MainLoop!.FfmaShare, Is.GreaterThanOrEqualTo(least));
+    }
+
+    [TestCase("GemmKernels.MultiplyKernel")]
+    [TestCase("GemmKernels.MultiplyTransposedBKernel")]
+    [TestCase("GemmKernels.MultiplyTransposedAKernel")]
+    public void Gemm_HasAtMost128Registers(string name)
+    {
+        NeedsDisassembly();
+        Assert.That(Of(name).Resources!.Registers, Is.LessThanOrEqualTo(128));
+    }
+
+    /// <remarks>The products with U: for each direction, loops for few utterances and for many. Other loops finish the gates, unit by unit.</remarks>
+    [TestCase("GruForwardKernel.CellKernel")]
+    [TestCase("GruBackwardKernel.CellGradientKernel")]
+    public void FusedCell_LoadsNothingNarrowerThan128Bits(string name)
+    {
+        NeedsDisassembly();
+        CompiledKernel kernel = Of(name);
+        InstructionMix[] products = [.. kernel.Loops!.Where(loop => loop.Ffma >= kernel.MainLoop!.Ffma / 2)];
+        Assert.That(products, Has.Length.GreaterThanOrEqualTo(4));
+        Assert.That(products.Select(loop => loop.GlobalLoadBits.Keys), Is.All.EqualTo(new[] { 128 }));
+    }
+
+    [Test]
+    public void Json_HasTheFieldsOfEveryKernel()
+    {
+        using var document = JsonDocument.Parse(GpuReport.Of(Chip.P100, kernels).ToJson());
+        JsonElement root = document.RootElement;
+        Assert.That(root.GetProperty("arch").GetString(), Is.EqualTo("sm_60"));
+        JsonElement[] entries = [.. root.GetProperty("kernels").EnumerateArray()];
+        Assert.That(entries.Select(entry => entry.GetProperty("name").GetString()), Is.EqualTo(Names));
+        foreach (JsonElement entry in entries)
+            Assert.That(entry.EnumerateObject().Select(field => field.Name), Is.SupersetOf(KernelFields));
+        NeedsDisassembly();
+        JsonElement loop = entries.Single(entry => entry.GetProperty("name").GetString() == "GemmKernels.MultiplyKernel").GetProperty("mainLoop");
+        Assert.That(
+            loop.GetProperty("ffmaShare").GetDouble(),
+            Is.EqualTo(loop.GetProperty("ffma").GetDouble() / loop.GetProperty("instructions").GetDouble()));
+    }
+
+    [Test]
+    public void Table_HasARowAKernel() =>
+        Assert.That(KernelTable.ToText(Chip.P100, kernels).Split('\n').Count(line => line.StartsWith("| ", StringComparison.Ordinal)), Is.EqualTo(kernels.Count + 1));
+
+    private static void NeedsDisassembly()
+    {
+        if (CudaTools.WhyNoDisassembly(Chip.P100) is string missing)
+            Assert.Ignore(missing);
+    }
+
+    private CompiledKernel Of(string name) => kernels.Single(kernel => kernel.Name == name);
+}
