@@ -76,8 +76,8 @@ internal static class StepCommand
             model.Backward(dLogits);
             clock.Lap();
             optimizer.Step(step, 1e-6);
-            double norm = optimizer.ReadGradientNorm();
             clock.Lap();
+            double norm = optimizer.LastGradientNorm;
             if (!double.IsFinite(norm) || norm == 0)
                 throw new InvalidOperationException($"the gradient norm of step {step} is {norm}: nothing worth timing");
             if (step <= WarmupSteps)

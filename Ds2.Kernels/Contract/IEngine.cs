@@ -21,4 +21,7 @@ public interface IEngine : IDisposable
 
     /// <summary>Waits until all work called so far is done.</summary>
     void Synchronize();
+
+    /// <summary>Waits until what <see cref="Tensor{T}.Prefetch"/> copies has arrived; ops called so far may go on.</summary>
+    void AwaitPrefetch();
 }

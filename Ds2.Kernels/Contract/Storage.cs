@@ -16,8 +16,14 @@ public abstract class Storage<T>(IEngine engine, int length) : IDisposable
     /// <summary>Copies from host memory; returns when <paramref name="source"/> may be reused.</summary>
     internal abstract void CopyFrom(int offset, ReadOnlySpan<T> source);
 
+    /// <summary>Copies from host memory beside the queue; returns when <paramref name="source"/> may be reused.</summary>
+    internal abstract void Prefetch(int offset, ReadOnlySpan<T> source);
+
     /// <summary>Waits for the work queued before, and copies to host memory.</summary>
     internal abstract void CopyTo(int offset, Span<T> destination);
+
+    /// <summary>Queues a copy to host memory, done at the engine's next wait at the latest.</summary>
+    internal abstract void CopyToLater(int offset, T[] destination);
 
     /// <summary>Sets a range to one value.</summary>
     internal abstract void Fill(int offset, int length, T value);

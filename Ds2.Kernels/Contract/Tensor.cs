@@ -63,24 +63,43 @@ public sealed class Tensor<T> : IDisposable
         return new Tensor<T>(Storage, Offset, shape, ownsStorage: false);
     }
 
-    /// <summary>Copies all elements from host memory, in row-major order.</summary>
+    /// <summary>Copies all elements from host memory, in row-major order; ops called later see them. <paramref name="source"/> may change at once.</summary>
     /// <exception cref="ArgumentException">The lengths differ.</exception>
     public void CopyFrom(ReadOnlySpan<T> source)
     {
-        if (source.Length != Length)
-            throw new ArgumentException($"{source.Length} elements cannot fill a tensor {Shape}");
+        CheckLength(source.Length);
         if (Length > 0)
             Storage.CopyFrom(Offset, source);
+    }
+
+    /// <summary>As <see cref="CopyFrom"/>, but while the ops called so far still run: none of them may use this tensor.</summary>
+    /// <remarks>The values are there for ops called after <see cref="IEngine.AwaitPrefetch"/>. <paramref name="source"/> may change at once.</remarks>
+    /// <exception cref="ArgumentException">The lengths differ.</exception>
+    public void Prefetch(ReadOnlySpan<T> source)
+    {
+        CheckLength(source.Length);
+        if (Length > 0)
+            Storage.Prefetch(Offset, source);
     }
 
     /// <summary>Waits for the engine and copies all elements to host memory, in row-major order.</summary>
     /// <exception cref="ArgumentException">The lengths differ.</exception>
     public void CopyTo(Span<T> destination)
     {
-        if (destination.Length != Length)
-            throw new ArgumentException($"a tensor {Shape} does not fit {destination.Length} elements");
+        CheckLength(destination.Length);
         if (Length > 0)
             Storage.CopyTo(Offset, destination);
+    }
+
+    /// <summary>Has all elements copied to host memory, as the ops called so far leave them, by the engine's next <see cref="IEngine.Synchronize"/>.</summary>
+    /// <remarks>So one wait serves several small results. For large tensors it may wait at once.</remarks>
+    /// <exception cref="ArgumentException">The lengths differ.</exception>
+    public void CopyToLater(T[] destination)
+    {
+        ArgumentNullException.ThrowIfNull(destination);
+        CheckLength(destination.Length);
+        if (Length > 0)
+            Storage.CopyToLater(Offset, destination);
     }
 
     /// <summary>Waits for the engine and returns a copy of all elements, in row-major order.</summary>
@@ -111,5 +130,11 @@ public sealed class Tensor<T> : IDisposable
     {
         if (ownsStorage)
             Storage.Dispose();
+    }
+
+    private void CheckLength(int elements)
+    {
+        if (elements != Length)
+            throw new ArgumentException($"a tensor {Shape} has {Length} elements, not {elements}");
     }
 }

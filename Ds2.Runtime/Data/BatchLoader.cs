@@ -51,6 +51,11 @@ public sealed class BatchLoader : IDisposable
     /// <summary>Height of the features.</summary>
     public int Rows => extractor.Rows;
 
+    /// <summary>The size of the largest batch there can be: its utterances, the longest recording's frames and the longest text's labels.</summary>
+    public (int Utterances, int Frames, int Labels) Largest => (
+        Math.Min(batchSize, corpus.Utterances.Count), FeatureExtractor.MostFrames(corpus.Utterances[^1].Seconds),
+        corpus.Utterances.Max(utterance => utterance.Labels.Length));
+
     /// <summary>The batches of an epoch, in the order of <see cref="BatchPlan"/>.</summary>
     /// <remarks>The threads start with the enumeration and have ended when it ends, also when it is left early.</remarks>
     /// <param name="epoch">Counts from 0.</param>

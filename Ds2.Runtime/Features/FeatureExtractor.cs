@@ -30,6 +30,9 @@ public sealed class FeatureExtractor(FeatureKind kind)
     /// <summary>The fewest samples that have features: one more than the mirrored ends need.</summary>
     public int MinimumSamples => (kind == FeatureKind.Spectrogram ? SpectrogramTransform : MfccTransform) / 2 + 1;
 
+    /// <summary>No fewer frames than a recording of this length has, at whatever rate it was sampled.</summary>
+    public static int MostFrames(double seconds) => checked((int)Math.Ceiling(seconds * AudioFile.SampleRate / FrameSpectrum.Hop) + 1);
+
     /// <summary>Extracts features, not normalised.</summary>
     /// <param name="samples">Mono, 16 kHz, full scale at 1.</param>
     /// <exception cref="InputException">There are fewer than <see cref="MinimumSamples"/> samples.</exception>

@@ -76,13 +76,22 @@ public sealed class ConvolutionLayer : ILayer
     /// <inheritdoc/>
     public IReadOnlyList<Parameter> Parameters => [weight, bias, .. normalization.Parameters];
 
-    private BatchNormShape NormShape => new(BatchNormLayout.ChannelsFirst, shape.N, shape.K, shape.OutH, shape.OutW);
+    private BatchNormShape NormShape => NormShapeFor(shape);
 
     /// <inheritdoc/>
     public Shape OutputShape(Shape input) => ShapeFor(input).Y;
 
     /// <summary>The valid frames that remain of an utterance's.</summary>
     public int OutputFrames(int frames) => Conv2dShape.OutputSize(frames, options.KernelFrames, options.StrideFrames, 0);
+
+    /// <inheritdoc/>
+    public LayerMemory MemoryFor(Shape input)
+    {
+        Conv2dShape size = ShapeFor(input);
+        return new LayerMemory(
+            [(convolved, size.Y.Length), (output, size.Y.Length), (inputGradient, needsInputGradient ? size.X.Length : 0)],
+            Math.Max(Math.Max(conv.ForwardWorkspace(size), conv.BackwardWorkspace(size)), normalization.WorkspaceFor(NormShapeFor(size))));
+    }
 
     /// <inheritdoc/>
     public Sequence Forward(Sequence input, bool training)
@@ -124,6 +133,8 @@ public sealed class ConvolutionLayer : ILayer
         inputGradient.Dispose();
         outputFrames.Dispose();
     }
+
+    private static BatchNormShape NormShapeFor(Conv2dShape shape) => new(BatchNormLayout.ChannelsFirst, shape.N, shape.K, shape.OutH, shape.OutW);
 
     private Conv2dShape ShapeFor(Shape input) => new(
         input[0], input[1], input[2], input[3], options.OutputChannels, options.KernelRows, options.KernelFrames,

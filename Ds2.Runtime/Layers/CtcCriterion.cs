@@ -19,13 +19,34 @@ public sealed class CtcCriterion(IEngine engine, int blank, Workspace workspace)
     private readonly GrowingTensor logProbabilities = new(engine);
     private readonly GrowingTensor alpha = new(engine);
     private readonly GrowingTensor dLogits = new(engine);
+    private readonly GrowingIntTensor labels = new(engine);
+    private readonly GrowingIntTensor labelCounts = new(engine);
+    private readonly GrowingTensor losses = new(engine);
+    private float[] lossValues = [];
     private CtcShape shape;
     private FrameCounts? frames;
-    private IntTensor? labels;
-    private IntTensor? labelCounts;
-    private Tensor? losses;
 
-    /// <summary>Queues the losses' computation; <see cref="Read"/> waits for it.</summary>
+    private IntTensor Labels => labels.As(shape.Labels);
+
+    private IntTensor LabelCounts => labelCounts.As(new Shape(shape.N));
+
+    private Tensor LossTensor => losses.As(new Shape(shape.N));
+
+    /// <summary>The bytes that a training batch takes here.</summary>
+    public static long BytesFor(CtcShape shape) => sizeof(float) * (2L * shape.LogProbabilities.Length + shape.Alpha.Length + shape.Labels.Length);
+
+    /// <summary>Takes the memory for training batches of up to this size, so that none is taken later.</summary>
+    /// <exception cref="OutOfMemoryException">The device has not enough.</exception>
+    public void Reserve(CtcShape largest)
+    {
+        logProbabilities.Reserve(largest.LogProbabilities.Length);
+        dLogits.Reserve(largest.LogProbabilities.Length);
+        alpha.Reserve(largest.Alpha.Length);
+        labels.Reserve(largest.Labels.Length);
+        workspace.Reserve(ctc.BackwardWorkspace(largest));
+    }
+
+    /// <summary>Queues the losses' computation; <see cref="Losses"/> has them after the engine's next wait.</summary>
     /// <param name="logits">[T, N, C] and each utterance's frames.</param>
     /// <param name="texts">N texts as labels, none of them the blank.</param>
     public void Forward(Sequence logits, IReadOnlyList<int[]> texts)
@@ -37,13 +58,15 @@ public sealed class CtcCriterion(IEngine engine, int blank, Workspace workspace)
         Upload(texts);
         Tensor y = logProbabilities.As(size);
         logSoftmax.Forward(logits.Values, y);
-        ctc.Forward(shape, y, frames.Device, labels!, labelCounts!, losses!, alpha.As(shape.Alpha));
+        ctc.Forward(shape, y, frames.Device, Labels, LabelCounts, LossTensor, alpha.As(shape.Alpha));
+        lossValues = new float[shape.N];
+        LossTensor.CopyToLater(lossValues);
     }
 
-    /// <summary>Waits for the losses of the last <see cref="Forward"/>.</summary>
-    public CtcLosses Read()
+    /// <summary>The losses of the last <see cref="Forward"/>; the engine must have been waited for since (<see cref="IEngine.Synchronize"/>).</summary>
+    public CtcLosses Losses()
     {
-        float[] values = losses!.ToArray();
+        float[] values = lossValues;
         double sum = 0;
         int infeasible = 0;
         foreach (float value in values)
@@ -64,7 +87,7 @@ public sealed class CtcCriterion(IEngine engine, int blank, Workspace workspace)
         Tensor gradient = dLogits.As(shape.LogProbabilities);
         workspace.Reserve(ctc.BackwardWorkspace(shape));
         ctc.Backward(
-            shape, logProbabilities.As(shape.LogProbabilities), frames!.Device, labels!, labelCounts!, losses!, alpha.As(shape.Alpha),
+            shape, logProbabilities.As(shape.LogProbabilities), frames!.Device, Labels, LabelCounts, LossTensor, alpha.As(shape.Alpha),
             1f / shape.N, gradient, workspace);
         return gradient;
     }
@@ -75,27 +98,13 @@ public sealed class CtcCriterion(IEngine engine, int blank, Workspace workspace)
         logProbabilities.Dispose();
         alpha.Dispose();
         dLogits.Dispose();
-        labels?.Dispose();
-        labelCounts?.Dispose();
-        losses?.Dispose();
+        labels.Dispose();
+        labelCounts.Dispose();
+        losses.Dispose();
     }
 
     private void Upload(IReadOnlyList<int[]> texts)
     {
-        if (labels?.Shape != shape.Labels)
-        {
-            labels?.Dispose();
-            labels = engine.AllocateInt(shape.Labels);
-        }
-
-        if (losses?.Length != shape.N)
-        {
-            losses?.Dispose();
-            labelCounts?.Dispose();
-            losses = engine.Allocate(new Shape(shape.N));
-            labelCounts = engine.AllocateInt(new Shape(shape.N));
-        }
-
         var padded = new int[shape.Labels.Length];
         var counts = new int[shape.N];
         for (int n = 0; n < texts.Count; n++)
@@ -104,7 +113,7 @@ public sealed class CtcCriterion(IEngine engine, int blank, Workspace workspace)
             counts[n] = texts[n].Length;
         }
 
-        labels.CopyFrom(padded);
-        labelCounts!.CopyFrom(counts);
+        Labels.CopyFrom(padded);
+        LabelCounts.CopyFrom(counts);
     }
 }

@@ -4,7 +4,7 @@ namespace Ds2.Runtime.Layers;
 /// <param name="engine">The engine that reads them.</param>
 public sealed class FrameCounts(IEngine engine) : IDisposable
 {
-    private IntTensor? memory;
+    private readonly GrowingIntTensor memory = new(engine);
     private int[] host = [];
 
     /// <summary>The counts, for the host.</summary>
@@ -12,22 +12,15 @@ public sealed class FrameCounts(IEngine engine) : IDisposable
 
     /// <summary>[N]: the counts, for ops.</summary>
     /// <exception cref="InvalidOperationException">None were set.</exception>
-    public IntTensor Device => memory ?? throw new InvalidOperationException("no frame counts were set");
+    public IntTensor Device => host.Length > 0 ? memory.As(new Shape(host.Length)) : throw new InvalidOperationException("no frame counts were set");
 
     /// <summary>Replaces the counts.</summary>
     public void Set(ReadOnlySpan<int> counts)
     {
-        if (memory is null || memory.Length != counts.Length)
-        {
-            memory?.Dispose();
-            memory = null;
-            memory = engine.AllocateInt(new Shape(counts.Length));
-        }
-
-        memory.CopyFrom(counts);
         host = counts.ToArray();
+        memory.As(new Shape(host.Length)).CopyFrom(host);
     }
 
     /// <summary>Gives the memory back.</summary>
-    public void Dispose() => memory?.Dispose();
+    public void Dispose() => memory.Dispose();
 }

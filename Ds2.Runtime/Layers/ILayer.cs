@@ -18,6 +18,9 @@ public interface ILayer : IDisposable
     /// <summary>The output's shape for an input's: no work is done.</summary>
     Shape OutputShape(Shape input);
 
+    /// <summary>What a training batch with an input of this shape keeps in memory, and the scratch memory that it needs, fp32 elements.</summary>
+    LayerMemory MemoryFor(Shape input);
+
     /// <summary>The output of a batch.</summary>
     /// <param name="input">The input; it must stay as it is until <see cref="Backward"/> is done.</param>
     /// <param name="training">Whether normalisation uses the batch's statistics and moves the running ones, and a backward pass follows.</param>
@@ -28,3 +31,8 @@ public interface ILayer : IDisposable
     /// <returns>The gradient with respect to the last input; null where the layer was told that nobody needs it.</returns>
     Tensor? Backward(Tensor dY);
 }
+
+/// <summary>The memory that a layer needs for a batch.</summary>
+/// <param name="Activations">Its tensors and the elements that each must hold.</param>
+/// <param name="Scratch">Elements of the workspace that it shares with the other layers.</param>
+public readonly record struct LayerMemory(IReadOnlyList<(GrowingTensor Tensor, int Elements)> Activations, int Scratch);

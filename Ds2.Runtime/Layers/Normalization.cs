@@ -41,6 +41,9 @@ internal sealed class Normalization : IDisposable
     /// <summary>Weight and bias.</summary>
     public Parameter[] Parameters => [weight, bias];
 
+    /// <summary>The scratch memory for a training batch, fp32 elements.</summary>
+    public int WorkspaceFor(BatchNormShape shape) => batchNorm.WorkspaceFor(shape);
+
     /// <summary>y = normalised x. <paramref name="y"/> may be x only at inference.</summary>
     public void Forward(BatchNormShape shape, Tensor x, FrameCounts frames, Tensor y, bool training)
     {

@@ -45,6 +45,10 @@ public sealed class OutputLayer : ILayer
     public Shape OutputShape(Shape input) => new(input[0], input[1], classes);
 
     /// <inheritdoc/>
+    public LayerMemory MemoryFor(Shape input) => new(
+        [(normalized, input.Length), (logits, OutputShape(input).Length), (inputGradient, input.Length)], normalization.WorkspaceFor(NormShape(input)));
+
+    /// <inheritdoc/>
     public Sequence Forward(Sequence input, bool training)
     {
         this.input = input;

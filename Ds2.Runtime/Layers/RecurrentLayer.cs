@@ -77,6 +77,18 @@ public sealed class RecurrentLayer : ILayer
     public Shape OutputShape(Shape input) => new(input[0], input[1], hiddenSize);
 
     /// <inheritdoc/>
+    public LayerMemory MemoryFor(Shape input)
+    {
+        var size = new GruShape(input[0], input[1], inputSize, hiddenSize, directions.Count);
+        return new LayerMemory(
+            [
+                (normalized, normalization is null ? 0 : size.X.Length), (hidden, size.Hidden.Length), (sum, directions.Count == 1 ? 0 : size.Y.Length),
+                (gates, size.Gates.Length), (candidates, size.Hidden.Length), (inputGradient, size.X.Length),
+            ],
+            Math.Max(Math.Max(gru.ForwardWorkspace(size), gru.BackwardWorkspace(size)), normalization?.WorkspaceFor(NormShapeFor(size)) ?? 0));
+    }
+
+    /// <inheritdoc/>
     public Sequence Forward(Sequence input, bool training)
     {
         this.input = input;
@@ -126,5 +138,7 @@ public sealed class RecurrentLayer : ILayer
         inputGradient.Dispose();
     }
 
-    private BatchNormShape NormShape => new(BatchNormLayout.TimeMajor, shape.N, inputSize, 1, shape.T);
+    private BatchNormShape NormShape => NormShapeFor(shape);
+
+    private static BatchNormShape NormShapeFor(GruShape shape) => new(BatchNormLayout.TimeMajor, shape.N, shape.I, 1, shape.T);
 }

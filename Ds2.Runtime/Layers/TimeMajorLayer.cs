@@ -21,6 +21,9 @@ public sealed class TimeMajorLayer(IEngine engine) : ILayer
     public Shape OutputShape(Shape input) => new(input[3], input[0], input[1] * input[2]);
 
     /// <inheritdoc/>
+    public LayerMemory MemoryFor(Shape input) => new([(output, input.Length), (inputGradient, input.Length)], 0);
+
+    /// <inheritdoc/>
     public Sequence Forward(Sequence input, bool training)
     {
         inputShape = input.Values.Shape;

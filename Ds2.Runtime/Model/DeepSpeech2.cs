@@ -86,6 +86,29 @@ public sealed class DeepSpeech2 : IDisposable
         return rows;
     }
 
+    /// <summary>The bytes that a training batch's activations and the scratch memory take, parameters and gradients apart.</summary>
+    /// <param name="batch">Utterances.</param>
+    /// <param name="frames">Feature frames of the longest.</param>
+    public long BytesFor(int batch, int frames)
+    {
+        List<LayerMemory> memories = MemoriesFor(batch, frames);
+        return sizeof(float) * (memories.SelectMany(memory => memory.Activations).Sum(activation => (long)activation.Elements) + memories.Max(memory => memory.Scratch));
+    }
+
+    /// <summary>Takes the memory for training batches of up to this size, so that none is taken later.</summary>
+    /// <param name="batch">Utterances.</param>
+    /// <param name="frames">Feature frames of the longest; enough for one output frame.</param>
+    /// <exception cref="OutOfMemoryException">The device has not enough.</exception>
+    public void Reserve(int batch, int frames)
+    {
+        foreach (LayerMemory memory in MemoriesFor(batch, frames))
+        {
+            foreach ((GrowingTensor tensor, int elements) in memory.Activations)
+                tensor.Reserve(elements);
+            Workspace.Reserve(memory.Scratch);
+        }
+    }
+
     /// <summary>The logits of a batch.</summary>
     /// <param name="features">[N, 1, F, T], zero after each utterance's end; it must stay as it is until <see cref="Backward"/> is done.</param>
     /// <param name="frames">[N]: valid frames of each utterance.</param>
@@ -121,6 +144,19 @@ public sealed class DeepSpeech2 : IDisposable
         inputFrames.Dispose();
         Parameters.Dispose();
         Workspace.Dispose();
+    }
+
+    private List<LayerMemory> MemoriesFor(int batch, int frames)
+    {
+        var memories = new List<LayerMemory>();
+        Shape shape = FeatureShape(batch, frames);
+        foreach ((_, ILayer layer) in layers)
+        {
+            memories.Add(layer.MemoryFor(shape));
+            shape = layer.OutputShape(shape);
+        }
+
+        return memories;
     }
 
     private Shape FeatureShape(int batch, int frames) => new(batch, 1, Options.InputRows, frames);

@@ -9,6 +9,7 @@ public abstract class Optimizer : IDisposable
     private readonly GradientNorm norm;
     private readonly Workspace workspace;
     private readonly float maxNorm;
+    private readonly float[] clipValues = new float[2];
     private readonly List<(string Name, Tensor State)> states = [];
 
     /// <summary>An optimiser for a model's parameters.</summary>
@@ -26,6 +27,10 @@ public abstract class Optimizer : IDisposable
 
     /// <summary>What it keeps between steps, each laid out as <see cref="ParameterSet.Values"/>.</summary>
     public IReadOnlyList<(string Name, Tensor State)> States => states;
+
+    /// <summary>The gradient norm, before clipping, of the last step; not finite means that the step changed nothing.</summary>
+    /// <remarks>The engine must have been waited for since (<see cref="IEngine.Synchronize"/>).</remarks>
+    public double LastGradientNorm => clipValues[0];
 
     /// <summary>What it updates.</summary>
     private protected ParameterSet Parameters { get; }
@@ -53,14 +58,7 @@ public abstract class Optimizer : IDisposable
         workspace.Reserve(norm.WorkspaceFor(Parameters.Gradients.Length));
         norm.Compute(Parameters.Gradients, maxNorm, Clip, workspace);
         Update(step, (float)learningRate);
-    }
-
-    /// <summary>Waits for the gradient norm, before clipping, of the last step; not finite means that the step changed nothing.</summary>
-    public double ReadGradientNorm()
-    {
-        Span<float> values = stackalloc float[2];
-        Clip.CopyTo(values);
-        return values[0];
+        Clip.CopyToLater(clipValues);
     }
 
     /// <summary>Gives the memory back.</summary>

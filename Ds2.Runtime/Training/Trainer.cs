@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
+using Ds2.Kernels.Ops;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Layers;
 using Ds2.Runtime.Model;
@@ -62,7 +64,7 @@ public sealed class Trainer : IDisposable
     private readonly Optimizer optimizer;
     private readonly CtcCriterion criterion;
     private readonly Evaluator evaluator;
-    private readonly GrowingTensor features;
+    private readonly FeatureBuffers features;
     private readonly BatchLoader training;
     private readonly BatchLoader validation;
     private readonly CheckpointPolicy checkpoints;
@@ -97,7 +99,7 @@ public sealed class Trainer : IDisposable
         optimizer = Optimizer.Create(options, model.Parameters, model.Workspace);
         criterion = new CtcCriterion(model.Engine, Alphabet.English.Blank, model.Workspace);
         evaluator = new Evaluator(model, Alphabet.English);
-        features = new GrowingTensor(model.Engine);
+        features = new FeatureBuffers(model.Engine);
         state = resume?.State ?? new TrainingState();
         resumed = resume is not null;
         resume?.Restore(model, optimizer);
@@ -107,6 +109,7 @@ public sealed class Trainer : IDisposable
     /// <param name="interruption">Asks the run to finish its batch, save, and return.</param>
     public TrainingResult Run(CancellationToken interruption = default)
     {
+        Reserve();
         if (resumed)
             SaveResumed();
         bool targetReached = HasReachedTarget(state.History.LastOrDefault());
@@ -133,6 +136,40 @@ public sealed class Trainer : IDisposable
         features.Dispose();
     }
 
+    /// <summary>Takes the memory for the corpus' longest batch at once, rather than to find in the middle of an epoch that there is not enough.</summary>
+    private void Reserve()
+    {
+        (int batch, int frames, int labels) = training.Largest;
+        int outputFrames = model.OutputFrames(frames);
+        if (outputFrames == 0)
+            return;
+        try
+        {
+            var ctc = new CtcShape(outputFrames, batch, model.Options.Classes, labels, Alphabet.English.Blank);
+            int elements = checked(batch * training.Rows * frames);
+            long bytes = model.BytesFor(batch, frames) + CtcCriterion.BytesFor(ctc) + 2L * sizeof(float) * elements;
+            try
+            {
+                features.Reserve(elements);
+                model.Reserve(batch, frames);
+                criterion.Reserve(ctc);
+            }
+            catch (OutOfMemoryException exception)
+            {
+                throw new InputException(
+                    $"{model.Engine.Name}: {bytes:N0} bytes are needed for a batch of {batch} utterances of up to {frames} frames, beside "
+                    + $"{(2L + optimizer.States.Count) * sizeof(float) * model.Parameters.Count:N0} for the parameters: {Advice(batch)}",
+                    exception);
+            }
+        }
+        catch (OverflowException exception)
+        {
+            throw new InputException($"a batch of {batch} utterances of up to {frames} frames has more than 2^31 elements: {Advice(batch)}", exception);
+        }
+
+        static string Advice(int batch) => batch > 1 ? $"try --set batch={batch / 2}" : "leave out the longest recordings";
+    }
+
     /// <summary>The rest of the current epoch's batches; false if it was interrupted.</summary>
     private bool TrainEpoch(CancellationToken interruption)
     {
@@ -140,11 +177,28 @@ public sealed class Trainer : IDisposable
             return true;
         long lastSave = Stopwatch.GetTimestamp();
         long start = Stopwatch.GetTimestamp();
-        foreach (Batch batch in training.Epoch(state.Epoch, state.Batch))
+        using IEnumerator<Batch> batches = training.Epoch(state.Epoch, state.Batch).GetEnumerator();
+        Batch? batch = Next(batches);
+        while (batch is not null)
         {
-            BatchReport report = Step(batch, start);
+            // The next batch is read and copied while the device works on this one. What is wrong with it must not hide this one's outcome.
+            double learningRate = LearningRate;
+            bool runs = QueueStep(batch, learningRate);
+            Batch? following = null;
+            ExceptionDispatchInfo? fault = null;
+            try
+            {
+                if (state.Batch + 1 < batchesPerEpoch && !interruption.IsCancellationRequested)
+                    following = Next(batches);
+            }
+            catch (InputException exception)
+            {
+                fault = ExceptionDispatchInfo.Capture(exception);
+            }
+
+            observer.OnBatch(FinishStep(batch, runs, learningRate, start));
             start = Stopwatch.GetTimestamp();
-            observer.OnBatch(report);
+            fault?.Throw();
             if (state.Batch >= batchesPerEpoch)
                 break;
             if (interruption.IsCancellationRequested)
@@ -154,28 +208,46 @@ public sealed class Trainer : IDisposable
                 Save(checkpoints.Latest);
                 lastSave = Stopwatch.GetTimestamp();
             }
+
+            batch = following;
         }
 
         return true;
     }
 
-    /// <summary>One batch: forward, loss, backward, update. The host waits once, for the loss.</summary>
-    private BatchReport Step(Batch batch, long start)
+    /// <summary>The next batch, its features on their way to the device; null after the last.</summary>
+    private Batch? Next(IEnumerator<Batch> batches)
     {
-        double learningRate = LearningRate;
+        if (!batches.MoveNext())
+            return null;
+        features.Prefetch(batches.Current);
+        return batches.Current;
+    }
+
+    /// <summary>Queues a batch's forward and backward pass and update; false where it is too short to be trained on.</summary>
+    private bool QueueStep(Batch batch, double learningRate)
+    {
+        Tensor x = features.Take();
+        if (model.OutputFrames(batch.MaxFrames) == 0)
+            return false;
+        Sequence logits = model.Forward(x, batch.Frames, training: true);
+        criterion.Forward(logits, [.. batch.Utterances.Select(utterance => utterance.Labels)]);
+        model.Parameters.ZeroGradients();
+        model.Backward(criterion.Backward());
+        optimizer.Step(state.Steps + 1, learningRate);
+        return true;
+    }
+
+    /// <summary>Waits for a queued step, the only time in a step that the host does, and takes note of what came out.</summary>
+    private BatchReport FinishStep(Batch batch, bool runs, double learningRate, long start)
+    {
         CtcLosses losses = new([], 0, batch.Utterances.Count);
         double gradientNorm = 0;
-        if (model.OutputFrames(batch.MaxFrames) > 0)
+        if (runs)
         {
-            Tensor x = features.As(new Shape(batch.Utterances.Count, 1, batch.Rows, batch.MaxFrames));
-            x.CopyFrom(batch.Features.AsSpan(0, x.Length));
-            Sequence logits = model.Forward(x, batch.Frames, training: true);
-            criterion.Forward(logits, [.. batch.Utterances.Select(utterance => utterance.Labels)]);
-            model.Parameters.ZeroGradients();
-            model.Backward(criterion.Backward());
-            optimizer.Step(state.Steps + 1, learningRate);
-            losses = criterion.Read();
-            gradientNorm = optimizer.ReadGradientNorm();
+            model.Engine.Synchronize();
+            losses = criterion.Losses();
+            gradientNorm = optimizer.LastGradientNorm;
             if (double.IsFinite(gradientNorm))
                 state.Steps++;
             else

@@ -5,12 +5,12 @@ namespace Ds2.Tests.Gpu;
 /// <summary>What the emulated GPU counted, kernel by kernel: the file that PTXEMU_STATS names.</summary>
 internal sealed class LaunchCounters
 {
-    private readonly IReadOnlyList<JsonElement> kernels;
+    private readonly IReadOnlyList<JsonElement> entries;
     private readonly IReadOnlyList<JsonElement> earlier;
 
-    private LaunchCounters(IReadOnlyList<JsonElement> kernels, IReadOnlyList<JsonElement> earlier)
+    private LaunchCounters(IReadOnlyList<JsonElement> entries, IReadOnlyList<JsonElement> earlier)
     {
-        this.kernels = kernels;
+        this.entries = entries;
         this.earlier = earlier;
     }
 
@@ -26,16 +26,18 @@ internal sealed class LaunchCounters
         if (!System.IO.File.Exists(File))
             return new LaunchCounters([], []);
         using JsonDocument document = JsonDocument.Parse(System.IO.File.ReadAllBytes(File));
-        JsonElement[] kernels = [.. document.RootElement.EnumerateArray()
-            .Where(entry => entry.GetProperty("kind").GetString() == "kernel").Select(entry => entry.Clone())];
-        return new LaunchCounters(kernels, before?.kernels ?? []);
+        return new LaunchCounters([.. document.RootElement.EnumerateArray().Select(entry => entry.Clone())], before?.entries ?? []);
     }
+
+    /// <summary>What was counted of the driver's calls: waits, copies, device memory.</summary>
+    public LaunchCounters OfTheDriver() => new(OfKind(entries, "host"), OfKind(earlier, "host"));
 
     /// <summary>What was counted of one kernel, by the name of its method.</summary>
     public LaunchCounters Of(string kernel)
     {
-        JsonElement[] Named(IReadOnlyList<JsonElement> entries) => [.. entries.Where(entry => entry.GetProperty("kernel").GetString() == $"Kernel_{kernel}")];
-        var found = new LaunchCounters(Named(kernels), Named(earlier));
+        JsonElement[] Named(IReadOnlyList<JsonElement> all) =>
+            [.. OfKind(all, "kernel").Where(entry => entry.GetProperty("kernel").GetString() == $"Kernel_{kernel}")];
+        var found = new LaunchCounters(Named(entries), Named(earlier));
         Assert.That(found.Sum("launches"), Is.Positive, $"launches of {kernel}");
         return found;
     }
@@ -43,9 +45,9 @@ internal sealed class LaunchCounters
     /// <summary>The sum of a figure over all launches, as <c>Sum("global_load", "sectors")</c>.</summary>
     public double Sum(params string[] path)
     {
-        double SumOf(IReadOnlyList<JsonElement> entries) =>
-            entries.Sum(entry => path.Aggregate(entry, (element, name) => element.GetProperty(name)).GetDouble());
-        return SumOf(kernels) - SumOf(earlier);
+        double SumOf(IReadOnlyList<JsonElement> all) =>
+            all.Sum(entry => path.Aggregate(entry, (element, name) => element.GetProperty(name)).GetDouble());
+        return SumOf(entries) - SumOf(earlier);
     }
 
     /// <summary>Bytes that the lanes asked for over the bytes of the 32-byte sectors that had to move.</summary>
@@ -56,4 +58,7 @@ internal sealed class LaunchCounters
 
     /// <summary>Passes over the banks of shared memory for each pass that a conflict-free access takes.</summary>
     public double Ways(string access) => Sum(access, "phases") / Sum(access, "phases_ideal");
+
+    private static JsonElement[] OfKind(IReadOnlyList<JsonElement> all, string kind) =>
+        [.. all.Where(entry => entry.GetProperty("kind").GetString() == kind)];
 }

@@ -58,7 +58,8 @@ internal sealed class TinyModel : IDisposable
     public double Loss()
     {
         criterion.Forward(Model.Forward(Features, Frames, training: true), Texts);
-        return criterion.Read().Mean;
+        Model.Engine.Synchronize();
+        return criterion.Losses().Mean;
     }
 
     public void Dispose()

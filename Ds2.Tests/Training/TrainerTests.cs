@@ -1,3 +1,4 @@
+using System.Text;
 using Ds2.Kernels.Engines;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Features;
@@ -118,6 +119,26 @@ public sealed class TrainerTests
         Assert.That(
             () => Train(Tiny with { Hidden = 7 }, "other", resume: result.Checkpoint),
             Throws.TypeOf<Runtime.InputException>().With.Message.Contains("rnns.0.rnn.weight_ih_l0").And.Message.Contains("another model"));
+    }
+
+    /// <summary>A sparse file stands for a recording of four days.</summary>
+    [Test]
+    public void Run_BatchTooLarge_SaysWhatToDo()
+    {
+        const int frames = 40_000_000;
+        string small = Encoding.Latin1.GetString(File.ReadAllBytes(corpus.PathOf("0.npy")));
+        string header = small[..(small.IndexOf('\n', StringComparison.Ordinal) + 1)];
+        string large = header.Replace("(60, 13)", $"({frames}, 13)", StringComparison.Ordinal);
+        using (FileStream file = File.Create(corpus.PathOf("0.npy")))
+        {
+            // The larger number takes the place of some of the spaces that end the header.
+            file.Write(Encoding.Latin1.GetBytes(string.Concat(large.AsSpan(0, header.Length - 1), "\n")));
+            file.SetLength(file.Length + frames * 13L * sizeof(float));
+        }
+
+        Assert.That(
+            () => Train(Tiny with { Batch = 7 }, "run"),
+            Throws.TypeOf<Runtime.InputException>().With.Message.Contains("batch of 7 utterances of up to 40000001 frames").And.Message.Contains("batch=3"));
     }
 
     private static Dictionary<string, float[]> TensorsOf(string checkpoint)

@@ -39,5 +39,11 @@ public sealed class HostEngine : IEngine
     }
 
     /// <inheritdoc/>
+    public void AwaitPrefetch()
+    {
+        // As are copies.
+    }
+
+    /// <inheritdoc/>
     public void Dispose() => Workers.Dispose();
 }

@@ -32,6 +32,10 @@ internal sealed unsafe class HostStorage<T> : Storage<T>
 
     internal override void CopyTo(int offset, Span<T> destination) => Span(offset, destination.Length).CopyTo(destination);
 
+    internal override void Prefetch(int offset, ReadOnlySpan<T> source) => CopyFrom(offset, source);
+
+    internal override void CopyToLater(int offset, T[] destination) => CopyTo(offset, destination);
+
     internal override void Fill(int offset, int length, T value) => Span(offset, length).Fill(value);
 
     protected override void Dispose(bool disposing)

@@ -33,6 +33,8 @@ public sealed class IlgpuEngine : IEngine
         this.context = context;
         Accelerator = device.CreateAccelerator(context);
         Stream = Accelerator.CreateStream();
+        Staging = new PageLockedStaging(Accelerator, Stream);
+        CudaPrefetch = Accelerator is CudaAccelerator cuda ? new CudaPrefetch(cuda) : null;
         fill = new FillKernels(this);
     }
 
@@ -47,8 +49,20 @@ public sealed class IlgpuEngine : IEngine
     /// <summary>ILGPU's accelerator.</summary>
     internal Accelerator Accelerator { get; }
 
-    /// <summary>The one stream on which all kernels and copies run.</summary>
+    /// <summary>The one stream on which all kernels run.</summary>
     internal AcceleratorStream Stream { get; }
+
+    /// <summary>Page-locked memory for small copies within the queue.</summary>
+    internal PageLockedStaging Staging { get; }
+
+    /// <summary>Copies beside the queue; null where the device is not CUDA's.</summary>
+    internal CudaPrefetch? CudaPrefetch { get; }
+
+    /// <summary>How often the host has waited for the queue.</summary>
+    internal int Synchronizations { get; private set; }
+
+    /// <summary>How often device memory was taken.</summary>
+    internal int Allocations { get; private set; }
 
     /// <summary>ILGPU's CPU emulation of an NVIDIA device: for tests, slow.</summary>
     public static IlgpuEngine Emulated() => Create(IlgpuDeviceKind.Emulated, 0);
@@ -87,11 +101,22 @@ public sealed class IlgpuEngine : IEngine
     public IntTensor AllocateInt(Shape shape) => new(new IlgpuStorage<int>(this, shape.Length), shape);
 
     /// <inheritdoc/>
-    public void Synchronize() => Stream.Synchronize();
+    public void Synchronize()
+    {
+        Stream.Synchronize();
+        Synchronizations++;
+        Staging.Arrive();
+    }
+
+    /// <inheritdoc/>
+    public void AwaitPrefetch() => CudaPrefetch?.Await();
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        CudaPrefetch?.Dispose();
+        Stream.Synchronize();
+        Staging.Dispose();
         Stream.Dispose();
         Accelerator.Dispose();
         context.Dispose();
@@ -121,6 +146,9 @@ public sealed class IlgpuEngine : IEngine
         launchers.Add(method, launcher);
         return launcher;
     }
+
+    /// <summary>Told of each piece of device memory that is taken.</summary>
+    internal void CountAllocation() => Allocations++;
 
     /// <summary>Queues a kernel that sets every element.</summary>
     internal void Fill<T>(ArrayView<T> view, T value)

@@ -11,6 +11,7 @@ internal sealed class IlgpuStorage<T> : Storage<T>
 {
     private readonly IlgpuEngine engine;
     private readonly MemoryBuffer1D<T, Stride1D.Dense> buffer;
+    private bool isZeroing;
 
     /// <summary>Zeroed memory.</summary>
     /// <exception cref="OutOfMemoryException">The device has not enough.</exception>
@@ -29,6 +30,8 @@ internal sealed class IlgpuStorage<T> : Storage<T>
         }
 
         buffer.MemSetToZero(engine.Stream);
+        isZeroing = true;
+        engine.CountAllocation();
     }
 
     /// <summary>All elements.</summary>
@@ -36,14 +39,37 @@ internal sealed class IlgpuStorage<T> : Storage<T>
 
     internal override void CopyFrom(int offset, ReadOnlySpan<T> source)
     {
-        View.SubView(offset, source.Length).CopyFromCPU(engine.Stream, source);
-        engine.Stream.Synchronize();
+        ArrayView<T> destination = View.SubView(offset, source.Length);
+        if (engine.Staging.TryCopyFrom(destination, source))
+            return;
+        destination.CopyFromCPU(engine.Stream, source);
+        engine.Synchronize();
+    }
+
+    internal override void Prefetch(int offset, ReadOnlySpan<T> source)
+    {
+        if (engine.CudaPrefetch is not { } prefetch)
+        {
+            CopyFrom(offset, source);
+            return;
+        }
+
+        if (isZeroing)
+            engine.Synchronize(); // or the zeros of its first use might come after the values
+        isZeroing = false;
+        prefetch.Start(View.SubView(offset, source.Length), source);
     }
 
     internal override void CopyTo(int offset, Span<T> destination)
     {
         View.SubView(offset, destination.Length).CopyToCPU(engine.Stream, destination);
-        engine.Stream.Synchronize();
+        engine.Synchronize();
+    }
+
+    internal override void CopyToLater(int offset, T[] destination)
+    {
+        if (!engine.Staging.TryCopyTo(View.SubView(offset, destination.Length), destination))
+            CopyTo(offset, destination);
     }
 
     internal override void Fill(int offset, int length, T value) => engine.Fill(View.SubView(offset, length), value);

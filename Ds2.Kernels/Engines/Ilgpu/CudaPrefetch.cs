@@ -1,0 +1,60 @@
+using System.Runtime.InteropServices;
+using ILGPU;
+using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
+
+namespace Ds2.Kernels.Engines.Ilgpu;
+
+/// <summary>Copies to a CUDA device beside the kernels: from page-locked memory, on a stream of its own.</summary>
+/// <remarks>One copy is on its way at a time. ILGPU offers no wait of one stream for another, so the host looks whether the copy is done before it queues what uses it.</remarks>
+internal sealed class CudaPrefetch : IDisposable
+{
+    private readonly CudaAccelerator accelerator;
+    private readonly CudaStream stream;
+    private readonly IntPtr arrived;
+    private PageLockedArray1D<byte>? memory;
+    private bool pending;
+
+    public CudaPrefetch(CudaAccelerator accelerator)
+    {
+        this.accelerator = accelerator;
+        stream = (CudaStream)accelerator.CreateStream();
+        CudaException.ThrowIfFailed(CudaAPI.CurrentAPI.CreateEvent(out arrived, CudaEventFlags.CU_EVENT_DISABLE_TIMING));
+    }
+
+    /// <summary>Starts a copy; the source may change at once. Nothing that is queued may use the destination.</summary>
+    public void Start<T>(ArrayView<T> destination, ReadOnlySpan<T> source)
+        where T : unmanaged
+    {
+        Await();
+        int bytes = checked(source.Length * Interop.SizeOf<T>());
+        if (memory is null || memory.Length < bytes)
+        {
+            memory?.Dispose();
+            memory = null;
+            memory = accelerator.AllocatePageLocked1D<byte>(bytes + bytes / 8); // batches come sorted by length, each a little longer than the last
+        }
+
+        Span<T> piece = MemoryMarshal.Cast<byte, T>(memory.Span[..bytes]);
+        source.CopyTo(piece);
+        destination.CopyFromCPUUnsafeAsync(stream, ref piece[0], piece.Length);
+        CudaException.ThrowIfFailed(CudaAPI.CurrentAPI.RecordEvent(arrived, stream.StreamPtr));
+        pending = true;
+    }
+
+    /// <summary>Returns once the copy has arrived: after a step's work, at once.</summary>
+    public void Await()
+    {
+        if (pending && CudaAPI.CurrentAPI.QueryEvent(arrived) != CudaError.CUDA_SUCCESS)
+            stream.Synchronize();
+        pending = false;
+    }
+
+    public void Dispose()
+    {
+        stream.Synchronize();
+        CudaException.ThrowIfFailed(CudaAPI.CurrentAPI.DestroyEvent(arrived));
+        stream.Dispose();
+        memory?.Dispose();
+    }
+}
