@@ -1,4 +1,6 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
+using Ds2.Bench.Gpu.Estimate;
 
 namespace Ds2.Bench.Gpu;
 
@@ -6,13 +8,14 @@ namespace Ds2.Bench.Gpu;
 /// <param name="Arch">What the kernels were compiled for.</param>
 /// <param name="Missing">Why there are no figures of the machine code, or null where there are.</param>
 /// <param name="Kernels">Each kernel, by name.</param>
-internal sealed record GpuReport(string Arch, string? Missing, IReadOnlyList<KernelReport> Kernels)
+/// <param name="Step">What a training step should take, if asked for.</param>
+internal sealed record GpuReport(string Arch, string? Missing, IReadOnlyList<KernelReport> Kernels, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] StepEstimate? Step)
 {
     private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
     /// <summary>The report on kernels compiled for a chip.</summary>
-    public static GpuReport Of(Chip chip, IReadOnlyList<CompiledKernel> kernels) =>
-        new(chip.Target, CudaTools.WhyNoDisassembly(chip), [.. kernels.Select(KernelReport.Of)]);
+    public static GpuReport Of(Chip chip, IReadOnlyList<CompiledKernel> kernels, StepEstimate? step = null) =>
+        new(chip.Target, CudaTools.WhyNoDisassembly(chip), [.. kernels.Select(KernelReport.Of)], step);
 
     /// <summary>One JSON object.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, Json);

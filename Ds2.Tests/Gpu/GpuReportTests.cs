@@ -13,15 +13,10 @@ public sealed class GpuReportTests
 
     private static readonly string[] KernelFields = ["name", "registers", "sharedBytes", "stackBytes", "spillBytes", "threads", "occupancy", "mainLoop"];
 
-    private IReadOnlyList<CompiledKernel> kernels = [];
-
     private static IEnumerable<string> Names => GpuKernels.All().Select(CompiledKernel.NameOf);
 
-    [OneTimeSetUp]
-    public void Compile() => kernels = CompiledKernel.CompileAll(Chip.P100);
-
     [Test]
-    public void Names_TellKernelsApart() => Assert.That(kernels.Select(kernel => kernel.Name), Is.Unique.And.EqualTo(Names));
+    public void Names_TellKernelsApart() => Assert.That(P100Kernels.All.Select(kernel => kernel.Name), Is.Unique.And.EqualTo(Names));
 
     [TestCaseSource(nameof(Names))]
     public void Kernel_AssemblesWithoutSpillsOrStack(string name)
@@ -76,7 +71,7 @@ public sealed class GpuReportTests
     [Test]
     public void Json_HasTheFieldsOfEveryKernel()
     {
-        using var document = JsonDocument.Parse(GpuReport.Of(Chip.P100, kernels).ToJson());
+        using var document = JsonDocument.Parse(GpuReport.Of(Chip.P100, P100Kernels.All).ToJson());
         JsonElement root = document.RootElement;
         Assert.That(root.GetProperty("arch").GetString(), Is.EqualTo("sm_60"));
         JsonElement[] entries = [.. root.GetProperty("kernels").EnumerateArray()];
@@ -92,7 +87,7 @@ public sealed class GpuReportTests
 
     [Test]
     public void Table_HasARowAKernel() =>
-        Assert.That(KernelTable.ToText(Chip.P100, kernels).Split('\n').Count(line => line.StartsWith("| ", StringComparison.Ordinal)), Is.EqualTo(kernels.Count + 1));
+        Assert.That(KernelTable.ToText(Chip.P100, P100Kernels.All).Split('\n').Count(line => line.StartsWith("| ", StringComparison.Ordinal)), Is.EqualTo(P100Kernels.All.Count + 1));
 
     private static void NeedsDisassembly()
     {
@@ -100,5 +95,5 @@ public sealed class GpuReportTests
             Assert.Ignore(missing);
     }
 
-    private CompiledKernel Of(string name) => kernels.Single(kernel => kernel.Name == name);
+    private CompiledKernel Of(string name) => P100Kernels.All.Single(kernel => kernel.Name == name);
 }

@@ -26,11 +26,13 @@ public sealed class IlgpuEngine : IEngine
 
     private readonly Context context;
     private readonly Dictionary<MethodInfo, Delegate> launchers = [];
+    private readonly Action<KernelLaunch>? record;
     private readonly FillKernels fill;
 
-    private IlgpuEngine(Context context, Device device)
+    private IlgpuEngine(Context context, Device device, Action<KernelLaunch>? record)
     {
         this.context = context;
+        this.record = record;
         Accelerator = device.CreateAccelerator(context);
         Stream = Accelerator.CreateStream();
         Staging = new PageLockedStaging(Accelerator, Stream);
@@ -76,6 +78,9 @@ public sealed class IlgpuEngine : IEngine
     /// <param name="index">Its number among the OpenCL devices.</param>
     /// <exception cref="InvalidOperationException">There is no such device.</exception>
     public static IlgpuEngine OpenCl(int index = 0) => Create(IlgpuDeviceKind.OpenCl, index);
+
+    /// <summary>An engine that runs nothing: memory is the host's, and each kernel's launch is told to <paramref name="record"/> instead of being done.</summary>
+    internal static IlgpuEngine Recording(Action<KernelLaunch> record) => Create(IlgpuDeviceKind.Emulated, 0, record);
 
     /// <summary>All devices that an engine can be made for, GPUs first.</summary>
     public static IReadOnlyList<IlgpuDevice> Devices()
@@ -139,10 +144,7 @@ public sealed class IlgpuEngine : IEngine
         IEnumerable<Type> expected = [typeof(AcceleratorStream), typeof(KernelConfig), .. ParameterTypes(method)];
         if (!expected.SequenceEqual(ParameterTypes(typeof(TLauncher).GetMethod(nameof(Action.Invoke))!)))
             throw new ArgumentException($"the launcher's parameters are not those of {method.DeclaringType?.Name}.{method.Name}", nameof(kernel));
-        KernelSpecialization specialization = GpuKernels.Specialization(method);
-        if (!specialization.IsCompatibleWith(Accelerator))
-            specialization = KernelSpecialization.Empty; // A bound for the compiler, no demand: the launch says how many threads there are.
-        TLauncher launcher = Accelerator.LoadKernel(method, specialization).CreateLauncherDelegate<TLauncher>();
+        TLauncher launcher = record is null ? Compile<TLauncher>(method) : KernelLaunch.Recorder<TLauncher>(method, record);
         launchers.Add(method, launcher);
         return launcher;
     }
@@ -154,7 +156,16 @@ public sealed class IlgpuEngine : IEngine
     internal void Fill<T>(ArrayView<T> view, T value)
         where T : unmanaged => fill.Fill(view, value);
 
-    private static IlgpuEngine Create(IlgpuDeviceKind kind, int index)
+    private TLauncher Compile<TLauncher>(MethodInfo method)
+        where TLauncher : Delegate
+    {
+        KernelSpecialization specialization = GpuKernels.Specialization(method);
+        if (!specialization.IsCompatibleWith(Accelerator))
+            specialization = KernelSpecialization.Empty; // A bound for the compiler, no demand: the launch says how many threads there are.
+        return Accelerator.LoadKernel(method, specialization).CreateLauncherDelegate<TLauncher>();
+    }
+
+    private static IlgpuEngine Create(IlgpuDeviceKind kind, int index, Action<KernelLaunch>? record = null)
     {
         string wanted = kind switch { IlgpuDeviceKind.Cuda => "CUDA", IlgpuDeviceKind.OpenCl => "OpenCL", _ => "emulated" };
         Context? context = TryCreateContext(kind, out string reason);
@@ -165,7 +176,7 @@ public sealed class IlgpuEngine : IEngine
             List<Device> devices = DevicesOf(context, kind);
             if (index < 0 || index >= devices.Count)
                 throw new InvalidOperationException($"there is no {wanted} device {index}: {devices.Count} found");
-            return new IlgpuEngine(context, devices[index]);
+            return new IlgpuEngine(context, devices[index], record);
         }
         catch
         {

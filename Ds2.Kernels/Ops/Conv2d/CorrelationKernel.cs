@@ -69,9 +69,6 @@ internal struct Correlation
 
     /// <summary>Staged elements from an output column's to the next one's; set by the launcher.</summary>
     public int ReadStride;
-
-    /// <summary>Multiplications and additions for a number of images, those with padding included.</summary>
-    public readonly double Flops(int images) => 2.0 * images * Outputs * Rows * Columns * Channels * TapRows * TapColumns;
 }
 
 /// <summary>The correlation of images with taps as an implicit matrix product: the window matrix is never stored, nor is any index computed for one of its elements.</summary>
@@ -88,8 +85,10 @@ internal sealed class CorrelationKernel(IlgpuEngine engine)
     /// <summary>Output channels of a group.</summary>
     public const int TileOutputs = 32;
 
+    /// <summary>Output columns of a group.</summary>
+    public const int TileColumns = 128;
+
     private const int Threads = 64;
-    private const int TileColumns = 128;
     private const int MostTaps = 16;
     private const int MostStride = 8;
 

@@ -45,11 +45,17 @@ internal struct TapGradient
 /// </remarks>
 internal sealed class TapGradientKernel(IlgpuEngine engine)
 {
+    /// <summary>Output channels of a group.</summary>
+    public const int TileOutputs = 32;
+
+    /// <summary>Taps of a group, at most.</summary>
+    public const int TileTaps = 256;
+
+    /// <summary>Output columns that are staged at a time.</summary>
+    public const int Depth = 64;
+
     private const int Threads = 128;
     private const int Warps = Threads / 32;
-    private const int TileOutputs = 32;
-    private const int TileTaps = 256;
-    private const int Depth = 64;
     private const int MostTaps = 32;
     private const int MostStride = 8;
 

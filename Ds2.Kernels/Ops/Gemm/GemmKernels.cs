@@ -41,8 +41,10 @@ internal struct GemmArguments
 /// </remarks>
 internal sealed class GemmKernels(IlgpuEngine engine)
 {
+    /// <summary>Rows and columns of C that a group makes.</summary>
+    public const int Tile = 128;
+
     private const int Threads = 256;
-    private const int Tile = 128;
     private const int Depth = 8;
 
     // In units of Float4.

@@ -30,10 +30,14 @@ internal struct GruStep
 /// </remarks>
 internal sealed class GruForwardKernel(IlgpuEngine engine)
 {
+    /// <summary>Utterances of a group.</summary>
+    public const int Utterances = 16;
+
+    /// <summary>Up to so many utterances take half as long.</summary>
+    public const int Few = Utterances / 2;
+
     private const int Threads = 256;
     private const int Units = Threads / 32;
-    private const int Utterances = 16;
-    private const int Few = Utterances / 2;
 
     // In units of Float4: two for each thread.
     private const int StateBuffer = 2 * Threads;

@@ -1,0 +1,90 @@
+using Ds2.Kernels.Engines.Ilgpu;
+using Ds2.Kernels.Ops;
+using ILGPU;
+
+namespace Ds2.Bench.Gpu.Estimate;
+
+/// <summary>What a launch has to do.</summary>
+/// <param name="Flops">Multiplications and additions that the result needs.</param>
+/// <param name="ComputedFlops">Those that its groups compute, the parts of tiles beyond the edge among them.</param>
+/// <param name="Bytes">What must cross memory: each operand once, twice where it is read and written.</param>
+/// <param name="SerialSteps">How often a thread waits for what it has just made: frames of a recursion within one launch.</param>
+/// <param name="RepeatedBytes">What our kernel reads again: U, for each further sixteen utterances.</param>
+internal readonly record struct LaunchWork(double Flops, double ComputedFlops, double Bytes, int SerialSteps = 0, double RepeatedBytes = 0)
+{
+    // Kernels update these in place, so that they cross memory twice.
+    private static readonly HashSet<string> Updated = ["parameters", "velocity", "firstMoment", "secondMoment"];
+
+    /// <summary>The work of a launch, from its arguments.</summary>
+    public static LaunchWork Of(KernelLaunch launch)
+    {
+        string[] names = [.. launch.Kernel.GetParameters().Select(parameter => parameter.Name!)];
+        foreach (object argument in launch.Arguments)
+        {
+            switch (argument)
+            {
+                case GemmArguments product:
+                    return Product(product, Groups(launch));
+                case Correlation correlation:
+                    return Correlate(correlation, launch, AllBytes());
+                case TapGradient plan:
+                    var convolution = (Conv2dShape)launch.Arguments[names.IndexOf("shape")];
+                    double columns = RoundUp(convolution.OutW, TapGradientKernel.Depth);
+                    double perGroup = 2.0 * TapGradientKernel.TileOutputs * TapGradientKernel.TileTaps * plan.ChunkRows * columns;
+                    return new LaunchWork(convolution.Flops, Groups(launch) * perGroup, AllBytes());
+                case GruStep step:
+                    return Frame(step, launch, Bytes("weight0"), Bytes("weight1"));
+                case CtcShape shape when !names.Contains("dLogits"):
+                    return new LaunchWork(0, 0, AllBytes(), shape.T * (int)Math.Ceiling((double)shape.States / launch.Grid.GroupDim.X));
+                default:
+                    break;
+            }
+        }
+
+        // A matrix with a row stride: only the columns asked for cross memory.
+        int stride = names.IndexOf("stride");
+        return new LaunchWork(0, 0, stride < 0 ? AllBytes() : 4.0 * (int)launch.Arguments[names.IndexOf("rows")] * (int)launch.Arguments[names.IndexOf("columns")]);
+
+        double Bytes(string name) => ((IArrayView)launch.Arguments[names.IndexOf(name)]).LengthInBytes;
+
+        double AllBytes() => launch.Arguments.Zip(names).Sum(pair => pair.First is IArrayView view ? view.LengthInBytes * (Updated.Contains(pair.Second) ? 2.0 : 1) : 0);
+    }
+
+    /// <summary>How many groups a launch has.</summary>
+    public static int Groups(KernelLaunch launch) => launch.Grid.GridDim.Size;
+
+    private static LaunchWork Product(GemmArguments product, int groups) => new(
+        2.0 * product.M * product.N * product.K,
+        2.0 * groups * GemmKernels.Tile * GemmKernels.Tile * product.K,
+        4.0 * ((double)product.M * product.K + (double)product.K * product.N + (product.Beta == 0 ? 1.0 : 2.0) * product.M * product.N));
+
+    /// <summary>A correlation; the kernel skips the rows of taps that lie outside the image.</summary>
+    private static LaunchWork Correlate(Correlation correlation, KernelLaunch launch, double bytes)
+    {
+        double tapRows = Enumerable.Range(0, correlation.Rows).Sum(row =>
+        {
+            int first = row * correlation.RowScale + correlation.RowShift;
+            return Math.Max(0, Math.Min(correlation.TapRows, correlation.Height - first) - Math.Max(0, -first));
+        });
+        double eachOutput = 2.0 * tapRows * correlation.Channels * correlation.TapColumns;
+        int images = launch.Grid.GridDim.Z / CorrelationKernel.Tiles(correlation.Outputs);
+        int columns = launch.Grid.GridDim.X * CorrelationKernel.TileColumns;
+        return new LaunchWork(
+            eachOutput * images * correlation.Outputs * correlation.Columns, eachOutput * launch.Grid.GridDim.Z * CorrelationKernel.TileOutputs * columns, bytes);
+    }
+
+    /// <summary>A frame of the recurrence: U, then for each unit its three gates and candidate, both ways, and its states or their gradients (two read, one written).</summary>
+    private static LaunchWork Frame(GruStep step, KernelLaunch launch, double weight0, double weight1)
+    {
+        int directions = launch.Grid.GridDim.Z;
+        int groupsOfUtterances = launch.Grid.GridDim.X;
+        double products = step.Done == 0 ? 0 : 2.0 * directions * 3 * step.H * step.H; // The first frame has no state before it.
+        double weights = step.Done == 0 ? 0 : directions == 1 ? weight0 : weight0 + weight1;
+        int computed = step.N <= GruForwardKernel.Few ? GruForwardKernel.Few : groupsOfUtterances * GruForwardKernel.Utterances;
+        return new LaunchWork(
+            products * step.N, products * computed, weights + 4.0 * directions * step.N * step.H * (2 * 3 + 2 + 3),
+            RepeatedBytes: weights * (groupsOfUtterances - 1));
+    }
+
+    private static double RoundUp(int value, int unit) => (value + unit - 1) / unit * unit;
+}
