@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Ds2.Runtime;
+using Ds2.Runtime.Training;
 using Ds2.Train.Commands;
 
 namespace Ds2.Train;
@@ -41,7 +42,7 @@ internal static class Program
         {
             return Report(exception.Message, BadInput);
         }
-        catch (Exception exception) when (exception is OutOfMemoryException or HttpRequestException)
+        catch (Exception exception) when (exception is OutOfMemoryException or HttpRequestException or DivergenceException)
         {
             return Report(exception.Message, Failed);
         }

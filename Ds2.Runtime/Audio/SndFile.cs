@@ -22,7 +22,7 @@ internal static partial class SndFile
 
     /// <summary>Reads a whole file at its own rate, its channels mixed to one by their mean.</summary>
     /// <remarks>Of a 16-bit FLAC file the samples are held against the MD5 sum in its header: each frame's own 16-bit checksum lets one damage in 65536 pass.</remarks>
-    /// <exception cref="InputException">The library is absent, or does not like the file; or its samples are not those that were encoded.</exception>
+    /// <exception cref="InputException">The library is absent, or does not like the file; or its samples are not those that were encoded, or no finite numbers.</exception>
     public static AudioClip Read(string path)
     {
         nint handle = Open(path, out Info info);
@@ -40,6 +40,7 @@ internal static partial class SndFile
                 throw new InputException($"{path}: damaged or truncated: {count} of {info.Frames} samples could be decoded");
             if (md5 != 0 && FlacHeader.TryRead(path) is { Md5: var expected } && expected != 0 && expected != md5)
                 throw new InputException($"{path}: damaged: the samples do not have the MD5 sum that the FLAC header says");
+            WavReader.RequireFinite(samples, path);
             return new AudioClip(samples, info.SampleRate);
         }
         finally

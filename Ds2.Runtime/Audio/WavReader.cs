@@ -174,7 +174,7 @@ public static class WavReader
         return (bits & 128) != 0 ? -magnitude : magnitude;
     }
 
-    private static void RequireFinite(ReadOnlySpan<float> samples, string path)
+    internal static void RequireFinite(ReadOnlySpan<float> samples, string path)
     {
         for (int i = 0; i < samples.Length; i++)
         {

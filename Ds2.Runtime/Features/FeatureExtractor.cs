@@ -17,6 +17,9 @@ public sealed class FeatureExtractor(FeatureKind kind)
     /// <summary>Frames transformed at a time; a multiple of the spectrum's group.</summary>
     private const int Chunk = 16;
 
+    /// <summary>Features beyond this come from no recording, and their differences and squares would leave fp32's range.</summary>
+    private const float Largest = 1e18f;
+
     private static readonly Lazy<FrameSpectrum> MfccSpectrum = new(() => new FrameSpectrum(MfccTransform));
     private static readonly Lazy<FrameSpectrum> PlainSpectrum = new(() => new FrameSpectrum(SpectrogramTransform));
     private static readonly Lazy<MelFilter[]> Filters = new(() => Cepstrum.BuildFilters(MfccTransform / 2 + 1));
@@ -79,20 +82,31 @@ public sealed class FeatureExtractor(FeatureKind kind)
 
     /// <summary>Reads a file and extracts its features, not normalised.</summary>
     /// <param name="path">Audio, or stored coefficients: .npy (float32, [frames, 13]) or Sphinx .mfc.</param>
-    /// <exception cref="InputException">The file is missing, damaged or too short, or holds coefficients where a spectrogram was asked for.</exception>
+    /// <exception cref="InputException">The file is missing, damaged or too short, or holds coefficients where a spectrogram was asked for; or its features
+    /// are no finite numbers of a sensible size, which would spoil the model's running statistics.</exception>
     public FeatureMatrix FromFile(string path)
     {
         try
         {
-            if (!CoefficientFile.IsOne(path))
-                return Extract(AudioFile.Read(path));
-            float[] values = CoefficientFile.Read(path);
-            return FromCoefficients(values, values.Length / Cepstrum.Coefficients);
+            FeatureMatrix features = CoefficientFile.IsOne(path) ? FromCoefficientFile(path) : Extract(AudioFile.Read(path));
+            foreach (float value in features.Values)
+            {
+                if (!(Math.Abs(value) <= Largest))
+                    throw new InputException($"its features have a value of {value}; its amplitudes or coefficients are none of a recording");
+            }
+
+            return features;
         }
         catch (InputException e) when (!e.Message.StartsWith(path, StringComparison.Ordinal))
         {
             throw new InputException($"{path}: {e.Message}", e);
         }
+    }
+
+    private FeatureMatrix FromCoefficientFile(string path)
+    {
+        float[] values = CoefficientFile.Read(path);
+        return FromCoefficients(values, values.Length / Cepstrum.Coefficients);
     }
 
     /// <summary>Scales an utterance's features to mean 0 and standard deviation 1: raw coefficients each for itself, the others as a whole.</summary>

@@ -15,8 +15,8 @@ internal sealed class Normalization : IDisposable
     private readonly Workspace workspace;
     private readonly Parameter weight;
     private readonly Parameter bias;
-    private readonly Tensor runningMean;
-    private readonly Tensor runningVariance;
+    private readonly Statistic runningMean;
+    private readonly Statistic runningVariance;
     private readonly Tensor mean;
     private readonly Tensor inverseDeviation;
 
@@ -51,12 +51,12 @@ internal sealed class Normalization : IDisposable
         {
             workspace.Reserve(batchNorm.WorkspaceFor(shape));
             batchNorm.Forward(
-                shape, x, frames.Device, weight.Values, bias.Values, runningMean, runningVariance, Momentum, Epsilon, y,
+                shape, x, frames.Device, weight.Values, bias.Values, runningMean.Values, runningVariance.Values, Momentum, Epsilon, y,
                 mean, inverseDeviation, workspace);
         }
         else
         {
-            batchNorm.Infer(shape, x, weight.Values, bias.Values, runningMean, runningVariance, Epsilon, y);
+            batchNorm.Infer(shape, x, weight.Values, bias.Values, runningMean.Values, runningVariance.Values, Epsilon, y);
         }
     }
 

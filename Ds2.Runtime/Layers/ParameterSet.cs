@@ -1,3 +1,4 @@
+using Ds2.Kernels.Ops;
 using MathNet.Numerics.Random;
 
 namespace Ds2.Runtime.Layers;
@@ -12,9 +13,12 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
 {
     private readonly List<Parameter> parameters = [];
     private readonly List<(Parameter Parameter, float Bound, float Constant)> initial = [];
-    private readonly List<(string Name, Tensor Values)> statistics = [];
+    private readonly List<(Statistic Statistic, float Constant)> statistics = [];
+    private readonly Rollback rollback = Rollback.On(engine);
     private Tensor? values;
     private Tensor? gradients;
+    private Tensor? statisticValues;
+    private Tensor? keptStatistics;
 
     /// <summary>The engine whose memory they take.</summary>
     public IEngine Engine { get; } = engine;
@@ -23,7 +27,7 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
     public IReadOnlyList<Parameter> Parameters => parameters;
 
     /// <summary>What is kept but not trained: running means and variances, by their names in PyTorch's state dict.</summary>
-    public IReadOnlyList<(string Name, Tensor Values)> Statistics => statistics;
+    public IReadOnlyList<(string Name, Tensor Values)> Statistics => [.. statistics.Select(declared => (declared.Statistic.Name, declared.Statistic.Values))];
 
     /// <summary>All parameters, one after the other.</summary>
     /// <exception cref="InvalidOperationException"><see cref="Allocate"/> was not called.</exception>
@@ -42,14 +46,12 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
     /// <summary>Declares a parameter that starts with one value everywhere.</summary>
     public Parameter DeclareConstant(string name, Shape shape, float value) => Declare(name, shape, 0, value);
 
-    /// <summary>Makes a tensor that is kept with the model but not trained.</summary>
-    /// <returns>The tensor; the set owns it.</returns>
-    public Tensor DeclareStatistic(string name, Shape shape, float value)
+    /// <summary>Declares a tensor that is kept with the model but not trained; it starts with one value everywhere.</summary>
+    public Statistic DeclareStatistic(string name, Shape shape, float value)
     {
-        Tensor tensor = Engine.Allocate(shape);
-        tensor.Fill(value);
-        statistics.Add((name, tensor));
-        return tensor;
+        var statistic = new Statistic(name, shape);
+        statistics.Add((statistic, value));
+        return statistic;
     }
 
     /// <summary>Takes the memory for all that was declared and fills it with initial values.</summary>
@@ -73,10 +75,19 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
             else
                 parameter.Values.CopyFrom(Uniform(random, parameter.Shape.Length, bound));
         }
+
+        AllocateStatistics();
     }
 
     /// <summary>Sets all gradients to zero: the start of a step.</summary>
     public void ZeroGradients() => Gradients.Fill(0);
+
+    /// <summary>Remembers the running statistics, before a forward pass in training moves them.</summary>
+    public void KeepStatistics() => rollback.Keep(statisticValues!, keptStatistics!);
+
+    /// <summary>Takes the running statistics back to the last <see cref="KeepStatistics"/> if the step that moved them is left out; queued, not waited for.</summary>
+    /// <param name="clip">[2]: the gradient norm and the clipping factor, 0 where the norm is not finite.</param>
+    public void RestoreStatistics(Tensor clip) => rollback.Apply(clip, keptStatistics!, statisticValues!);
 
     /// <summary>A window of a tensor laid out as <see cref="Values"/> (an optimiser's state) that belongs to one parameter.</summary>
     public Tensor WindowOf(Parameter parameter, Tensor likeValues)
@@ -90,8 +101,22 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
     {
         values?.Dispose();
         gradients?.Dispose();
-        foreach ((_, Tensor tensor) in statistics)
-            tensor.Dispose();
+        statisticValues?.Dispose();
+        keptStatistics?.Dispose();
+    }
+
+    private void AllocateStatistics()
+    {
+        int length = statistics.Sum(declared => Workspace.Round(declared.Statistic.Shape.Length));
+        statisticValues = Engine.Allocate(new Shape(length));
+        keptStatistics = Engine.Allocate(new Shape(length));
+        int offset = 0;
+        foreach ((Statistic statistic, float constant) in statistics)
+        {
+            statistic.Bind(statisticValues.Slice(offset, statistic.Shape));
+            statistic.Values.Fill(constant);
+            offset += Workspace.Round(statistic.Shape.Length);
+        }
     }
 
     private static float[] Uniform(Xoshiro256StarStar random, int length, float bound)

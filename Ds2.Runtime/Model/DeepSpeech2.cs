@@ -120,6 +120,8 @@ public sealed class DeepSpeech2 : IDisposable
         ArgumentNullException.ThrowIfNull(features);
         if (OutputFrames(features.Shape[3]) == 0)
             throw new ArgumentException($"features {features.Shape} are too short: the convolutions need {MinimumFrames} frames", nameof(features));
+        if (training)
+            Parameters.KeepStatistics();
         inputFrames.Set(frames);
         var sequence = new Sequence(features, inputFrames);
         foreach ((_, ILayer layer) in layers)

@@ -28,7 +28,7 @@ public abstract class Optimizer : IDisposable
     /// <summary>What it keeps between steps, each laid out as <see cref="ParameterSet.Values"/>.</summary>
     public IReadOnlyList<(string Name, Tensor State)> States => states;
 
-    /// <summary>The gradient norm, before clipping, of the last step; not finite means that the step changed nothing.</summary>
+    /// <summary>The gradient norm, before clipping, of the last step; not finite means that the step changed nothing, running statistics included.</summary>
     /// <remarks>The engine must have been waited for since (<see cref="IEngine.Synchronize"/>).</remarks>
     public double LastGradientNorm => clipValues[0];
 
@@ -58,7 +58,24 @@ public abstract class Optimizer : IDisposable
         workspace.Reserve(norm.WorkspaceFor(Parameters.Gradients.Length));
         norm.Compute(Parameters.Gradients, maxNorm, Clip, workspace);
         Update(step, (float)learningRate);
+        Parameters.RestoreStatistics(Clip);
         Clip.CopyToLater(clipValues);
+    }
+
+    /// <summary>Whether parameters and state are finite numbers, all of them; waits for the engine.</summary>
+    public bool IsSound()
+    {
+        var result = new float[2];
+        workspace.Reserve(norm.WorkspaceFor(Parameters.Values.Length));
+        foreach (Tensor tensor in states.Select(state => state.State).Prepend(Parameters.Values))
+        {
+            norm.Compute(tensor, maxNorm, Clip, workspace);
+            Clip.CopyTo(result);
+            if (!float.IsFinite(result[0]))
+                return false;
+        }
+
+        return true;
     }
 
     /// <summary>Gives the memory back.</summary>

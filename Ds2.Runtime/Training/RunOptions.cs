@@ -18,6 +18,17 @@ public enum OptimizerKind
     AdamW,
 }
 
+/// <summary>What a run does about a batch whose loss or gradient is NaN or infinite. In neither case has the batch changed anything.</summary>
+public enum NonFinitePolicy
+{
+    /// <summary>Ends, with a checkpoint that stands before the batch. In fp32, with features that are known to be finite, such a batch is the mark of a run
+    /// that diverges or of a fault, and neither goes away by training on.</summary>
+    Stop,
+
+    /// <summary>Leaves the batch out, reports and counts it, and goes on; ends only after an epoch of nothing else.</summary>
+    Skip,
+}
+
 /// <summary>Everything that decides what a training run computes; a preset, a JSON file or <c>--set name=value</c> gives it.</summary>
 public sealed record RunOptions
 {
@@ -88,6 +99,9 @@ public sealed record RunOptions
 
     /// <summary>The gradient norm is clipped to this.</summary>
     public double MaxNorm { get; init; } = 400;
+
+    /// <summary>What to do about a batch whose loss or gradient is not finite: <c>stop</c> or <c>skip</c>.</summary>
+    public NonFinitePolicy OnNonFinite { get; init; } = NonFinitePolicy.Stop;
 
     /// <summary>Of initial values and the order of batches.</summary>
     public int Seed { get; init; } = 1;

@@ -17,9 +17,10 @@ namespace Ds2.Runtime.Training;
 /// <param name="Infeasible">Utterances whose text did not fit.</param>
 /// <param name="AudioSeconds">Audio of the batch.</param>
 /// <param name="Seconds">Time for the step, loading included.</param>
+/// <param name="LeftOut">The batch's utterances where it was left out, because its loss or gradient was not finite; else null.</param>
 public readonly record struct BatchReport(
     int Epoch, int Batch, int BatchesPerEpoch, double Loss, double GradientNorm, double LearningRate, int Infeasible,
-    double AudioSeconds, double Seconds);
+    double AudioSeconds, double Seconds, IReadOnlyList<string>? LeftOut = null);
 
 /// <summary>How a run ended.</summary>
 /// <param name="TargetReached">Whether the word error rate reached the target.</param>
@@ -47,13 +48,19 @@ public interface ITrainingObserver
 /// <summary>Where a run keeps its checkpoints and how often.</summary>
 /// <param name="Folder">The folder: <c>latest.safetensors</c> and <c>best.safetensors</c> are written there.</param>
 /// <param name="Interval">The least time between two checkpoints within an epoch; the end of an epoch always writes one.</param>
-public sealed record CheckpointPolicy(string Folder, TimeSpan Interval)
+/// <param name="Batches">A checkpoint after every so many batches of an epoch, too; null for none.</param>
+public sealed record CheckpointPolicy(string Folder, TimeSpan Interval, int? Batches = null)
 {
     /// <summary>The last state of the run.</summary>
     public string Latest => Path.Combine(Folder, "latest.safetensors");
 
     /// <summary>The state after the epoch with the lowest word error rate.</summary>
     public string Best => Path.Combine(Folder, "best.safetensors");
+
+    /// <summary>Whether a checkpoint within an epoch is due.</summary>
+    /// <param name="sinceLast">Time since the last one.</param>
+    /// <param name="batch">Batches of the epoch that are done.</param>
+    public bool IsDue(TimeSpan sinceLast, int batch) => sinceLast >= Interval || Batches is { } every && batch % every == 0;
 }
 
 /// <summary>Trains a model until its word error rate on the validation set reaches the target or the last epoch is done.</summary>
@@ -107,6 +114,8 @@ public sealed class Trainer : IDisposable
 
     /// <summary>Trains until the target, the last epoch, or the interruption; a checkpoint is written in each case.</summary>
     /// <param name="interruption">Asks the run to finish its batch, save, and return.</param>
+    /// <exception cref="InputException">A recording cannot be read, or the device has too little memory.</exception>
+    /// <exception cref="DivergenceException">A loss or gradient is not finite, and the options say stop; or nothing is finite any more.</exception>
     public TrainingResult Run(CancellationToken interruption = default)
     {
         Reserve();
@@ -203,7 +212,7 @@ public sealed class Trainer : IDisposable
                 break;
             if (interruption.IsCancellationRequested)
                 return false;
-            if (Stopwatch.GetElapsedTime(lastSave) >= checkpoints.Interval)
+            if (checkpoints.IsDue(Stopwatch.GetElapsedTime(lastSave), state.Batch))
             {
                 Save(checkpoints.Latest);
                 lastSave = Stopwatch.GetTimestamp();
@@ -248,26 +257,43 @@ public sealed class Trainer : IDisposable
             model.Engine.Synchronize();
             losses = criterion.Losses();
             gradientNorm = optimizer.LastGradientNorm;
-            if (double.IsFinite(gradientNorm))
-                state.Steps++;
-            else
-                state.SkippedSteps++;
         }
 
+        // Where the norm is not finite, the device has left parameters, optimiser state and statistics as they were. A loss that is NaN makes it so.
+        bool counts = double.IsFinite(gradientNorm) && double.IsFinite(losses.Mean);
+        if (!counts && options.OnNonFinite == NonFinitePolicy.Stop)
+            throw Diverged(batch, losses, gradientNorm);
+        if (!counts)
+            state.SkippedSteps++;
+        else if (runs)
+            state.Steps++;
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         state.Batch++;
-        state.LossSum += losses.Mean;
+        state.LossSum += counts ? losses.Mean : 0;
         state.Infeasible += losses.Infeasible;
         state.AudioSeconds += batch.AudioSeconds;
         state.EpochSeconds += seconds;
         state.TotalSeconds += seconds;
         return new BatchReport(
-            state.Epoch, state.Batch, batchesPerEpoch, losses.Mean, gradientNorm, learningRate, losses.Infeasible, batch.AudioSeconds, seconds);
+            state.Epoch, state.Batch, batchesPerEpoch, losses.Mean, gradientNorm, learningRate, losses.Infeasible, batch.AudioSeconds, seconds,
+            counts ? null : IdsOf(batch));
+    }
+
+    /// <summary>Saves the state before a batch that could not be learnt from, and says so.</summary>
+    private DivergenceException Diverged(Batch batch, CtcLosses losses, double gradientNorm)
+    {
+        bool sound = optimizer.IsSound();
+        if (sound)
+            Save(checkpoints.Latest);
+        return DivergenceException.OfBatch(
+            state.Epoch + 1, state.Batch + 1, losses, gradientNorm, IdsOf(batch), sound ? checkpoints.Latest : null);
     }
 
     /// <summary>Evaluates the epoch, turns to the next, and saves; null if it was interrupted.</summary>
     private EpochReport? Evaluate(CancellationToken interruption)
     {
+        if (state.SkippedSteps > 0 && state.SkippedSteps == state.Batch)
+            throw DivergenceException.OfEpoch(state.Epoch + 1, state.SkippedSteps);
         long start = Stopwatch.GetTimestamp();
         EvaluationResult evaluation;
         try
@@ -283,7 +309,7 @@ public sealed class Trainer : IDisposable
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         state.TotalSeconds += seconds;
         var report = new EpochReport(
-            state.Epoch, state.LossSum / state.Batch, LearningRate, evaluation.Rates.Wer, evaluation.Rates.WerUtterance, evaluation.Rates.Cer,
+            state.Epoch, state.LossSum / (state.Batch - state.SkippedSteps), LearningRate, evaluation.Rates.Wer, evaluation.Rates.WerUtterance, evaluation.Rates.Cer,
             state.Infeasible, state.SkippedSteps, state.EpochSeconds + seconds, state.AudioSeconds / Math.Max(state.EpochSeconds, 1e-9));
         bool best = state.History.TrueForAll(other => report.Wer < other.Wer);
         state.EndEpoch(report);
@@ -308,7 +334,15 @@ public sealed class Trainer : IDisposable
             Save(checkpoints.Latest);
     }
 
-    private void Save(string path) => Checkpoint.Save(path, options, state, model, optimizer);
+    /// <summary>Replaces a checkpoint, but never by one that no run could go on from.</summary>
+    private void Save(string path)
+    {
+        if (!optimizer.IsSound())
+            throw DivergenceException.OfParameters(path);
+        Checkpoint.Save(path, options, state, model, optimizer);
+    }
+
+    private static string[] IdsOf(Batch batch) => [.. batch.Utterances.Select(utterance => utterance.Id)];
 
     private TrainingResult Result(bool targetReached, bool interrupted) =>
         new(targetReached, interrupted, state.History.MinBy(report => report.Wer), state, checkpoints.Latest);

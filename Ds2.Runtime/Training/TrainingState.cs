@@ -4,13 +4,13 @@ namespace Ds2.Runtime.Training;
 
 /// <summary>What an epoch came to.</summary>
 /// <param name="Epoch">Its number, from 0.</param>
-/// <param name="Loss">The mean training loss of its batches, nats an utterance.</param>
+/// <param name="Loss">The mean training loss of the batches that counted, nats an utterance.</param>
 /// <param name="LearningRate">Its learning rate.</param>
 /// <param name="Wer">Corpus word error rate on the validation set, percent: the one that decides.</param>
 /// <param name="WerUtterance">Mean of the utterances' word error rates, percent.</param>
 /// <param name="Cer">Corpus character error rate, percent.</param>
 /// <param name="Infeasible">Training utterances whose text did not fit their frames; they did not count.</param>
-/// <param name="SkippedSteps">Steps left out because the gradient was not finite.</param>
+/// <param name="SkippedSteps">Batches left out because their loss or gradient was not finite.</param>
 /// <param name="Seconds">Time for its training and evaluation.</param>
 /// <param name="AudioSecondsPerSecond">Seconds of training audio a second of training.</param>
 public sealed record EpochReport(
@@ -30,13 +30,13 @@ public sealed record TrainingState
     /// <summary>Optimiser steps of the whole run.</summary>
     public int Steps { get; set; }
 
-    /// <summary>The sum of the current epoch's batch losses.</summary>
+    /// <summary>The sum of the current epoch's batch losses, without those left out.</summary>
     public double LossSum { get; set; }
 
     /// <summary>Infeasible utterances of the current epoch.</summary>
     public int Infeasible { get; set; }
 
-    /// <summary>Steps of the current epoch that were left out.</summary>
+    /// <summary>Batches of the current epoch that were left out because their loss or gradient was not finite.</summary>
     public int SkippedSteps { get; set; }
 
     /// <summary>Audio of the current epoch's batches.</summary>

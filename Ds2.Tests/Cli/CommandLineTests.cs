@@ -9,6 +9,7 @@ namespace Ds2.Tests.Cli;
 public sealed class CommandLineTests
 {
     private const int Done = 0;
+    private const int Failed = 1;
     private const int BadInput = 2;
     private const int Interrupted = 130;
 
@@ -84,14 +85,19 @@ public sealed class CommandLineTests
         Assert.That(events[1].GetProperty("epoch").GetInt32(), Is.EqualTo(2));
     }
 
-    /// <summary>The learning rate throws the parameters to infinity: every loss after the first step is NaN, and the run still saves and ends.</summary>
-    [Test]
-    public void Train_Diverged_SavesAndResumes()
+    /// <summary>The learning rate throws the parameters beyond fp32's range in the first step: one line that names the batch, and no checkpoint of it.</summary>
+    [TestCase("stop", "epoch 1, batch 2: the loss is NaN (utterances 2, 3)")]
+    [TestCase("skip", "not written")]
+    public void Train_Diverged_SaysSoAndSavesNothing(string policy, string expected)
     {
-        (int code, string output, string error) = Run(Train("run", "--epochs", "1", "--set", "lr=1e38", "--json"));
-        Assert.That(code, Is.EqualTo(Done), error);
-        Assert.That(Parse(output)[^2].GetProperty("loss").ToString(), Is.EqualTo("NaN"));
-        Assert.That(Run(Train("run", "--epochs", "2", "--resume", "auto", "--json")).Code, Is.EqualTo(Done));
+        (int code, string output, string error) = Run(Train("run", "--epochs", "2", "--set", "lr=1e38", "--set", $"onNonFinite={policy}", "--json"));
+        Assert.That(code, Is.EqualTo(Failed));
+        Assert.That(error, Does.StartWith("ds2: ").And.Contain(expected));
+        Assert.That(error.Trim().Split('\n'), Has.Length.EqualTo(1));
+        JsonElement[] batches = [.. Parse(output).Where(e => e.GetProperty("event").GetString() == "batch")];
+        Assert.That(batches.Select(e => e.GetProperty("leftOut").ValueKind), Is.EqualTo(
+            policy == "stop" ? [JsonValueKind.Null] : new[] { JsonValueKind.Null, JsonValueKind.Array, JsonValueKind.Array, JsonValueKind.Array }));
+        Assert.That(Directory.GetFiles(corpus.PathOf("run"), "*.safetensors"), Is.Empty);
     }
 
     [TestCase("--epochs", "1")]

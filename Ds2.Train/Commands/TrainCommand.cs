@@ -58,6 +58,9 @@ internal static class TrainCommand
     private static readonly Option<int> CheckpointMinutes =
         CommandLine.Bounded("--checkpoint-minutes", "time between checkpoints within an epoch", 10, 0);
 
+    private static readonly Option<int> CheckpointBatches =
+        CommandLine.Bounded("--checkpoint-batches", "a checkpoint after every N batches of an epoch, too; 0 for none", 0, 0);
+
     private static readonly Option<DeviceKind> Device = CommandLine.Device();
     private static readonly Option<int> Threads = CommandLine.Threads();
     private static readonly Option<bool> Json = CommandLine.Json();
@@ -74,7 +77,7 @@ internal static class TrainCommand
     {
         Option[] all =
         [
-            Preset, Params, Set, TrainManifest, ValManifest, Out, Resume, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes, Device, Threads, Json,
+            Preset, Params, Set, TrainManifest, ValManifest, Out, Resume, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes, CheckpointBatches, Device, Threads, Json,
         ];
         foreach (Option option in all)
             command.Options.Add(option);
@@ -85,7 +88,8 @@ internal static class TrainCommand
     {
         using var interruption = new Interruption();
         string folder = parsed.GetValue(Out) ?? Path.Combine("runs", $"{parsed.GetValue(Preset) ?? "mini"}-{DateTime.Now:yyyyMMdd-HHmmss}");
-        var checkpoints = new CheckpointPolicy(folder, TimeSpan.FromMinutes(parsed.GetValue(CheckpointMinutes)));
+        var checkpoints = new CheckpointPolicy(
+            folder, TimeSpan.FromMinutes(parsed.GetValue(CheckpointMinutes)), parsed.GetValue(CheckpointBatches) is > 0 and var batches ? batches : null);
         using Checkpoint? resume = OpenCheckpoint(parsed.GetValue(Resume), checkpoints);
         RunOptions options = Options(parsed, resume);
         if (parsed.GetValue(MaxBatches) is < 1)

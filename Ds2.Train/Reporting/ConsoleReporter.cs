@@ -50,6 +50,13 @@ internal sealed class ConsoleReporter : IRunReporter
         double rate = report.Seconds / Math.Max(report.AudioSeconds, 1e-9);
         secondsPerAudioSecond = secondsPerAudioSecond == 0 ? rate : 0.95 * secondsPerAudioSecond + 0.05 * rate;
         bool last = report.Batch == report.BatchesPerEpoch;
+        if (report.LeftOut is { } utterances)
+        {
+            EndLine();
+            Console.WriteLine(
+                $"epoch {report.Epoch + 1}  batch {report.Batch} left out: loss {report.Loss}, |gradient| {report.GradientNorm}; utterances {string.Join(", ", utterances)}");
+        }
+
         if (!Due(terminal ? TerminalInterval : LogInterval) && !(terminal && last))
             return;
         double left = Math.Max(epochAudioSeconds - audioDone, 0) * secondsPerAudioSecond;
@@ -73,7 +80,7 @@ internal sealed class ConsoleReporter : IRunReporter
         if (report.Infeasible > 0)
             Console.WriteLine($"  {report.Infeasible} utterances did not count: their text has more labels than they have output frames");
         if (report.SkippedSteps > 0)
-            Console.WriteLine($"  {report.SkippedSteps} steps were left out: the gradient was not finite");
+            Console.WriteLine($"  {report.SkippedSteps} batches were left out: their loss or gradient was not finite");
         int stride = Math.Max(evaluation.Transcripts.Count / TranscriptsShown, 1);
         foreach (Transcript transcript in evaluation.Transcripts.Where((_, i) => i % stride == stride / 2).Take(TranscriptsShown))
         {

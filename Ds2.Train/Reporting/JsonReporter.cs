@@ -35,6 +35,7 @@ internal sealed class JsonReporter : IRunReporter
         report.LearningRate,
         report.Infeasible,
         AudioSecondsPerSecond = report.AudioSeconds / report.Seconds,
+        report.LeftOut,
     });
 
     public void OnEvaluating(int done, int total)

@@ -1,0 +1,22 @@
+namespace Ds2.Runtime.Layers;
+
+/// <summary>A tensor that is kept with the model and moved by forward passes, not by the optimiser: a running mean or variance.</summary>
+/// <param name="name">Its name in PyTorch's state dict, as <c>conv.1.running_mean</c>.</param>
+/// <param name="shape">Its shape.</param>
+public sealed class Statistic(string name, Shape shape)
+{
+    private Tensor? values;
+
+    /// <summary>The name in PyTorch's state dict.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>The shape.</summary>
+    public Shape Shape { get; } = shape;
+
+    /// <summary>The values; a window into the memory of the <see cref="ParameterSet"/> that declared it.</summary>
+    /// <exception cref="InvalidOperationException">That set has not been allocated.</exception>
+    public Tensor Values => values ?? throw new InvalidOperationException($"{Name} has no memory yet: allocate its parameter set");
+
+    /// <summary>Gives the statistic its memory.</summary>
+    internal void Bind(Tensor window) => values = window;
+}
