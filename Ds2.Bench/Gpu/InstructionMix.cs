@@ -8,9 +8,10 @@ namespace Ds2.Bench.Gpu;
 /// <param name="Sts">Stores to shared memory.</param>
 /// <param name="Integer">Integer arithmetic: addresses, counters, comparisons.</param>
 /// <param name="Other">All else: moves, branches, barriers, other arithmetic, stores to global memory.</param>
+/// <param name="Pairs">How many are issued in one cycle with the one after them: both a multiply-add and, say, a load of shared memory.</param>
 /// <param name="GlobalLoadBits">How many of the loads from global memory are how wide.</param>
 internal sealed record InstructionMix(
-    int Instructions, int Ffma, int Lds, int Ldg, int Sts, int Integer, int Other, IReadOnlyDictionary<int, int> GlobalLoadBits)
+    int Instructions, int Ffma, int Lds, int Ldg, int Sts, int Integer, int Other, int Pairs, IReadOnlyDictionary<int, int> GlobalLoadBits)
 {
     private static readonly HashSet<string> IntegerNames =
     [
@@ -18,17 +19,25 @@ internal sealed record InstructionMix(
         "SHF", "LOP", "LOP3", "LOP32I", "LEA", "BFE", "BFI", "FLO", "POPC", "VIADD", "VIMNMX", "UIADD3", "UIMAD", "UISETP", "ULEA", "ULOP3", "USHF",
     ];
 
-    /// <summary>The part of all instructions that multiplies and adds: at most what a kernel bound by arithmetic can reach of the chip's peak.</summary>
+    /// <summary>The part of all instructions that multiplies and adds.</summary>
     public double FfmaShare => Instructions == 0 ? 0 : (double)Ffma / Instructions;
+
+    /// <summary>Multiply-adds a cycle of a scheduler that never waits: at most what a kernel bound by arithmetic can reach of the chip's peak.</summary>
+    /// <remarks>
+    /// A scheduler of Maxwell and Pascal issues an instruction a cycle, or two where the assembler marked a pair (a stall count of zero in its control word, braces in
+    /// the disassembly): arithmetic beside a load or a store, never two multiply-adds. Source: S. Gray, maxas, "Control Codes"; NVIDIA, "Tesla P100" whitepaper (two dispatch units a scheduler).
+    /// </remarks>
+    public double IssueShare => Instructions == 0 ? 0 : (double)Ffma / (Instructions - Pairs);
 
     /// <summary>Counts instructions.</summary>
     public static InstructionMix Of(IEnumerable<SassInstruction> code)
     {
-        int instructions = 0, ffma = 0, lds = 0, ldg = 0, sts = 0, integer = 0, other = 0;
+        int instructions = 0, ffma = 0, lds = 0, ldg = 0, sts = 0, integer = 0, other = 0, pairs = 0;
         var bits = new SortedDictionary<int, int>();
         foreach (SassInstruction instruction in code)
         {
             instructions++;
+            pairs += instruction.WithNext ? 1 : 0;
             switch (instruction.Name)
             {
                 case "FFMA" or "FFMA32I":
@@ -54,7 +63,7 @@ internal sealed record InstructionMix(
             }
         }
 
-        return new InstructionMix(instructions, ffma, lds, ldg, sts, integer, other, bits);
+        return new InstructionMix(instructions, ffma, lds, ldg, sts, integer, other, pairs, bits);
     }
 
     private static int Width(string opcode)

@@ -7,7 +7,8 @@ namespace Ds2.Bench.Gpu;
 /// <param name="Address">Where it lies in the kernel, in bytes.</param>
 /// <param name="Opcode">Its name with modifiers: LDG.E.128.</param>
 /// <param name="Target">Where it may jump to, or null.</param>
-internal readonly record struct SassInstruction(int Address, string Opcode, int? Target)
+/// <param name="WithNext">Whether the assembler marked it to be issued in one cycle with the next instruction (up to sm_6x).</param>
+internal readonly record struct SassInstruction(int Address, string Opcode, int? Target, bool WithNext = false)
 {
     /// <summary>The opcode without modifiers.</summary>
     public string Name => Opcode.Split('.')[0];
@@ -26,7 +27,8 @@ internal static partial class Sass
         SassInstruction[] instructions = [.. InstructionPattern().Matches(listing).Select(match => new SassInstruction(
             Hexadecimal(match.Groups["address"].Value),
             match.Groups["opcode"].Value,
-            BranchPattern().Match(match.Groups["text"].Value) is { Success: true } branch ? Hexadecimal(branch.Groups["target"].Value) : null))];
+            BranchPattern().Match(match.Groups["text"].Value) is { Success: true } branch ? Hexadecimal(branch.Groups["target"].Value) : null,
+            match.Groups["pair"].Length > 0))];
         HashSet<int> addresses = [.. instructions.Select(instruction => instruction.Address)];
         const int ControlWord = 8;
         return [.. instructions.Select(instruction => instruction.Target is int target && !addresses.Contains(target)
@@ -54,7 +56,7 @@ internal static partial class Sass
     private static int Hexadecimal(string digits) => int.Parse(digits, NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 
     // /*0048*/    { @!P0 BRA 0x98;   /* 0xe24… */      braces mark what is issued together; the encoding may stand on another line
-    [GeneratedRegex(@"^\s*/\*(?<address>[0-9a-f]{4,})\*/\s*\{?\s*(?<text>(@!?U?P[T\d]\s+)?(?<opcode>[A-Z][A-Z0-9_.]*)[^;\r\n]*)", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(@"^\s*/\*(?<address>[0-9a-f]{4,})\*/\s*(?<pair>\{?)\s*(?<text>(@!?U?P[T\d]\s+)?(?<opcode>[A-Z][A-Z0-9_.]*)[^;\r\n]*)", RegexOptions.Multiline | RegexOptions.ExplicitCapture)]
     private static partial Regex InstructionPattern();
 
     [GeneratedRegex(@"\b(BRA|JMP|BRX)\b.*?\b0x(?<target>[0-9a-f]+)", RegexOptions.ExplicitCapture)]

@@ -33,7 +33,7 @@ public sealed class SassTests
     public void Parse_ReadsAddressesOpcodesAndTargets() => Assert.That(Sass.Parse(Pascal), Is.EqualTo(new SassInstruction[]
     {
         new(0x08, "MOV", null),
-        new(0x10, "ISETP.GE.AND", null),
+        new(0x10, "ISETP.GE.AND", null, WithNext: true),
         new(0x18, "LDG.E.64", null),
         new(0x28, "LDS.U.128", null),
         new(0x30, "FFMA", null),
@@ -58,6 +58,7 @@ public sealed class SassTests
     {
         InstructionMix all = InstructionMix.Of(Sass.Parse(Pascal));
         Assert.That((all.Instructions, all.Ffma, all.Lds, all.Ldg, all.Sts, all.Integer, all.Other), Is.EqualTo((11, 1, 1, 2, 1, 1, 5)));
+        Assert.That((all.Pairs, all.IssueShare), Is.EqualTo((1, 0.1)));
         Assert.That(all.GlobalLoadBits, Is.EqualTo(new Dictionary<int, int> { [64] = 1, [128] = 1 }));
     }
 

@@ -5,10 +5,9 @@ namespace Ds2.Bench.Gpu.Estimate;
 /// <summary>How long a launch should take on a P100: a model, not a measurement. The constants are its assumptions.</summary>
 /// <remarks>
 /// The roofline is the larger of arithmetic at the chip's peak and bytes at the memory's: what no kernel can beat. The estimate takes off what can be known
-/// without running: the part of the main loop's instructions that does not multiply and add; what tiles compute beyond the edges; the multiprocessors that idle while the last
+/// without running: the cycles of the main loop that issue no multiply-add, as the assembler paired its instructions; what tiles compute beyond the edges; the multiprocessors that idle while the last
 /// groups finish; memory's sustained rate, or less where too few bytes are in flight to cover its latency (Little's law); frames that wait for each other
-/// within a launch; and a gap between launches. It leaves out each group's start and end and conflicts between registers, which cost time, and that a P100
-/// can issue a load beside a multiply-add, which saves some.
+/// within a launch; and a gap between launches. It leaves out each group's start and end and conflicts between registers, which cost time.
 /// </remarks>
 internal static class P100Model
 {
@@ -46,7 +45,7 @@ internal static class P100Model
         if (work.Flops > 0)
         {
             double wholeRounds = Math.Ceiling((double)groups / Multiprocessors) * Multiprocessors / groups;
-            arithmetic = work.ComputedFlops * wholeRounds / (PeakFlops * kernel.MainLoop!.FfmaShare);
+            arithmetic = work.ComputedFlops * wholeRounds / (PeakFlops * kernel.MainLoop!.IssueShare);
         }
 
         double memory = (work.Bytes + work.RepeatedBytes) / Math.Min(sustainedShare * PeakBandwidth, BytesInFlight(launch, kernel, groups) / LoadLatency);

@@ -135,7 +135,6 @@ internal sealed class GemmKernels(IlgpuEngine engine)
         // What this thread computes: rows 4y..4y+3 and 64 more, columns 4x..4x+3 and 64 more of the tile.
         int x = thread & 15;
         int y = thread >> 4;
-        bool active = row0 + 4 * y < arguments.M && column0 + 4 * x < arguments.N;
         Tile8x8 sum = default;
 
         // Where K is no multiple of eight, the first block starts so far ahead of k = 0 that all others are whole: the loop need not look at k.
@@ -153,42 +152,46 @@ internal sealed class GemmKernels(IlgpuEngine engine)
 
         Put(sharedA, alongA, 0, positionA, kA, nextA);
         Put(sharedB, alongB, 0, positionB, kB, nextB);
+        if (blocks > 1)
+        {
+            cursorA.Index += cursorA.Step;
+            cursorB.Index += cursorB.Step;
+            nextA = Fetch(a, aligned, cursorA);
+            nextB = Fetch(b, aligned, cursorB);
+        }
+
         Group.Barrier();
 
         int buffer = 0;
-        for (int left = blocks - 1; left >= 0; left--)
+        for (int left = blocks - 1; left > 0; left--)
         {
-            if (left > 0)
+            MultiplyAddTwo(ref sum, sharedA, sharedB, buffer + y, buffer + x, 0);
+
+            // Nobody reads the other buffer now: its readers passed the last barrier. The one below protects this buffer in turn.
+            // The fetch follows the stores, and what it fetches is stored in the next round: the assembler leaves it up here, most of a round ahead of the
+            // barrier. Fetched and stored in one round, it would move down to the stores, and memory's latency would show.
+            int other = buffer ^ SharedBuffer;
+            Put(sharedA, alongA, other, positionA, kA, nextA);
+            Put(sharedB, alongB, other, positionB, kB, nextB);
+            cursorA.Index += cursorA.Step;
+            cursorB.Index += cursorB.Step;
+            if (left > 1)
             {
-                cursorA.Index += cursorA.Step;
-                cursorB.Index += cursorB.Step;
                 nextA = Fetch(a, aligned, cursorA);
                 nextB = Fetch(b, aligned, cursorB);
             }
 
-            if (active)
-            {
-                ArrayView<Float4> operandA = sharedA.SubView(buffer + y, SharedBuffer - y);
-                ArrayView<Float4> operandB = sharedB.SubView(buffer + x, SharedBuffer - x);
-
-                // Views, so that all 32 loads share two address registers: their offsets are then immediate.
-                // Written out: neither ILGPU nor, within this branch, the assembler unrolls a loop.
-                MultiplyAdd(ref sum, operandA, operandB, 0);
-                MultiplyAdd(ref sum, operandA, operandB, SharedRow);
-                MultiplyAdd(ref sum, operandA, operandB, 2 * SharedRow);
-                MultiplyAdd(ref sum, operandA, operandB, 3 * SharedRow);
-                MultiplyAdd(ref sum, operandA, operandB, 4 * SharedRow);
-                MultiplyAdd(ref sum, operandA, operandB, 5 * SharedRow);
-                MultiplyAdd(ref sum, operandA, operandB, 6 * SharedRow);
-                MultiplyAdd(ref sum, operandA, operandB, 7 * SharedRow);
-            }
-
-            // Nobody reads the other buffer now: its readers passed the last barrier. The one below protects this buffer in turn.
-            buffer ^= SharedBuffer;
-            Put(sharedA, alongA, buffer, positionA, kA, nextA);
-            Put(sharedB, alongB, buffer, positionB, kB, nextB);
+            MultiplyAddTwo(ref sum, sharedA, sharedB, buffer + y, buffer + x, 2 * SharedRow);
+            MultiplyAddTwo(ref sum, sharedA, sharedB, buffer + y, buffer + x, 4 * SharedRow);
+            MultiplyAddTwo(ref sum, sharedA, sharedB, buffer + y, buffer + x, 6 * SharedRow);
             Group.Barrier();
+            buffer = other;
         }
+
+        MultiplyAddTwo(ref sum, sharedA, sharedB, buffer + y, buffer + x, 0);
+        MultiplyAddTwo(ref sum, sharedA, sharedB, buffer + y, buffer + x, 2 * SharedRow);
+        MultiplyAddTwo(ref sum, sharedA, sharedB, buffer + y, buffer + x, 4 * SharedRow);
+        MultiplyAddTwo(ref sum, sharedA, sharedB, buffer + y, buffer + x, 6 * SharedRow);
 
         int row = row0 + 4 * y;
         int column = column0 + 4 * x;
@@ -200,6 +203,21 @@ internal sealed class GemmKernels(IlgpuEngine engine)
         StoreRow(c, bias, arguments, row + 65, column, sum.C50, sum.C51);
         StoreRow(c, bias, arguments, row + 66, column, sum.C60, sum.C61);
         StoreRow(c, bias, arguments, row + 67, column, sum.C70, sum.C71);
+    }
+
+    /// <summary>Adds the products of two k, the first <paramref name="row"/> further on in the shared buffers.</summary>
+    /// <remarks>
+    /// Also for rows and columns beyond the edge: a branch around them costs every tile more than it spares those. No loop: neither ILGPU nor,
+    /// where there is a branch beside it, the assembler unrolls one.
+    /// </remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void MultiplyAddTwo(ref Tile8x8 sum, ArrayView<Float4> sharedA, ArrayView<Float4> sharedB, int firstA, int firstB, int row)
+    {
+        // Views, so that all loads of a buffer share two address registers: their offsets are then immediate.
+        ArrayView<Float4> operandA = sharedA.SubView(firstA, 2 * SharedBuffer - firstA);
+        ArrayView<Float4> operandB = sharedB.SubView(firstB, 2 * SharedBuffer - firstB);
+        MultiplyAdd(ref sum, operandA, operandB, row);
+        MultiplyAdd(ref sum, operandA, operandB, row + SharedRow);
     }
 
     /// <summary>Adds the products of one k: eight elements of A's column and eight of B's row, both in shared memory.</summary>
