@@ -18,7 +18,10 @@ public static class AtomicFile
     public static void Write(string path, Action<Stream> write)
     {
         string full = Path.GetFullPath(path);
-        Directory.CreateDirectory(Path.GetDirectoryName(full)!);
+        string folder = Path.GetDirectoryName(full)!;
+        if (File.Exists(folder))
+            throw new IOException($"{path}: cannot be written: {folder} is a file, not a folder");
+        Directory.CreateDirectory(folder);
         string partial = full + PartialSuffix;
 
         // Our own writes come in large blocks: a buffer between would only copy them once more.

@@ -17,10 +17,11 @@ namespace Ds2.Runtime.Training;
 /// <param name="Infeasible">Utterances whose text did not fit.</param>
 /// <param name="AudioSeconds">Audio of the batch.</param>
 /// <param name="Seconds">Time for the step, loading included.</param>
+/// <param name="LoadSeconds">The part of it that the host spent on taking the next batch from the loader; a GPU works meanwhile.</param>
 /// <param name="LeftOut">The batch's utterances where it was left out, because its loss or gradient was not finite; else null.</param>
 public readonly record struct BatchReport(
     int Epoch, int Batch, int BatchesPerEpoch, double Loss, double GradientNorm, double LearningRate, int Infeasible,
-    double AudioSeconds, double Seconds, IReadOnlyList<string>? LeftOut = null);
+    double AudioSeconds, double Seconds, double LoadSeconds, IReadOnlyList<string>? LeftOut = null);
 
 /// <summary>How a run ended.</summary>
 /// <param name="TargetReached">Whether the word error rate reached the target.</param>
@@ -29,39 +30,6 @@ public readonly record struct BatchReport(
 /// <param name="State">Where it stands.</param>
 /// <param name="Checkpoint">The last checkpoint.</param>
 public sealed record TrainingResult(bool TargetReached, bool Interrupted, EpochReport? Best, TrainingState State, string Checkpoint);
-
-/// <summary>Told what happens in a run; each method returns quickly.</summary>
-public interface ITrainingObserver
-{
-    /// <summary>A step is done.</summary>
-    void OnBatch(BatchReport report);
-
-    /// <summary>An evaluation goes on.</summary>
-    /// <param name="done">Utterances done.</param>
-    /// <param name="total">Utterances in all.</param>
-    void OnEvaluating(int done, int total);
-
-    /// <summary>An epoch is done and evaluated.</summary>
-    void OnEpoch(EpochReport report, EvaluationResult evaluation);
-}
-
-/// <summary>Where a run keeps its checkpoints and how often.</summary>
-/// <param name="Folder">The folder: <c>latest.safetensors</c> and <c>best.safetensors</c> are written there.</param>
-/// <param name="Interval">The least time between two checkpoints within an epoch; the end of an epoch always writes one.</param>
-/// <param name="Batches">A checkpoint after every so many batches of an epoch, too; null for none.</param>
-public sealed record CheckpointPolicy(string Folder, TimeSpan Interval, int? Batches = null)
-{
-    /// <summary>The last state of the run.</summary>
-    public string Latest => Path.Combine(Folder, "latest.safetensors");
-
-    /// <summary>The state after the epoch with the lowest word error rate.</summary>
-    public string Best => Path.Combine(Folder, "best.safetensors");
-
-    /// <summary>Whether a checkpoint within an epoch is due.</summary>
-    /// <param name="sinceLast">Time since the last one.</param>
-    /// <param name="batch">Batches of the epoch that are done.</param>
-    public bool IsDue(TimeSpan sinceLast, int batch) => sinceLast >= Interval || Batches is { } every && batch % every == 0;
-}
 
 /// <summary>Trains a model until its word error rate on the validation set reaches the target or the last epoch is done.</summary>
 public sealed class Trainer : IDisposable
@@ -79,6 +47,7 @@ public sealed class Trainer : IDisposable
     private readonly int batchesPerEpoch;
     private readonly TrainingState state;
     private readonly bool resumed;
+    private double loadSeconds;
 
     /// <summary>A run at its start, or where a checkpoint left it.</summary>
     /// <param name="options">The run's options; at a resumed run they may differ from the checkpoint's in what does not shape the model.</param>
@@ -112,6 +81,9 @@ public sealed class Trainer : IDisposable
         resume?.Restore(model, optimizer);
     }
 
+    /// <summary>Batches of an epoch of this run.</summary>
+    public int BatchesPerEpoch => batchesPerEpoch;
+
     /// <summary>Trains until the target, the last epoch, or the interruption; a checkpoint is written in each case.</summary>
     /// <param name="interruption">Asks the run to finish its batch, save, and return.</param>
     /// <exception cref="InputException">A recording cannot be read, or the device has too little memory.</exception>
@@ -124,6 +96,7 @@ public sealed class Trainer : IDisposable
         bool targetReached = HasReachedTarget(state.History.LastOrDefault());
         while (!targetReached && state.Epoch < options.Epochs)
         {
+            observer.OnEpochStart(state.Epoch, state.Batch);
             if (!TrainEpoch(interruption) || Evaluate(interruption) is not { } report)
             {
                 Save(checkpoints.Latest);
@@ -227,10 +200,12 @@ public sealed class Trainer : IDisposable
     /// <summary>The next batch, its features on their way to the device; null after the last.</summary>
     private Batch? Next(IEnumerator<Batch> batches)
     {
-        if (!batches.MoveNext())
-            return null;
-        features.Prefetch(batches.Current);
-        return batches.Current;
+        long start = Stopwatch.GetTimestamp();
+        Batch? batch = batches.MoveNext() ? batches.Current : null;
+        if (batch is not null)
+            features.Prefetch(batch);
+        loadSeconds += Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return batch;
     }
 
     /// <summary>Queues a batch's forward and backward pass and update; false where it is too short to be trained on.</summary>
@@ -268,15 +243,17 @@ public sealed class Trainer : IDisposable
         else if (runs)
             state.Steps++;
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        (double load, loadSeconds) = (loadSeconds, 0);
         state.Batch++;
         state.LossSum += counts ? losses.Mean : 0;
         state.Infeasible += losses.Infeasible;
         state.AudioSeconds += batch.AudioSeconds;
         state.EpochSeconds += seconds;
+        state.LoadSeconds += load;
         state.TotalSeconds += seconds;
         return new BatchReport(
             state.Epoch, state.Batch, batchesPerEpoch, losses.Mean, gradientNorm, learningRate, losses.Infeasible, batch.AudioSeconds, seconds,
-            counts ? null : IdsOf(batch));
+            load, counts ? null : IdsOf(batch));
     }
 
     /// <summary>Saves the state before a batch that could not be learnt from, and says so.</summary>
@@ -295,6 +272,7 @@ public sealed class Trainer : IDisposable
         if (state.SkippedSteps > 0 && state.SkippedSteps == state.Batch)
             throw DivergenceException.OfEpoch(state.Epoch + 1, state.SkippedSteps);
         long start = Stopwatch.GetTimestamp();
+        observer.OnEvaluationStart(state.Epoch);
         EvaluationResult evaluation;
         try
         {
@@ -310,11 +288,18 @@ public sealed class Trainer : IDisposable
         state.TotalSeconds += seconds;
         var report = new EpochReport(
             state.Epoch, state.LossSum / (state.Batch - state.SkippedSteps), LearningRate, evaluation.Rates.Wer, evaluation.Rates.WerUtterance, evaluation.Rates.Cer,
-            state.Infeasible, state.SkippedSteps, state.EpochSeconds + seconds, state.AudioSeconds / Math.Max(state.EpochSeconds, 1e-9));
+            state.Infeasible, state.SkippedSteps, state.EpochSeconds + seconds, state.LoadSeconds, seconds,
+            state.AudioSeconds / Math.Max(state.EpochSeconds, 1e-9));
         bool best = state.History.TrueForAll(other => report.Wer < other.Wer);
         state.EndEpoch(report);
         if (best)
             Save(checkpoints.Best);
+        if (checkpoints.Keep > 0)
+        {
+            Save(checkpoints.AfterEpoch(state.Epoch));
+            checkpoints.RemoveOld(state.Epoch);
+        }
+
         Save(checkpoints.Latest);
         observer.OnEpoch(report, evaluation);
         return report;

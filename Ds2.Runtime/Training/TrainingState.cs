@@ -12,10 +12,12 @@ namespace Ds2.Runtime.Training;
 /// <param name="Infeasible">Training utterances whose text did not fit their frames; they did not count.</param>
 /// <param name="SkippedSteps">Batches left out because their loss or gradient was not finite.</param>
 /// <param name="Seconds">Time for its training and evaluation.</param>
+/// <param name="LoadSeconds">The part of it that the host spent on taking batches from the loader; a GPU works meanwhile.</param>
+/// <param name="EvaluationSeconds">The part of it that evaluation took; what is left is the time to compute.</param>
 /// <param name="AudioSecondsPerSecond">Seconds of training audio a second of training.</param>
 public sealed record EpochReport(
     int Epoch, double Loss, double LearningRate, double Wer, double WerUtterance, double Cer, int Infeasible, int SkippedSteps,
-    double Seconds, double AudioSecondsPerSecond);
+    double Seconds, double LoadSeconds, double EvaluationSeconds, double AudioSecondsPerSecond);
 
 /// <summary>Where a run stands: with parameters, statistics and optimiser state, all that it takes to go on as if it had never stopped.</summary>
 /// <remarks>The order of batches is a function of seed and epoch alone, so that position and seed are the whole state of the random source.</remarks>
@@ -45,6 +47,9 @@ public sealed record TrainingState
     /// <summary>Time spent on the current epoch.</summary>
     public double EpochSeconds { get; set; }
 
+    /// <summary>The part of it that the host spent on taking batches from the loader.</summary>
+    public double LoadSeconds { get; set; }
+
     /// <summary>Time spent on the whole run.</summary>
     public double TotalSeconds { get; set; }
 
@@ -66,5 +71,6 @@ public sealed record TrainingState
         SkippedSteps = 0;
         AudioSeconds = 0;
         EpochSeconds = 0;
+        LoadSeconds = 0;
     }
 }

@@ -33,5 +33,12 @@ internal sealed class TinyCorpus : IDisposable
 
     public string PathOf(string name) => Path.Combine(Folder, name);
 
+    /// <summary>The command line that trains a tiny model on it, in a folder beside it.</summary>
+    public string[] TrainArguments(string folder) =>
+    [
+        "train", "--train-manifest", Manifest, "--val-manifest", Manifest, "--out", PathOf(folder), "--device", "host", "--set", "features=mfcc-raw",
+        "--set", "channels=2", "--set", "hidden=6", "--set", "layers=1", "--set", "batch=2",
+    ];
+
     public void Dispose() => Directory.Delete(Folder, recursive: true);
 }

@@ -4,6 +4,7 @@ using Ds2.Runtime.Data;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Training;
 using Ds2.Train.Reporting;
+using Ds2.Train.Reporting.RunFolder;
 using Spectre.Console;
 
 namespace Ds2.Train.Commands;
@@ -17,7 +18,7 @@ internal static class EvaluateCommand
         var manifest = new Option<string>("--manifest") { Description = "lines 'audio path,text path'", Required = true, HelpName = "FILE" };
         var transcripts = new Option<string?>("--transcripts")
         {
-            Description = "write id, reference and hypothesis of every utterance there, tab-separated",
+            Description = "write id, word error rate, reference and hypothesis of every utterance there, tab-separated",
             HelpName = "FILE",
         };
         Option<int> batch = CommandLine.Bounded("--batch", "utterances at a time", 8, 1);
@@ -69,11 +70,7 @@ internal static class EvaluateCommand
 
         // After the rates, which a path that cannot be written must not take along.
         if (transcriptsPath is not null)
-        {
-            File.WriteAllLines(
-                transcriptsPath,
-                result.Transcripts.Select(transcript => $"{transcript.Id}\t{transcript.Reference}\t{transcript.Hypothesis}"));
-        }
+            TranscriptFile.Write(transcriptsPath, result);
 
         return 0;
     }

@@ -6,6 +6,11 @@ using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Training;
 using Ds2.Train.Reporting;
+using Ds2.Train.Reporting.Metrics;
+using Ds2.Train.Reporting.MlPerf;
+using Ds2.Train.Reporting.Report;
+using Ds2.Train.Reporting.RunFolder;
+using Ds2.Train.Reporting.TensorBoard;
 
 namespace Ds2.Train.Commands;
 
@@ -40,7 +45,7 @@ internal static class TrainCommand
 
     private static readonly Option<string?> Out = new("--out")
     {
-        Description = "folder of the run: checkpoints and options (default: runs/PRESET-DATE-TIME)",
+        Description = "folder of the run: checkpoints, metrics, report (default: runs/PRESET-DATE-TIME)",
         HelpName = "DIR",
     };
 
@@ -61,6 +66,13 @@ internal static class TrainCommand
     private static readonly Option<int> CheckpointBatches =
         CommandLine.Bounded("--checkpoint-batches", "a checkpoint after every N batches of an epoch, too; 0 for none", 0, 0);
 
+    private static readonly Option<int> Keep =
+        CommandLine.Bounded("--keep", "keep the checkpoints of the last N epochs too, beside the best and the latest", 0, 0);
+
+    private static readonly Option<bool> TensorBoard = new("--tensorboard") { Description = "write curves for TensorBoard too: DIR/tensorboard" };
+
+    private static readonly Option<bool> MlPerf = new("--mlperf-log") { Description = "write MLPerf's log lines too: DIR/mlperf.log" };
+
     private static readonly Option<DeviceKind> Device = CommandLine.Device();
     private static readonly Option<int> Threads = CommandLine.Threads();
     private static readonly Option<bool> Json = CommandLine.Json();
@@ -77,7 +89,8 @@ internal static class TrainCommand
     {
         Option[] all =
         [
-            Preset, Params, Set, TrainManifest, ValManifest, Out, Resume, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes, CheckpointBatches, Device, Threads, Json,
+            Preset, Params, Set, TrainManifest, ValManifest, Out, Resume, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes, CheckpointBatches,
+            Keep, TensorBoard, MlPerf, Device, Threads, Json,
         ];
         foreach (Option option in all)
             command.Options.Add(option);
@@ -89,7 +102,8 @@ internal static class TrainCommand
         using var interruption = new Interruption();
         string folder = parsed.GetValue(Out) ?? Path.Combine("runs", $"{parsed.GetValue(Preset) ?? "mini"}-{DateTime.Now:yyyyMMdd-HHmmss}");
         var checkpoints = new CheckpointPolicy(
-            folder, TimeSpan.FromMinutes(parsed.GetValue(CheckpointMinutes)), parsed.GetValue(CheckpointBatches) is > 0 and var batches ? batches : null);
+            folder, TimeSpan.FromMinutes(parsed.GetValue(CheckpointMinutes)), parsed.GetValue(CheckpointBatches) is > 0 and var batches ? batches : null,
+            parsed.GetValue(Keep));
         using Checkpoint? resume = OpenCheckpoint(parsed.GetValue(Resume), checkpoints);
         RunOptions options = Options(parsed, resume);
         if (parsed.GetValue(MaxBatches) is < 1)
@@ -97,19 +111,35 @@ internal static class TrainCommand
         (Corpus training, Corpus validation) = LoadCorpora(parsed.GetValue(TrainManifest), parsed.GetValue(ValManifest));
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(Device), parsed.GetValue(Threads));
         using DeepSpeech2 model = CreateModel(options, engine);
-        using IRunReporter reporter = parsed.GetValue(Json) ? new JsonReporter() : new ConsoleReporter();
+        using RunReporters reporters = CreateReporters(parsed);
         using var trainingBatches = new BatchLoader(
             training, options.Features, options.Batch, options.Order, options.Seed, augment: options.Augmentation);
         using var validationBatches = new BatchLoader(validation, options.Features, options.Batch, BatchOrder.Sorted, options.Seed);
         using var trainer = new Trainer(
-            options, model, trainingBatches, validationBatches, checkpoints, reporter, parsed.GetValue(MaxBatches), resume);
+            options, model, trainingBatches, validationBatches, checkpoints, reporters, parsed.GetValue(MaxBatches), resume);
         // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
         Directory.CreateDirectory(folder);
-        File.WriteAllText(Path.Combine(folder, "options.json"), options.ToJson() + "\n");
-        reporter.Start(options, model, training, validation, folder, resume?.State);
+        reporters.Start(new RunSetup(options, model, training, validation, folder, trainer.BatchesPerEpoch, resume));
         TrainingResult result = trainer.Run(interruption.Token);
-        reporter.End(result);
+        reporters.End(result);
         return result.Interrupted ? Interrupted : 0;
+    }
+
+    /// <summary>Who is told of the run. The report comes after the metrics, from which it takes what was before a resumed run.</summary>
+    private static RunReporters CreateReporters(ParseResult parsed)
+    {
+        List<IRunReporter> reporters =
+        [
+            parsed.GetValue(Json) ? new JsonReporter() : new ConsoleReporter(),
+            new RunFolderReporter(),
+            new MetricsLog(),
+            new HtmlReport(),
+        ];
+        if (parsed.GetValue(TensorBoard))
+            reporters.Add(new TensorBoardLog());
+        if (parsed.GetValue(MlPerf))
+            reporters.Add(new MlPerfLog());
+        return new RunReporters(reporters);
     }
 
     /// <summary>Preset, file, settings and single options, each on top of the one before; a resumed run starts from its own options.</summary>

@@ -23,19 +23,19 @@ internal sealed class ConsoleReporter : IRunReporter
     private int currentEpoch = -1;
     private string folder = "";
 
-    public void Start(RunOptions options, DeepSpeech2 model, Corpus training, Corpus validation, string folder, TrainingState? resumed)
+    public void Start(RunSetup run)
     {
-        this.folder = folder;
-        epochs = options.Epochs;
-        epochAudioSeconds = training.TotalSeconds;
-        Console.WriteLine(options.ToJson());
-        Console.WriteLine($"device      {model.Engine.Name}");
-        Console.WriteLine($"training    {training.Utterances.Count} utterances, {training.TotalSeconds / 3600:F2} h");
-        Console.WriteLine($"validation  {validation.Utterances.Count} utterances, {validation.TotalSeconds / 3600:F2} h");
+        folder = run.Folder;
+        epochs = run.Options.Epochs;
+        epochAudioSeconds = run.Training.TotalSeconds;
+        Console.WriteLine(run.Options.ToJson());
+        Console.WriteLine($"device      {run.Model.Engine.Name}");
+        Console.WriteLine($"training    {run.Training.Utterances.Count} utterances, {run.Training.TotalSeconds / 3600:F2} h");
+        Console.WriteLine($"validation  {run.Validation.Utterances.Count} utterances, {run.Validation.TotalSeconds / 3600:F2} h");
         Console.WriteLine($"run         {folder}");
-        if (resumed is not null)
-            Console.WriteLine($"resumed     epoch {resumed.Epoch + 1}, after {resumed.Batch} batches");
-        WriteLayers(options, model, training);
+        if (run.Resume is { State: var state })
+            Console.WriteLine($"resumed     epoch {state.Epoch + 1}, after {state.Batch} batches");
+        WriteLayers(run.Options, run.Model, run.Training);
     }
 
     public void OnBatch(BatchReport report)
@@ -62,7 +62,7 @@ internal sealed class ConsoleReporter : IRunReporter
         double left = Math.Max(epochAudioSeconds - audioDone, 0) * secondsPerAudioSecond;
         Line(
             $"epoch {report.Epoch + 1}/{epochs}  batch {report.Batch}/{report.BatchesPerEpoch}  loss {report.Loss:F2}  "
-            + $"|gradient| {report.GradientNorm:F1}  {1 / secondsPerAudioSecond:F1} audio s/s  {Duration(left)} left in epoch");
+            + $"|gradient| {report.GradientNorm:F1}  {1 / secondsPerAudioSecond:F1} audio s/s  {Durations.Text(left)} left in epoch");
     }
 
     public void OnEvaluating(int done, int total)
@@ -76,7 +76,7 @@ internal sealed class ConsoleReporter : IRunReporter
         EndLine();
         Console.WriteLine(
             $"epoch {report.Epoch + 1}  loss {report.Loss:F3}  WER {report.Wer:F2} %  utterance WER {report.WerUtterance:F2} %  "
-            + $"CER {report.Cer:F2} %  lr {report.LearningRate:G3}  {report.AudioSecondsPerSecond:F1} audio s/s  {Duration(report.Seconds)}");
+            + $"CER {report.Cer:F2} %  lr {report.LearningRate:G3}  {report.AudioSecondsPerSecond:F1} audio s/s  {Durations.Text(report.Seconds)}");
         if (report.Infeasible > 0)
             Console.WriteLine($"  {report.Infeasible} utterances did not count: their text has more labels than they have output frames");
         if (report.SkippedSteps > 0)
@@ -95,17 +95,11 @@ internal sealed class ConsoleReporter : IRunReporter
         string outcome = result.Interrupted ? "interrupted; go on with --resume auto"
             : result.TargetReached ? "target reached" : "last epoch done, target not reached";
         string best = result.Best is null ? "" : $", best WER {result.Best.Wer:F2} % after epoch {result.Best.Epoch + 1}";
-        Console.WriteLine($"{outcome}{best}, {Duration(result.State.TotalSeconds)} of training and evaluation");
+        Console.WriteLine($"{outcome}{best}, {Durations.Text(result.State.TotalSeconds)} of training and evaluation");
         Console.WriteLine($"checkpoints {folder}");
     }
 
     public void Dispose() => EndLine();
-
-    private static string Duration(double seconds)
-    {
-        TimeSpan time = TimeSpan.FromSeconds(Math.Round(seconds));
-        return time.TotalHours >= 1 ? $"{(int)time.TotalHours}:{time:mm\\:ss}" : $"{time:m\\:ss}";
-    }
 
     private static void WriteLayers(RunOptions options, DeepSpeech2 model, Corpus training)
     {

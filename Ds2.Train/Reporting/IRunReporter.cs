@@ -4,12 +4,29 @@ using Ds2.Runtime.Training;
 
 namespace Ds2.Train.Reporting;
 
-/// <summary>Shows a training run: to people on a terminal, or to programs as JSON lines.</summary>
+/// <summary>A run that is set up and about to start.</summary>
+/// <param name="Options">What it computes.</param>
+/// <param name="Model">The model on its device.</param>
+/// <param name="Training">The training set.</param>
+/// <param name="Validation">The validation set.</param>
+/// <param name="Folder">Where all that it leaves goes; it is there.</param>
+/// <param name="BatchesPerEpoch">Training batches of an epoch.</param>
+/// <param name="Resume">The checkpoint that it goes on from; null where it starts.</param>
+internal sealed record RunSetup(
+    RunOptions Options, DeepSpeech2 Model, Corpus Training, Corpus Validation, string Folder, int BatchesPerEpoch, Checkpoint? Resume)
+{
+    /// <summary>The path of a file in the run's folder.</summary>
+    public string PathOf(string name) => Path.Combine(Folder, name);
+}
+
+/// <summary>Shows or records a training run: on the console, in the run's folder.</summary>
 internal interface IRunReporter : ITrainingObserver, IDisposable
 {
     /// <summary>The run is set up and about to start.</summary>
-    void Start(RunOptions options, DeepSpeech2 model, Corpus training, Corpus validation, string folder, TrainingState? resumed);
+    void Start(RunSetup run);
 
-    /// <summary>The run is over.</summary>
-    void End(TrainingResult result);
+    /// <summary>The run is over. Not called where it ended in an exception.</summary>
+    void End(TrainingResult result)
+    {
+    }
 }

@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace Ds2.Train.Reporting;
 
-/// <summary>Events for programs: one JSON object a line on stdout.</summary>
+/// <summary>Events for programs: one JSON object a line.</summary>
 internal static class JsonLines
 {
     private static readonly JsonSerializerOptions Options = new()
@@ -12,10 +12,17 @@ internal static class JsonLines
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
     };
 
-    /// <summary>Writes one event.</summary>
+    /// <summary>An event's line, without its end.</summary>
+    public static string Text<T>(T value) => JsonSerializer.Serialize(value, Options);
+
+    /// <summary>The event that a line holds.</summary>
+    /// <exception cref="JsonException">The line is no JSON, or cut short.</exception>
+    public static T? Parse<T>(string line) => JsonSerializer.Deserialize<T>(line, Options);
+
+    /// <summary>Writes one event to stdout.</summary>
     public static void Write<T>(T value)
     {
-        Console.Out.WriteLine(JsonSerializer.Serialize(value, Options));
+        Console.Out.WriteLine(Text(value));
         Console.Out.Flush();
     }
 }

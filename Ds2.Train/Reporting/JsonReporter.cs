@@ -1,62 +1,30 @@
 using System.Text.Json.Nodes;
-using Ds2.Runtime.Data;
-using Ds2.Runtime.Model;
 using Ds2.Runtime.Training;
+using Ds2.Train.Reporting.Metrics;
 
 namespace Ds2.Train.Reporting;
 
 /// <summary>A run as JSON lines; rates in percent, times in seconds, epochs from 1.</summary>
 internal sealed class JsonReporter : IRunReporter
 {
-    public void Start(RunOptions options, DeepSpeech2 model, Corpus training, Corpus validation, string folder, TrainingState? resumed) =>
-        JsonLines.Write(new
-        {
-            Event = "start",
-            Device = model.Engine.Name,
-            Parameters = model.Parameters.Count,
-            TrainUtterances = training.Utterances.Count,
-            TrainSeconds = training.TotalSeconds,
-            ValUtterances = validation.Utterances.Count,
-            ValSeconds = validation.TotalSeconds,
-            Out = folder,
-            ResumedEpoch = resumed?.Epoch + 1,
-            ResumedBatch = resumed?.Batch,
-            Options = JsonNode.Parse(options.ToJson()),
-        });
-
-    public void OnBatch(BatchReport report) => JsonLines.Write(new
+    public void Start(RunSetup run) => JsonLines.Write(new
     {
-        Event = "batch",
-        Epoch = report.Epoch + 1,
-        report.Batch,
-        Batches = report.BatchesPerEpoch,
-        report.Loss,
-        GradientNorm = report.GradientNorm,
-        report.LearningRate,
-        report.Infeasible,
-        AudioSecondsPerSecond = report.AudioSeconds / report.Seconds,
-        report.LeftOut,
+        Event = "start",
+        Device = run.Model.Engine.Name,
+        Parameters = run.Model.Parameters.Count,
+        TrainUtterances = run.Training.Utterances.Count,
+        TrainSeconds = run.Training.TotalSeconds,
+        ValUtterances = run.Validation.Utterances.Count,
+        ValSeconds = run.Validation.TotalSeconds,
+        Out = run.Folder,
+        ResumedEpoch = run.Resume?.State.Epoch + 1,
+        ResumedBatch = run.Resume?.State.Batch,
+        Options = JsonNode.Parse(run.Options.ToJson()),
     });
 
-    public void OnEvaluating(int done, int total)
-    {
-        // Programs wait for the epoch event.
-    }
+    public void OnBatch(BatchReport report) => JsonLines.Write(BatchMetrics.Of(report));
 
-    public void OnEpoch(EpochReport report, EvaluationResult evaluation) => JsonLines.Write(new
-    {
-        Event = "epoch",
-        Epoch = report.Epoch + 1,
-        report.Loss,
-        report.Wer,
-        report.WerUtterance,
-        report.Cer,
-        report.Seconds,
-        report.AudioSecondsPerSecond,
-        report.LearningRate,
-        report.Infeasible,
-        report.SkippedSteps,
-    });
+    public void OnEpoch(EpochReport report, EvaluationResult evaluation) => JsonLines.Write(EpochMetrics.Of(report));
 
     public void End(TrainingResult result) => JsonLines.Write(new
     {

@@ -43,7 +43,7 @@ public sealed class IlgpuEngine : IEngine
     /// <inheritdoc/>
     public string Name => Accelerator switch
     {
-        CudaAccelerator cuda => $"CUDA: {cuda.Name} ({cuda.Architecture.ToString().ToLowerInvariant()}, {Gibibytes(cuda.MemorySize)})",
+        CudaAccelerator cuda => $"CUDA: {cuda.Name} ({cuda.Architecture.ToString().ToLowerInvariant()}, {Gibibytes(cuda.MemorySize)}, driver {cuda.DriverVersion})",
         CLAccelerator cl => $"OpenCL: {cl.Name.Trim()} ({Gibibytes(cl.MemorySize)})",
         _ => "emulated GPU (ILGPU on the CPU)",
     };

@@ -1,0 +1,41 @@
+using System.Globalization;
+
+namespace Ds2.Runtime.Training;
+
+/// <summary>Where a run keeps its checkpoints and how often.</summary>
+/// <param name="Folder">The folder: <c>latest.safetensors</c> and <c>best.safetensors</c> are written there.</param>
+/// <param name="Interval">The least time between two checkpoints within an epoch; the end of an epoch always writes one.</param>
+/// <param name="Batches">A checkpoint after every so many batches of an epoch, too; null for none.</param>
+/// <param name="Keep">The last epochs whose checkpoints stay as <c>epoch-0001.safetensors</c>, …; 0 for none.</param>
+public sealed record CheckpointPolicy(string Folder, TimeSpan Interval, int? Batches = null, int Keep = 0)
+{
+    private const string EpochPrefix = "epoch-";
+    private const string Suffix = ".safetensors";
+
+    /// <summary>The last state of the run.</summary>
+    public string Latest => Path.Combine(Folder, "latest" + Suffix);
+
+    /// <summary>The state after the epoch with the lowest word error rate.</summary>
+    public string Best => Path.Combine(Folder, "best" + Suffix);
+
+    /// <summary>The state after an epoch.</summary>
+    /// <param name="epochs">Epochs that are done.</param>
+    public string AfterEpoch(int epochs) => Path.Combine(Folder, string.Create(CultureInfo.InvariantCulture, $"{EpochPrefix}{epochs:D4}{Suffix}"));
+
+    /// <summary>Whether a checkpoint within an epoch is due.</summary>
+    /// <param name="sinceLast">Time since the last one.</param>
+    /// <param name="batch">Batches of the epoch that are done.</param>
+    public bool IsDue(TimeSpan sinceLast, int batch) => sinceLast >= Interval || Batches is { } every && batch % every == 0;
+
+    /// <summary>Deletes the epochs' checkpoints but the last <see cref="Keep"/>.</summary>
+    /// <param name="epochs">Epochs that are done.</param>
+    public void RemoveOld(int epochs)
+    {
+        foreach (string path in Directory.EnumerateFiles(Folder, EpochPrefix + "*" + Suffix))
+        {
+            string number = Path.GetFileNameWithoutExtension(path)[EpochPrefix.Length..];
+            if (int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int epoch) && epoch <= epochs - Keep)
+                File.Delete(path);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+using System.Text;
+using System.Text.Json;
+using Ds2.Runtime;
+using Ds2.Runtime.Training;
+
+namespace Ds2.Train.Reporting.Metrics;
+
+/// <summary><c>metrics.jsonl</c>: a line for every batch and every epoch of the run, each once, however often it was interrupted.</summary>
+/// <remarks>
+/// A batch's line is written before the checkpoint that holds the batch. So where a run goes on from a checkpoint, its file holds all lines up to there,
+/// and maybe some of steps that are taken again: those go. The epochs' lines come from the checkpoint's own history.
+/// </remarks>
+internal sealed class MetricsLog : IRunReporter
+{
+    public const string FileName = "metrics.jsonl";
+
+    private const string BatchStart = $"{{\"event\":\"{BatchMetrics.Kind}\",";
+
+    private StreamWriter? writer;
+
+    public void Start(RunSetup run)
+    {
+        string path = run.PathOf(FileName);
+        if (run.Resume is { } checkpoint)
+            Continue(path, Path.Combine(Path.GetDirectoryName(Path.GetFullPath(checkpoint.Path))!, FileName), checkpoint.State);
+        else
+            File.Delete(path);
+        // Every line goes to the system at once: what a killed process has written stays.
+        writer = new StreamWriter(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read)) { AutoFlush = true };
+    }
+
+    public void OnBatch(BatchReport report) => writer!.WriteLine(JsonLines.Text(BatchMetrics.Of(report)));
+
+    public void OnEpoch(EpochReport report, EvaluationResult evaluation) => writer!.WriteLine(JsonLines.Text(EpochMetrics.Of(report)));
+
+    public void Dispose() => writer?.Dispose();
+
+    /// <summary>The batches that a file has lines of, in its order; none where there is no file.</summary>
+    public static IEnumerable<BatchMetrics> ReadBatches(string path) =>
+        File.Exists(path) ? File.ReadLines(path).Select(ParseBatch).OfType<BatchMetrics>() : [];
+
+    private static void Continue(string path, string earlier, TrainingState state) => AtomicFile.Write(path, stream =>
+    {
+        using var lines = new StreamWriter(stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), leaveOpen: true);
+        foreach (string line in Before(state, ReadBatches(earlier)))
+            lines.WriteLine(line);
+    });
+
+    private static IEnumerable<string> Before(TrainingState state, IEnumerable<BatchMetrics> batches)
+    {
+        int epochs = 0;
+        foreach (BatchMetrics batch in batches)
+        {
+            int epoch = batch.Epoch - 1;
+            if (epoch > state.Epoch || (epoch == state.Epoch && batch.Batch > state.Batch))
+                break;
+            for (; epochs < epoch; epochs++)
+                yield return JsonLines.Text(EpochMetrics.Of(state.History[epochs]));
+            yield return JsonLines.Text(batch);
+        }
+
+        for (; epochs < state.History.Count; epochs++)
+            yield return JsonLines.Text(EpochMetrics.Of(state.History[epochs]));
+    }
+
+    /// <summary>The batch that a line is of; null for another kind, and for the part of a line that a killed process or a failed machine left.</summary>
+    private static BatchMetrics? ParseBatch(string line)
+    {
+        try
+        {
+            return line.StartsWith(BatchStart, StringComparison.Ordinal) ? JsonLines.Parse<BatchMetrics>(line) : null;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+}

@@ -1,0 +1,72 @@
+using System.Diagnostics;
+using System.Text;
+using Ds2.Runtime;
+using Ds2.Runtime.Training;
+using Ds2.Train.Reporting.Metrics;
+using Ds2.Train.Reporting.RunFolder;
+
+namespace Ds2.Train.Reporting.Report;
+
+/// <summary><c>report.html</c>: the run for people, in one file that needs nothing else; renewed after every evaluation and at the end.</summary>
+internal sealed class HtmlReport : IRunReporter
+{
+    public const string FileName = "report.html";
+
+    /// <summary>Epochs of a few milliseconds need no report each.</summary>
+    private static readonly TimeSpan LeastInterval = TimeSpan.FromSeconds(1);
+
+    private readonly BatchCurve batches = new();
+    private readonly List<EpochMetrics> epochs = [];
+    private IReadOnlyList<SampleUtterance> samples = [];
+    private IReadOnlyList<Transcript> transcripts = [];
+    private RunSetup? run;
+    private RunEnvironment? environment;
+    private long lastWrite;
+    private bool ended;
+
+    /// <remarks>A run that goes on takes what was before from the run's metrics, which <see cref="MetricsLog"/> has brought to the checkpoint by now.</remarks>
+    public void Start(RunSetup run)
+    {
+        this.run = run;
+        environment = RunEnvironment.Of(run);
+        samples = SampleUtterance.Choose(run.Validation, run.Options.Features);
+        if (run.Resume is not { } checkpoint)
+            return;
+        epochs.AddRange(checkpoint.State.History.Select(EpochMetrics.Of));
+        foreach (BatchMetrics batch in MetricsLog.ReadBatches(run.PathOf(MetricsLog.FileName)))
+            batches.Add(batch);
+    }
+
+    public void OnBatch(BatchReport report) => batches.Add(BatchMetrics.Of(report));
+
+    public void OnEpoch(EpochReport report, EvaluationResult evaluation)
+    {
+        epochs.Add(EpochMetrics.Of(report));
+        transcripts = evaluation.Transcripts;
+        if (lastWrite == 0 || Stopwatch.GetElapsedTime(lastWrite) >= LeastInterval)
+            Write($"running: epoch {report.Epoch + 1} of at most {run!.Options.Epochs} is done");
+    }
+
+    public void End(TrainingResult result)
+    {
+        ended = true;
+        Write(
+            result.Interrupted ? "interrupted; it goes on with --resume auto"
+            : result.TargetReached ? "done: the target is reached"
+            : "done: the last epoch is over, the target is not reached");
+    }
+
+    /// <summary>A run that ends in an exception says so; what it was stands on the console.</summary>
+    public void Dispose()
+    {
+        if (run is not null && !ended)
+            Write("ended in an error");
+    }
+
+    private void Write(string status)
+    {
+        string page = new ReportPage(run!, environment!, status, epochs, [.. batches.Points], samples, transcripts).ToHtml();
+        AtomicFile.Write(run!.PathOf(FileName), stream => stream.Write(Encoding.UTF8.GetBytes(page)));
+        lastWrite = Stopwatch.GetTimestamp();
+    }
+}

@@ -1,0 +1,77 @@
+using System.Reflection;
+using System.Runtime.InteropServices;
+using System.Text.Json.Nodes;
+
+namespace Ds2.Train.Reporting.RunFolder;
+
+/// <summary>What a run was started on and with: enough to start it again elsewhere and to know why it is faster or slower there.</summary>
+internal sealed record RunEnvironment
+{
+    private const string Unknown = "unknown";
+
+    public required string Started { get; init; }
+
+    /// <summary>The checkpoint it went on from, with its position; null for a start.</summary>
+    public required string? ResumedFrom { get; init; }
+
+    public required IReadOnlyList<string> CommandLine { get; init; }
+
+    /// <summary>The engine's name: the device, its instruction set or driver, its threads.</summary>
+    public required string Device { get; init; }
+
+    public string Machine { get; } = Environment.MachineName;
+
+    public string Cpu { get; } = CpuName();
+
+    public int Cores { get; } = Environment.ProcessorCount;
+
+    /// <summary>What the process may use: a container's limit, where there is one.</summary>
+    public long MemoryBytes { get; } = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+
+    public string OperatingSystem { get; } = RuntimeInformation.OSDescription;
+
+    public string Runtime { get; } = RuntimeInformation.FrameworkDescription;
+
+    /// <summary>The commit that the program was built from.</summary>
+    public string Commit { get; } = BuiltFrom();
+
+    /// <summary>The packages it was built with, and their versions.</summary>
+    public IReadOnlyDictionary<string, string> Packages { get; } = PackageVersions();
+
+    public static RunEnvironment Of(RunSetup run) => new()
+    {
+        Started = DateTimeOffset.Now.ToString("yyyy-MM-ddTHH:mm:sszzz"),
+        ResumedFrom = run.Resume is { State: var state } ? $"{run.Resume.Path}: {state.Epoch} epochs, {state.Batch} batches" : null,
+        CommandLine = Environment.GetCommandLineArgs(),
+        Device = run.Model.Engine.Name,
+    };
+
+    /// <summary>The SDK puts the commit behind the version: 1.0.0+86f2197….</summary>
+    private static string BuiltFrom()
+    {
+        string? version = typeof(RunEnvironment).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion;
+        return version?.Split('+') is [_, var commit] ? commit : Unknown;
+    }
+
+    private static string CpuName()
+    {
+        const string linux = "/proc/cpuinfo";
+        string? line = File.Exists(linux) ? File.ReadLines(linux).FirstOrDefault(line => line.StartsWith("model name", StringComparison.Ordinal)) : null;
+        return line?.Split(':', 2)[^1].Trim() ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER") ?? RuntimeInformation.ProcessArchitecture.ToString();
+    }
+
+    private static SortedDictionary<string, string> PackageVersions()
+    {
+        var packages = new SortedDictionary<string, string>(StringComparer.OrdinalIgnoreCase);
+        string manifest = Path.ChangeExtension(typeof(RunEnvironment).Assembly.Location, ".deps.json");
+        if (!File.Exists(manifest))
+            return packages;
+        foreach ((string name, JsonNode? library) in JsonNode.Parse(File.ReadAllText(manifest))?["libraries"] as JsonObject ?? [])
+        {
+            if (library?["type"]?.GetValue<string>() == "package" && name.Split('/') is [var id, var version])
+                packages[id] = version;
+        }
+
+        return packages;
+    }
+}

@@ -1,0 +1,62 @@
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using Ds2.Runtime;
+using Ds2.Runtime.Training;
+
+namespace Ds2.Train.Reporting.RunFolder;
+
+/// <summary>Leaves in a run's folder what it was started with, and the transcripts of its last evaluation.</summary>
+internal sealed class RunFolderReporter : IRunReporter
+{
+    public const string Options = "options.json";
+    public const string Environments = "environment.json";
+    public const string Transcripts = "transcripts.tsv";
+
+    // Names of devices and paths are to be read by people, and no browser reads this file.
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    private string folder = "";
+
+    public void Start(RunSetup run)
+    {
+        folder = run.Folder;
+        Write(run.PathOf(Options), run.Options.ToJson());
+        Write(run.PathOf(Environments), JsonSerializer.Serialize(Starts(run), Json));
+    }
+
+    public void OnEpoch(EpochReport report, EvaluationResult evaluation) => TranscriptFile.Write(Path.Combine(folder, Transcripts), evaluation);
+
+    public void Dispose()
+    {
+        // Every file is closed where it is written.
+    }
+
+    /// <summary>Every start of the run, this one last; an earlier run's in the same folder do not count.</summary>
+    private static List<JsonElement> Starts(RunSetup run)
+    {
+        string path = run.PathOf(Environments);
+        List<JsonElement> starts = [];
+        if (run.Resume is not null && File.Exists(path))
+        {
+            try
+            {
+                starts.AddRange(JsonSerializer.Deserialize<JsonElement[]>(File.ReadAllBytes(path)) ?? []);
+            }
+            catch (JsonException exception)
+            {
+                throw new InputException($"{path}: not valid JSON: {exception.Message}: delete it, or mend it", exception);
+            }
+        }
+
+        starts.Add(JsonSerializer.SerializeToElement(RunEnvironment.Of(run), Json));
+        return starts;
+    }
+
+    private static void Write(string path, string text) => AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text + "\n")));
+}
