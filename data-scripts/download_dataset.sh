@@ -3,6 +3,5 @@
 #
 #   download_dataset.sh [--files train-clean-100.tar.gz,dev-clean.tar.gz,…] [--target DIR] [--mirror URL] [--digests FILE]
 set -euo pipefail
-root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-dotnet build "$root/Ds2.Train" --nologo --verbosity quiet >&2
-exec dotnet "$root/Ds2.Train/bin/Debug/net10.0/Ds2.Train.dll" data download "$@"
+source "$(dirname "${BASH_SOURCE[0]}")/program.sh"
+exec "${program[@]}" data download "$@"

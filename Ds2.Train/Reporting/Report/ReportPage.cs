@@ -42,8 +42,10 @@ internal sealed class ReportPage(
         <section id="charts"><noscript><p>The plots need JavaScript; metrics.jsonl has their numbers.</p></noscript></section>
         {Samples()}
         {EpochTable()}
+        <div class="facts">
         {Details("Configuration", JsonNode.Parse(run.Options.ToJson())!.AsObject().Select(option => (option.Key, option.Value?.ToString() ?? "")))}
         {Details("Environment", EnvironmentRows())}
+        </div>
         </main>
         <script type="application/json" id="data">{Data()}</script>
         <script>//<![CDATA[
@@ -163,7 +165,7 @@ internal sealed class ReportPage(
     ];
 
     private static string Details(string title, IEnumerable<(string Name, string Value)> rows) =>
-        $"<section><h2>{title}</h2>\n<table class=\"facts\"><tbody>\n"
+        $"<section><h2>{title}</h2>\n<table><tbody>\n"
         + string.Concat(rows.Select(row => $"<tr><th>{Text(row.Name)}</th><td>{Text(row.Value)}</td></tr>\n"))
         + "</tbody></table></section>";
 

@@ -3,7 +3,7 @@
   const data = JSON.parse(document.getElementById('data').textContent);
   const { batches, epochs } = data;
   const charts = [
-    { title: 'Loss, nats an utterance', log: false, series: [line('batches', batches, 'loss', 'a', 1), line('epochs', epochs, 'loss', 'b', 2)] },
+    { title: 'Loss, nats an utterance', log: true, series: [line('batches', batches, 'loss', 'a', 1), line('epochs', epochs, 'loss', 'b', 2)] },
     {
       title: 'Error rates on the validation set, %', target: data.target,
       series: [line('WER', epochs, 'wer', 'a', 2), line('utterance WER', epochs, 'werUtterance', 'b', 1), line('CER', epochs, 'cer', 'c', 1)],
@@ -23,7 +23,7 @@
     return { name, x: source.x, y: source[key], colour: `var(--${colour})`, width };
   }
 
-  const number = value => value == null ? '–' : Math.abs(value) >= 1e5 || (value && Math.abs(value) < 1e-3) ? value.toExponential(2) : String(+value.toPrecision(4));
+  const number = value => value == null ? '–' : Math.abs(value) >= 1e5 || (value && Math.abs(value) < 1e-3) ? value.toExponential(2).replace(/\.?0+e/, 'e') : String(+value.toPrecision(4));
 
   // Round steps, about as many as asked for.
   function ticks(from, to, count) {
@@ -91,7 +91,8 @@
     const grid = y.ticks.map(value => `<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${y.map(value)}" y2="${y.map(value)}"/>`
       + `<text x="${margin.left - 6}" y="${y.map(value) + 4}" text-anchor="end">${number(value)}</text>`).join('');
     const labels = ticks(0, last, Math.max(2, Math.min(8, inner / 60)))
-      .map(value => `<text x="${x(value)}" y="${height - 5}" text-anchor="middle">${number(value)}</text>`).join('');
+      .map(value => `<text x="${x(value)}" y="${height - 5}" text-anchor="middle">${number(value)}</text>`).join('')
+      + `<text x="${margin.left - 14}" y="${height - 5}" text-anchor="end">epoch</text>`;
     const target = chart.target > 0
       ? `<line x1="${margin.left}" x2="${width - margin.right}" y1="${y.map(chart.target)}" y2="${y.map(chart.target)}" stroke="var(--quiet)" stroke-dasharray="6 4"/>` : '';
     chart.plot.innerHTML = `<svg height="${height}" role="img" aria-label="${chart.title}, by epoch">${grid}${labels}${target}`
@@ -111,7 +112,8 @@
       return `<span><i style="background:${series.colour}"></i>${series.name} ${number(series.y[i])}</span>`;
     });
     const target = chart.target > 0 ? `<span>target ${number(chart.target)}</span>` : '';
-    chart.legend.innerHTML = texts.join('') + target + (at == null ? '' : `<span>epoch ${at.toFixed(2)}</span>`);
+    chart.legend.innerHTML = texts.join('') + target;
+    chart.place.textContent = at == null ? '' : `epoch ${at.toFixed(2)}`;
   }
 
   const readAll = at => charts.forEach(chart => read(chart, at));
@@ -119,8 +121,8 @@
   for (const chart of charts) {
     const box = document.createElement('div');
     box.className = 'chart';
-    box.innerHTML = `<div class="head"><h3>${chart.title}</h3></div><div class="legend"></div><div class="plot"></div>`;
-    [chart.legend, chart.plot] = [box.querySelector('.legend'), box.querySelector('.plot')];
+    box.innerHTML = `<div class="head"><h3>${chart.title}</h3><small></small></div><div class="legend"></div><div class="plot"></div>`;
+    [chart.place, chart.legend, chart.plot] = ['small', '.legend', '.plot'].map(part => box.querySelector(part));
     if (chart.log != null) {
       const button = document.createElement('button');
       button.textContent = 'log';
@@ -141,10 +143,14 @@
     chart.plot.addEventListener('pointerleave', () => readAll(null));
     container.append(box);
   }
+  let drawnWidth = 0;
   const drawAll = () => {
+    if (container.clientWidth === drawnWidth) return;
+    drawnWidth = container.clientWidth;
     charts.forEach(draw);
     readAll(null);
   };
   drawAll();
-  new ResizeObserver(drawAll).observe(container);
+  // In a frame of its own: what is drawn changes the height, and must not call the observer from within itself.
+  new ResizeObserver(() => requestAnimationFrame(drawAll)).observe(container);
 }
