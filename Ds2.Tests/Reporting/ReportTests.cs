@@ -87,11 +87,12 @@ public sealed partial class ReportTests
         if (!File.Exists(browser))
             Assert.Ignore("needs Chromium: apt install chromium");
         run.Train("run", "--epochs", "2");
-        using Process process = Process.Start(new ProcessStartInfo(browser,
+        string[] arguments =
         [
             "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
             "--disable-sync", $"--user-data-dir={run["browser"]}", "--enable-logging=stderr", "--virtual-time-budget=2000", "--dump-dom", $"file://{run["run/report.html"]}",
-        ]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+        ];
+        using Process process = Process.Start(new ProcessStartInfo(browser, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         Task<string> log = process.StandardError.ReadToEndAsync();
         string dom = process.StandardOutput.ReadToEnd();
         Assert.That(process.WaitForExit(TimeSpan.FromSeconds(60)), Is.True);

@@ -125,20 +125,16 @@ internal static class TrainCommand
         return result.Interrupted ? Interrupted : 0;
     }
 
-    /// <summary>Who is told of the run. The report comes after the metrics, from which it takes what was before a resumed run.</summary>
+    /// <summary>Who is told of the run. The report comes last: it reads the metrics, and no other's time is to hold its writing.</summary>
     private static RunReporters CreateReporters(ParseResult parsed)
     {
-        List<IRunReporter> reporters =
-        [
-            parsed.GetValue(Json) ? new JsonReporter() : new ConsoleReporter(),
-            new RunFolderReporter(),
-            new MetricsLog(),
-            new HtmlReport(),
-        ];
-        if (parsed.GetValue(TensorBoard))
-            reporters.Add(new TensorBoardLog());
+        List<IRunReporter> reporters = [parsed.GetValue(Json) ? new JsonReporter() : new ConsoleReporter(), new MetricsLog()];
         if (parsed.GetValue(MlPerf))
             reporters.Add(new MlPerfLog());
+        if (parsed.GetValue(TensorBoard))
+            reporters.Add(new TensorBoardLog());
+        reporters.Add(new RunFolderReporter());
+        reporters.Add(new HtmlReport());
         return new RunReporters(reporters);
     }
 

@@ -115,7 +115,7 @@ internal sealed class ReportPage(
         {
             IEnumerable<string> marked = words.Where(word => side(word) is not null)
                 .Select(word => word.IsError ? $"<{mark}>{Text(side(word)!)}</{mark}>" : Text(side(word)!));
-            return $"<p><b>{name}</b> {string.Join(' ', marked)}</p>\n";
+            return $"<p><b>{name}</b><span>{string.Join(' ', marked)}</span></p>\n";
         }
     }
 
