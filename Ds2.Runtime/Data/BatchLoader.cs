@@ -14,6 +14,7 @@ public sealed class BatchLoader : IDisposable
     private readonly int batchSize, seed, workers, prefetch;
     private readonly BatchOrder order;
     private readonly SpecAugment augment;
+    private readonly Lazy<int[][]> sortedBatches;
     private readonly HashSet<OrderedPrefetch<Batch>> running = [];
     private bool disposed;
 
@@ -40,10 +41,22 @@ public sealed class BatchLoader : IDisposable
         this.augment = augment;
         extractor = new FeatureExtractor(features);
         cache = new FeatureCache(cacheBytes);
+        sortedBatches = new Lazy<int[][]>(() => BatchFrames > 0
+            ? BatchPlan.ByFrames([.. corpus.Utterances.Select(MostFrames)], BatchFrames)
+            : BatchPlan.ByCount(corpus.Utterances.Count, this.batchSize));
     }
 
+    /// <summary>Frames that a batch holds at most, padding included, unless one utterance alone has more; 0 for batches by count.</summary>
+    public int BatchFrames { get; init; }
+
+    /// <summary>Changes the recordings' sound, differently in every epoch; their features are then kept nowhere. Null for none.</summary>
+    public AudioAugment? Audio { get; init; }
+
+    /// <summary>Keeps the features of recordings whose sound is not changed for the runs to come; null for nowhere. The caller's.</summary>
+    public FeatureStore? Store { get; init; }
+
     /// <summary>Batches of an epoch.</summary>
-    public int BatchesPerEpoch => (corpus.Utterances.Count + batchSize - 1) / batchSize;
+    public int BatchesPerEpoch => sortedBatches.Value.Length;
 
     /// <summary>Utterances of an epoch.</summary>
     public int UtteranceCount => corpus.Utterances.Count;
@@ -51,10 +64,9 @@ public sealed class BatchLoader : IDisposable
     /// <summary>Height of the features.</summary>
     public int Rows => extractor.Rows;
 
-    /// <summary>The size of the largest batch there can be: its utterances, the longest recording's frames and the longest text's labels.</summary>
-    public (int Utterances, int Frames, int Labels) Largest => (
-        Math.Min(batchSize, corpus.Utterances.Count), FeatureExtractor.MostFrames(corpus.Utterances[^1].Seconds),
-        corpus.Utterances.Max(utterance => utterance.Labels.Length));
+    /// <summary>The sizes of batches that cover those of all others; one where batches go by count and the longest recordings have the longest texts.</summary>
+    public IReadOnlyList<BatchSize> Largest => BatchSize.Largest(sortedBatches.Value.Select(batch => new BatchSize(
+        batch.Length, MostFrames(corpus.Utterances[batch[^1]]), batch.Max(utterance => corpus.Utterances[utterance].Labels.Length))));
 
     /// <summary>The batches of an epoch, in the order of <see cref="BatchPlan"/>.</summary>
     /// <remarks>The threads start with the enumeration and have ended when it ends, also when it is left early.</remarks>
@@ -66,7 +78,7 @@ public sealed class BatchLoader : IDisposable
         ObjectDisposedException.ThrowIf(disposed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(firstBatch);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBatch, BatchesPerEpoch);
-        return Enumerate(BatchPlan.Create(corpus, batchSize, order, seed, epoch), epoch, firstBatch);
+        return Enumerate(BatchPlan.InOrder(sortedBatches.Value, order, seed, epoch), epoch, firstBatch);
     }
 
     /// <summary>Ends all threads. Enumerations that are still open must not be continued.</summary>
@@ -122,19 +134,25 @@ public sealed class BatchLoader : IDisposable
         for (int n = 0; n < members.Length; n++)
         {
             stop.ThrowIfCancellationRequested();
-            features[n] = Features(members[n]);
+            features[n] = Features(members[n], epoch);
             if (augment.IsOn)
                 features[n] = augment.Apply(features[n], seed, epoch, members[n]);
         }
         return new Batch(index, [.. members.Select(i => corpus.Utterances[i])], features);
     }
 
-    private FeatureMatrix Features(int utterance)
+    private FeatureMatrix Features(int utterance, int epoch)
     {
+        string path = corpus.Utterances[utterance].AudioPath;
+        if (Audio is not null && !corpus.Utterances[utterance].HoldsFeatures)
+            return extractor.Normalize(extractor.FromFile(path, samples => Audio.Draw(seed, epoch, utterance).Apply(samples)));
         if (cache.Find(utterance) is { } cached)
             return cached;
-        FeatureMatrix features = extractor.Normalize(extractor.FromFile(corpus.Utterances[utterance].AudioPath));
+        FeatureMatrix features = extractor.Normalize(Store?.FromFile(path, extractor) ?? extractor.FromFile(path));
         cache.Offer(utterance, features);
         return features;
     }
+
+    /// <summary>No fewer frames than an utterance has, at the slowest tempo.</summary>
+    private int MostFrames(Utterance utterance) => FeatureExtractor.MostFrames(utterance.Seconds * (Audio?.LargestStretch ?? 1));
 }

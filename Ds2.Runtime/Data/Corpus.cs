@@ -2,13 +2,19 @@ using Ds2.Runtime.Audio;
 
 namespace Ds2.Runtime.Data;
 
+/// <summary>An utterance that is not trained on.</summary>
+/// <param name="Utterance">The utterance.</param>
+/// <param name="Reason">Why.</param>
+public sealed record LeftOut(Utterance Utterance, string Reason);
+
 /// <summary>The utterances that a manifest lists, sorted by length.</summary>
 public sealed class Corpus
 {
-    private Corpus(string manifestPath, Utterance[] utterances)
+    private Corpus(string manifestPath, Utterance[] utterances, LeftOut[] leftOut)
     {
         ManifestPath = manifestPath;
         Utterances = utterances;
+        LeftOut = leftOut;
         TotalSeconds = utterances.Sum(u => u.Seconds);
     }
 
@@ -17,6 +23,9 @@ public sealed class Corpus
 
     /// <summary>From the shortest to the longest; equally long ones in the manifest's order.</summary>
     public IReadOnlyList<Utterance> Utterances { get; }
+
+    /// <summary>The utterances that <see cref="Without"/> took away, from the shortest to the longest.</summary>
+    public IReadOnlyList<LeftOut> LeftOut { get; }
 
     /// <summary>Length of all recordings together.</summary>
     public double TotalSeconds { get; }
@@ -54,7 +63,20 @@ public sealed class Corpus
         if (Array.Find(faults, fault => fault is not null) is { } fault)
             throw new InputException(fault.Message, fault);
         // LINQ's sort is stable, Array.Sort is not: ties must keep the manifest's order on every machine.
-        return new Corpus(manifestPath, [.. utterances.OrderBy(u => u.Seconds)]);
+        return new Corpus(manifestPath, [.. utterances.OrderBy(u => u.Seconds)], []);
+    }
+
+    /// <summary>The corpus without some utterances.</summary>
+    /// <param name="reason">Why an utterance is left out; null where it stays.</param>
+    /// <exception cref="InputException">None stays.</exception>
+    public Corpus Without(Func<Utterance, string?> reason)
+    {
+        ArgumentNullException.ThrowIfNull(reason);
+        (Utterance Utterance, string? Reason)[] all = [.. Utterances.Select(utterance => (utterance, reason(utterance)))];
+        Utterance[] kept = [.. all.Where(pair => pair.Reason is null).Select(pair => pair.Utterance)];
+        if (kept.Length == 0)
+            throw new InputException($"{ManifestPath}: no utterance is left to train on; {all[0].Utterance.AudioPath}: {all[0].Reason}");
+        return new Corpus(ManifestPath, kept, [.. LeftOut, .. all.Where(pair => pair.Reason is not null).Select(pair => new LeftOut(pair.Utterance, pair.Reason!))]);
     }
 
     private static Utterance Read(string manifestPath, string line, int number, Alphabet alphabet)

@@ -27,11 +27,7 @@ public readonly record struct SpecAugment(int TimeMasks = 0, int TimeWidth = 0, 
     {
         ArgumentNullException.ThrowIfNull(features);
         var masked = features with { Values = (float[])features.Values.Clone() };
-
-        // Three draws of a generator mix the three numbers: neighbouring seeds, epochs and utterances give unrelated masks.
-        var random = new SplitMix64(unchecked((ulong)seed));
-        random = new SplitMix64(random.Next() ^ unchecked((ulong)epoch));
-        random = new SplitMix64(random.Next() ^ unchecked((ulong)utterance));
+        var random = SplitMix64.For(seed, epoch, utterance);
         for (int i = 0; i < TimeMasks; i++)
         {
             (int start, int width) = Draw(ref random, Math.Min(TimeWidth, features.Frames / LargestShare), features.Frames);

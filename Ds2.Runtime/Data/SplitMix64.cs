@@ -7,6 +7,18 @@ internal struct SplitMix64(ulong seed)
 {
     private ulong state = seed;
 
+    /// <summary>The generator for what happens to one utterance in one epoch.</summary>
+    /// <remarks>Three draws mix the three numbers: neighbouring seeds, epochs and utterances give unrelated sequences.</remarks>
+    /// <param name="seed">The run's seed.</param>
+    /// <param name="epoch">The epoch.</param>
+    /// <param name="utterance">The utterance's index in its corpus.</param>
+    public static SplitMix64 For(int seed, int epoch, int utterance)
+    {
+        var random = new SplitMix64(unchecked((ulong)seed));
+        random = new SplitMix64(random.Next() ^ unchecked((ulong)epoch));
+        return new SplitMix64(random.Next() ^ unchecked((ulong)utterance));
+    }
+
     /// <summary>A uniform 64-bit number.</summary>
     public ulong Next()
     {
@@ -19,6 +31,9 @@ internal struct SplitMix64(ulong seed)
     /// <summary>A uniform number in 0 .. bound - 1.</summary>
     /// <remarks>The high half of a 128-bit product; its bias, at most bound / 2^64, is beyond notice.</remarks>
     public int Next(int bound) => (int)Math.BigMul(Next(), (ulong)bound, out _);
+
+    /// <summary>A uniform number in [low, high): 53 random bits, as many as a double holds.</summary>
+    public double Next(double low, double high) => low + (high - low) * ((Next() >> 11) * (1.0 / (1UL << 53)));
 
     /// <summary>Permutes uniformly (Fisher and Yates).</summary>
     public void Shuffle<T>(Span<T> items)

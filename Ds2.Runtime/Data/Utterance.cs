@@ -1,3 +1,5 @@
+using Ds2.Runtime.Audio;
+
 namespace Ds2.Runtime.Data;
 
 /// <summary>One recording and what is said in it.</summary>
@@ -7,4 +9,8 @@ namespace Ds2.Runtime.Data;
 /// <param name="Text">The transcript, as the alphabet can write it.</param>
 /// <param name="Labels">The transcript's labels; never empty.</param>
 /// <param name="Seconds">Length of the recording.</param>
-public sealed record Utterance(string Id, string AudioPath, string TextPath, string Text, int[] Labels, double Seconds);
+public sealed record Utterance(string Id, string AudioPath, string TextPath, string Text, int[] Labels, double Seconds)
+{
+    /// <summary>Whether the file holds cepstral coefficients, not sound.</summary>
+    public bool HoldsFeatures => CoefficientFile.IsOne(AudioPath);
+}

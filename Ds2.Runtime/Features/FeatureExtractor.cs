@@ -12,6 +12,9 @@ namespace Ds2.Runtime.Features;
 /// <param name="kind">What to extract.</param>
 public sealed class FeatureExtractor(FeatureKind kind)
 {
+    /// <summary>To be raised when the features of a recording change: those that were stored under another version are computed again.</summary>
+    public const int Version = 1;
+
     private const int MfccTransform = 512, SpectrogramTransform = 320;
 
     /// <summary>Frames transformed at a time; a multiple of the spectrum's group.</summary>
@@ -36,10 +39,25 @@ public sealed class FeatureExtractor(FeatureKind kind)
     /// <summary>No fewer frames than a recording of this length has, at whatever rate it was sampled.</summary>
     public static int MostFrames(double seconds) => checked((int)Math.Ceiling(seconds * AudioFile.SampleRate / FrameSpectrum.Hop) + 1);
 
+    /// <summary>The frames of a recording or of a feature file of this length.</summary>
+    /// <param name="path">The file: its ending says what it holds.</param>
+    /// <param name="seconds">Its length, as <see cref="AudioFile.Duration"/> gives it.</param>
+    public static int FramesOf(string path, double seconds)
+    {
+        if (CoefficientFile.IsOne(path))
+            return checked((int)Math.Round(seconds * CoefficientFile.FramesPerSecond));
+        // Samples after resampling; what rounding left beyond a whole number is no sample.
+        int samples = checked((int)Math.Ceiling(seconds * AudioFile.SampleRate - 1e-6));
+        return samples / FrameSpectrum.Hop + 1;
+    }
+
     /// <summary>Extracts features, not normalised.</summary>
     /// <param name="samples">Mono, 16 kHz, full scale at 1.</param>
     /// <exception cref="InputException">There are fewer than <see cref="MinimumSamples"/> samples.</exception>
-    public FeatureMatrix Extract(ReadOnlySpan<float> samples)
+    public FeatureMatrix Extract(ReadOnlySpan<float> samples) => Render(Analyze(samples));
+
+    /// <summary>The part of <see cref="Extract"/> that takes the time, in its most compact form: 13 coefficients a frame for both kinds of MFCC, else the spectrogram.</summary>
+    internal FeatureMatrix Analyze(ReadOnlySpan<float> samples)
     {
         if (samples.Length < MinimumSamples)
             throw new InputException($"{samples.Length} samples at {AudioFile.SampleRate} Hz are too short for features: at least {MinimumSamples} are needed");
@@ -49,16 +67,16 @@ public sealed class FeatureExtractor(FeatureKind kind)
         {
             Span<float> signal = padded.AsSpan(0, samples.Length + 2 * FrameSpectrum.Half);
             Mirror(samples, signal);
-            if (kind == FeatureKind.Spectrogram)
-                return LogMagnitudes(signal, frames);
-            FeatureMatrix coefficients = Coefficients(signal, frames);
-            return kind == FeatureKind.Mfcc ? Cepstrum.Envelope(coefficients) : coefficients;
+            return kind == FeatureKind.Spectrogram ? LogMagnitudes(signal, frames) : Coefficients(signal, frames);
         }
         finally
         {
             ArrayPool<float>.Shared.Return(padded);
         }
     }
+
+    /// <summary>The rest of <see cref="Extract"/>.</summary>
+    internal FeatureMatrix Render(FeatureMatrix analyzed) => kind == FeatureKind.Mfcc ? Cepstrum.Envelope(analyzed) : analyzed;
 
     /// <summary>Brings features that were stored as coefficients into this extractor's form, not normalised.</summary>
     /// <param name="framesBy13">[frames, 13].</param>
@@ -77,25 +95,46 @@ public sealed class FeatureExtractor(FeatureKind kind)
             for (int c = 0; c < Cepstrum.Coefficients; c++)
                 rows.Values[c * frames + t] = framesBy13[t * Cepstrum.Coefficients + c];
         }
-        return kind == FeatureKind.Mfcc ? Cepstrum.Envelope(rows) : rows;
+        return Render(rows);
     }
 
     /// <summary>Reads a file and extracts its features, not normalised.</summary>
     /// <param name="path">Audio, or stored coefficients: .npy (float32, [frames, 13]) or Sphinx .mfc.</param>
+    /// <param name="change">Changes the sound before; not called for stored coefficients.</param>
     /// <exception cref="InputException">The file is missing, damaged or too short, or holds coefficients where a spectrogram was asked for; or its features
     /// are no finite numbers of a sensible size, which would spoil the model's running statistics.</exception>
-    public FeatureMatrix FromFile(string path)
+    public FeatureMatrix FromFile(string path, Func<float[], float[]>? change = null) => Naming(path, () =>
+    {
+        if (CoefficientFile.IsOne(path))
+            return Sensible(FromCoefficientFile(path));
+        float[] samples = AudioFile.Read(path);
+        return Sensible(Extract(change is null ? samples : change(samples)));
+    });
+
+    /// <summary>The features of a recording, and what <see cref="Render"/> makes them from.</summary>
+    internal (FeatureMatrix Analyzed, FeatureMatrix Features) AnalyzeFile(string path) => Naming(path, () =>
+    {
+        FeatureMatrix analyzed = Analyze(AudioFile.Read(path));
+        return (analyzed, Sensible(Render(analyzed)));
+    });
+
+    private static FeatureMatrix Sensible(FeatureMatrix features)
+    {
+        foreach (float value in features.Values)
+        {
+            if (!(Math.Abs(value) <= Largest))
+                throw new InputException($"its features have a value of {value}; its amplitudes or coefficients are none of a recording");
+        }
+
+        return features;
+    }
+
+    /// <summary>Has every complaint begin with the file's name.</summary>
+    private static T Naming<T>(string path, Func<T> read)
     {
         try
         {
-            FeatureMatrix features = CoefficientFile.IsOne(path) ? FromCoefficientFile(path) : Extract(AudioFile.Read(path));
-            foreach (float value in features.Values)
-            {
-                if (!(Math.Abs(value) <= Largest))
-                    throw new InputException($"its features have a value of {value}; its amplitudes or coefficients are none of a recording");
-            }
-
-            return features;
+            return read();
         }
         catch (InputException e) when (!e.Message.StartsWith(path, StringComparison.Ordinal))
         {

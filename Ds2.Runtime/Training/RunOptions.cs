@@ -61,8 +61,26 @@ public sealed record RunOptions
     /// <summary>Utterances of a batch.</summary>
     public int Batch { get; init; } = 8;
 
+    /// <summary>A batch has as many utterances as so many frames hold, padding included, and <see cref="Batch"/> does not count; 0 for batches by count.</summary>
+    public int BatchFrames { get; init; }
+
+    /// <summary>Longer utterances are not trained on; 0 for no limit.</summary>
+    public double MaxSeconds { get; init; }
+
     /// <summary>The order of batches: <c>sorted</c>, <c>sortagrad</c> or <c>shuffled</c>.</summary>
     public BatchOrder Order { get; init; } = BatchOrder.Sorted;
+
+    /// <summary>Whether training audio gets another tempo (0.85 to 1.15) and level (-6 to +8 dB) in every epoch.</summary>
+    public bool Augment { get; init; }
+
+    /// <summary>A folder of WAV and FLAC files that are mixed into training audio; empty for none.</summary>
+    public string NoiseFolder { get; init; } = "";
+
+    /// <summary>The share of training utterances that get noise.</summary>
+    public double NoiseProbability { get; init; } = 0.4;
+
+    /// <summary>The highest level of noise, in units of the speech's.</summary>
+    public double NoiseMax { get; init; } = 0.5;
 
     /// <summary>SpecAugment: masks over stretches of time in each training utterance; 0 for none.</summary>
     public int TimeMasks { get; init; }
@@ -176,6 +194,12 @@ public sealed record RunOptions
     [JsonIgnore]
     public SpecAugment Augmentation => new(TimeMasks, TimeMaskWidth, RowMasks, RowMaskWidth);
 
+    /// <summary>The changes these options make to training audio; null for none.</summary>
+    /// <exception cref="InputException">The noise folder is missing, or a file in it is damaged.</exception>
+    public AudioAugment? OpenAudioAugment() => Augment || NoiseFolder.Length > 0
+        ? new AudioAugment(Augment, NoiseFolder.Length > 0 ? Data.NoiseFolder.Open(NoiseFolder) : null, NoiseProbability, NoiseMax)
+        : null;
+
     /// <summary>The options as an indented JSON object.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, Json);
 
@@ -208,6 +232,11 @@ public sealed record RunOptions
         Require(Hidden > 0, "hidden", "at least 1");
         Require(Layers > 0, "layers", "at least 1");
         Require(Batch > 0, "batch", "at least 1");
+        Require(BatchFrames >= 0, "batchFrames", "at least 0");
+        Require(MaxSeconds >= 0 && double.IsFinite(MaxSeconds), "maxSeconds", "a number of at least 0");
+        Require(NoiseFolder is not null, "noiseFolder", "a folder");
+        Require(NoiseProbability is >= 0 and <= 1, "noiseProbability", "from 0 to 1");
+        Require(NoiseMax >= 0 && double.IsFinite(NoiseMax), "noiseMax", "a number of at least 0");
         Require(Epochs > 0, "epochs", "at least 1");
         Require(Lr >= 0 && double.IsFinite(Lr), "lr", "a number of at least 0");
         Require(Anneal > 0 && double.IsFinite(Anneal), "anneal", "positive");

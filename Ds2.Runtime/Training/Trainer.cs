@@ -118,10 +118,16 @@ public sealed class Trainer : IDisposable
         features.Dispose();
     }
 
-    /// <summary>Takes the memory for the corpus' longest batch at once, rather than to find in the middle of an epoch that there is not enough.</summary>
+    /// <summary>Takes the memory for the corpus' largest batches at once, rather than to find in the middle of an epoch that there is not enough.</summary>
     private void Reserve()
     {
-        (int batch, int frames, int labels) = training.Largest;
+        foreach (BatchSize size in training.Largest)
+            Reserve(size);
+    }
+
+    private void Reserve(BatchSize size)
+    {
+        (int batch, int frames, int labels) = size;
         int outputFrames = model.OutputFrames(frames);
         if (outputFrames == 0)
             return;
@@ -149,7 +155,8 @@ public sealed class Trainer : IDisposable
             throw new InputException($"a batch of {batch} utterances of up to {frames} frames has more than 2^31 elements: {Advice(batch)}", exception);
         }
 
-        static string Advice(int batch) => batch > 1 ? $"try --set batch={batch / 2}" : "leave out the longest recordings";
+        string Advice(int batch) => batch == 1 ? "leave out the longest recordings (maxSeconds)"
+            : options.BatchFrames > 0 ? $"try --set batchFrames={options.BatchFrames / 2}" : $"try --set batch={batch / 2}";
     }
 
     /// <summary>The rest of the current epoch's batches; false if it was interrupted.</summary>

@@ -72,6 +72,74 @@ public sealed class BatchLoaderTests
         Assert.That(loader.Epoch(1).Select(b => b.Features), Is.EqualTo(first));
     }
 
+    /// <summary>Tempo, gain, noise and masks at once; the budget of frames makes batches of several sizes.</summary>
+    [TestCase(1, 1)]
+    [TestCase(3, 5)]
+    public void Epoch_Augmented_DependsOnSeedEpochAndUtteranceAlone(int workers, int prefetch)
+    {
+        Corpus corpus = folder.LoadNoise([.. Enumerable.Range(0, 15).Select(i => 3000 + 800 * (i * 7 % 15))]);
+        Directory.CreateDirectory(folder["noise"]);
+        Runtime.Audio.WavWriter.Write(folder["noise/n.wav"], Audio.Sounds.Noise(20000, 0.5, 99));
+        using BatchLoader one = Loader(seed: 3, 1, 2), many = Loader(seed: 3, workers, prefetch), other = Loader(seed: 4, 1, 2);
+        Batch[] expected = [.. one.Epoch(1)];
+        Assert.That(expected.Select(batch => batch.Utterances.Count).Distinct().Count(), Is.GreaterThan(2));
+        Assert.That(many.Epoch(1).Select(b => b.Features), Is.EqualTo(expected.Select(b => b.Features)));
+        Assert.That(many.Epoch(1, 2).Select(b => b.Features), Is.EqualTo(expected[2..].Select(b => b.Features)), "continued at batch 2");
+        Assert.That(many.Epoch(0).Select(b => b.Features), Is.Not.EqualTo(expected.Select(b => b.Features)));
+        Assert.That(other.Epoch(1).Select(b => b.Features), Is.Not.EqualTo(expected.Select(b => b.Features)));
+
+        BatchLoader Loader(int seed, int workers, int prefetch) =>
+            new(corpus, FeatureKind.MfccRaw, 1, BatchOrder.Shuffled, seed, workers, prefetch, new SpecAugment(1, 5, 1, 2))
+            {
+                BatchFrames = 250,
+                Audio = new AudioAugment(TempoAndGain: true, NoiseFolder.Open(folder["noise"])),
+            };
+    }
+
+    [Test]
+    public void Epoch_ByFrames_StaysWithinTheBudgetAndLargest_AtAnyTempo()
+    {
+        Corpus corpus = folder.LoadNoise([.. Enumerable.Range(0, 20).Select(i => 1600 * (1 + i % 10)), 32000]);
+        using var loader = new BatchLoader(corpus, FeatureKind.MfccRaw, 1, BatchOrder.Sorted, 1)
+        {
+            BatchFrames = 150,
+            Audio = new AudioAugment(TempoAndGain: true),
+        };
+        for (int epoch = 0; epoch < 3; epoch++)
+        {
+            Batch[] batches = [.. loader.Epoch(epoch)];
+            Assert.That(batches.SelectMany(batch => batch.Utterances), Is.EqualTo(corpus.Utterances));
+            Assert.That(batches, Has.Length.EqualTo(loader.BatchesPerEpoch));
+            foreach (Batch batch in batches)
+            {
+                Assert.That(batch.Utterances.Count * batch.MaxFrames <= 150 || batch.Utterances.Count == 1, $"{batch.Utterances.Count} x {batch.MaxFrames}");
+                Assert.That(loader.Largest.Any(size => size.Utterances >= batch.Utterances.Count && size.Frames >= batch.MaxFrames), Is.True);
+            }
+        }
+    }
+
+    [Test]
+    public void Epoch_WithAStore_ReadsNoRecordingTwice()
+    {
+        Corpus corpus = folder.LoadNoise(800, 1600);
+        float[][] Read()
+        {
+            using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1, cacheBytes: 0) { Store = new FeatureStore(folder["cache"]) };
+            return [.. loader.Epoch(0).Select(b => b.Features)];
+        }
+
+        float[][] first = Read();
+        foreach (string name in new[] { "u0.wav", "u1.wav" })
+        {
+            // Other bytes of the same length and time: whoever reads them gets other features.
+            DateTime time = File.GetLastWriteTimeUtc(folder[name]);
+            Runtime.Audio.WavWriter.Write(folder[name], new float[name == "u0.wav" ? 800 : 1600]);
+            File.SetLastWriteTimeUtc(folder[name], time);
+        }
+
+        Assert.That(Read(), Is.EqualTo(first));
+    }
+
     [Test]
     public void FeatureCache_StaysWithinItsBudget()
     {

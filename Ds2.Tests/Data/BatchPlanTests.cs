@@ -16,26 +16,26 @@ public sealed class BatchPlanTests
     public void Create_Sorted_IsAscendingEveryEpoch()
     {
         foreach (int epoch in new[] { 0, 1, 9 })
-            Assert.That(BatchPlan.Create(7, 3, BatchOrder.Sorted, 5, epoch), Is.EqualTo(new int[][] { [0, 1, 2], [3, 4, 5], [6] }));
+            Assert.That(Plan(7, 3, BatchOrder.Sorted, 5, epoch), Is.EqualTo(new int[][] { [0, 1, 2], [3, 4, 5], [6] }));
     }
 
     [Test]
     public void Create_Sortagrad_IsSortedOnce()
     {
-        Assert.That(BatchPlan.Create(100, 3, BatchOrder.Sortagrad, 5, 0), Is.EqualTo(BatchPlan.Create(100, 3, BatchOrder.Sorted, 5, 0)));
-        Assert.That(BatchPlan.Create(100, 3, BatchOrder.Sortagrad, 5, 1), Is.EqualTo(BatchPlan.Create(100, 3, BatchOrder.Shuffled, 5, 1)));
+        Assert.That(Plan(100, 3, BatchOrder.Sortagrad, 5, 0), Is.EqualTo(Plan(100, 3, BatchOrder.Sorted, 5, 0)));
+        Assert.That(Plan(100, 3, BatchOrder.Sortagrad, 5, 1), Is.EqualTo(Plan(100, 3, BatchOrder.Shuffled, 5, 1)));
     }
 
     [Test]
     public void Create_Shuffled_MovesWholeBatches_AndDependsOnSeedAndEpochAlone()
     {
-        int[][] plan = BatchPlan.Create(100, 8, BatchOrder.Shuffled, 5, 2), sorted = BatchPlan.Create(100, 8, BatchOrder.Sorted, 5, 2);
+        int[][] plan = Plan(100, 8, BatchOrder.Shuffled, 5, 2), sorted = Plan(100, 8, BatchOrder.Sorted, 5, 2);
         Assert.That(plan, Is.EquivalentTo(sorted));
         Assert.That(plan, Is.Not.EqualTo(sorted));
-        Assert.That(BatchPlan.Create(100, 8, BatchOrder.Shuffled, 5, 2), Is.EqualTo(plan));
-        Assert.That(BatchPlan.Create(100, 8, BatchOrder.Shuffled, 6, 2), Is.Not.EqualTo(plan));
-        Assert.That(BatchPlan.Create(100, 8, BatchOrder.Shuffled, 5, 3), Is.Not.EqualTo(plan));
-        Assert.That(() => BatchPlan.Create(100, 8, BatchOrder.Shuffled, -5, 3), Throws.Nothing);
+        Assert.That(Plan(100, 8, BatchOrder.Shuffled, 5, 2), Is.EqualTo(plan));
+        Assert.That(Plan(100, 8, BatchOrder.Shuffled, 6, 2), Is.Not.EqualTo(plan));
+        Assert.That(Plan(100, 8, BatchOrder.Shuffled, 5, 3), Is.Not.EqualTo(plan));
+        Assert.That(() => Plan(100, 8, BatchOrder.Shuffled, -5, 3), Throws.Nothing);
     }
 
     [Test]
@@ -56,5 +56,26 @@ public sealed class BatchPlanTests
     }
 
     [Test]
-    public void Create_NothingToDo() => Assert.That(BatchPlan.Create(0, 8, BatchOrder.Shuffled, 1, 0), Is.Empty);
+    public void ByFrames_FillsTheBudgetWithPaddedUtterances()
+    {
+        int[] frames = [10, 10, 12, 20, 30, 30, 31, 100, 130];
+        int[][] plan = BatchPlan.ByFrames(frames, 60);
+        Assert.That(plan, Is.EqualTo(new int[][] { [0, 1, 2], [3, 4], [5], [6], [7], [8] }), "3 x 12 fits, 4 x 20 does not; what is too long goes alone");
+        Assert.That(BatchPlan.ByFrames(frames, 1), Has.Length.EqualTo(frames.Length));
+        Assert.That(BatchPlan.ByFrames(frames, int.MaxValue), Has.Length.EqualTo(1));
+        Assert.That(BatchPlan.ByFrames([], 60), Is.Empty);
+    }
+
+    [Test]
+    public void Largest_CoversEveryBatch_AndNothingElse()
+    {
+        BatchSize[] sizes = [new(8, 10, 5), new(8, 12, 3), new(8, 9, 4), new(4, 24, 3), new(4, 11, 3), new(1, 90, 9), new(1, 24, 3)];
+        Assert.That(BatchSize.Largest(sizes), Is.EqualTo(new BatchSize[] { new(8, 12, 3), new(4, 24, 3), new(1, 90, 9), new(8, 10, 5) }));
+    }
+
+    [Test]
+    public void Create_NothingToDo() => Assert.That(Plan(0, 8, BatchOrder.Shuffled, 1, 0), Is.Empty);
+
+    private static int[][] Plan(int utterances, int batchSize, BatchOrder order, int seed, int epoch) =>
+        BatchPlan.InOrder(BatchPlan.ByCount(utterances, batchSize), order, seed, epoch);
 }

@@ -43,6 +43,12 @@ internal static class TrainCommand
 
     private static readonly Option<string?> ValManifest = new("--val-manifest") { Description = "the validation set, likewise", HelpName = "FILE" };
 
+    private static readonly Option<string?> FeatureCache = new("--feature-cache")
+    {
+        Description = "keep extracted features there for this and later runs; runs may share it",
+        HelpName = "DIR",
+    };
+
     private static readonly Option<string?> Out = new("--out")
     {
         Description = "folder of the run: checkpoints, metrics, report (default: runs/PRESET-DATE-TIME)",
@@ -89,8 +95,8 @@ internal static class TrainCommand
     {
         Option[] all =
         [
-            Preset, Params, Set, TrainManifest, ValManifest, Out, Resume, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes, CheckpointBatches,
-            Keep, TensorBoard, MlPerf, Device, Threads, Json,
+            Preset, Params, Set, TrainManifest, ValManifest, FeatureCache, Out, Resume, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes,
+            CheckpointBatches, Keep, TensorBoard, MlPerf, Device, Threads, Json,
         ];
         foreach (Option option in all)
             command.Options.Add(option);
@@ -112,14 +118,13 @@ internal static class TrainCommand
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(Device), parsed.GetValue(Threads));
         using DeepSpeech2 model = CreateModel(options, engine);
         using RunReporters reporters = CreateReporters(parsed);
-        using var trainingBatches = new BatchLoader(
-            training, options.Features, options.Batch, options.Order, options.Seed, augment: options.Augmentation);
-        using var validationBatches = new BatchLoader(validation, options.Features, options.Batch, BatchOrder.Sorted, options.Seed);
+        using TrainingData data = TrainingData.Open(options, model, training, validation, parsed.GetValue(FeatureCache));
         using var trainer = new Trainer(
-            options, model, trainingBatches, validationBatches, checkpoints, reporters, parsed.GetValue(MaxBatches), resume);
+            options, model, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), resume);
         // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
         Directory.CreateDirectory(folder);
-        reporters.Start(new RunSetup(options, model, training, validation, folder, trainer.BatchesPerEpoch, resume));
+        data.ListLeftOut(folder);
+        reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, resume));
         TrainingResult result = trainer.Run(interruption.Token);
         reporters.End(result);
         return result.Interrupted ? Interrupted : 0;

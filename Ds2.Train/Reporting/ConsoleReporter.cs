@@ -107,7 +107,7 @@ internal sealed class ConsoleReporter : IRunReporter
         int frames = Math.Max((int)Math.Round(longest.Seconds * 100) + 1, model.MinimumFrames);
         var table = new Table().Border(TableBorder.Rounded)
             .AddColumn("layer").AddColumn("what").AddColumn("output").AddColumn(new TableColumn("parameters").RightAligned());
-        int batch = Math.Min(options.Batch, training.Utterances.Count);
+        int batch = Math.Min(options.BatchFrames > 0 ? Math.Max(1, options.BatchFrames / frames) : options.Batch, training.Utterances.Count);
         table.AddRow("", "features", Markup.Escape($"[{batch}, 1, {model.Options.InputRows}, {frames}]"), "");
         foreach (LayerSummary layer in model.Summarize(batch, frames))
         {

@@ -1,0 +1,125 @@
+using Ds2.Runtime.Audio;
+using Ds2.Tests.Audio;
+using Ds2.Tests.Data;
+
+namespace Ds2.Tests.Cli;
+
+/// <summary>What a user does to a data set, and what a run tells of it.</summary>
+[NonParallelizable]
+public sealed class DataCommandsTests
+{
+    private TempFolder folder = null!;
+
+    [SetUp]
+    public void MakeFolder() => folder = new TempFolder();
+
+    [TearDown]
+    public void RemoveFolder() => folder.Dispose();
+
+    private string[] Train(string manifest, params string[] more) =>
+    [
+        "train", "--train-manifest", manifest, "--val-manifest", manifest, "--out", folder["run"], "--json", "--epochs", "1", "--device", "host", "--target-wer", "-1",
+        "--set", "features=mfcc-raw", "--set", "channels=2", "--set", "hidden=4", "--set", "layers=1", .. more,
+    ];
+
+    [Test]
+    public void Merge_PrunesByDuration_AndSaysWhatItLeftOut()
+    {
+        string manifest = folder.WriteNoise(8000, 16000, 24000, 48000);
+        (int code, string output, _) = Program.Run("data", "merge", manifest, manifest, "--out", folder["m.csv"], "--min-seconds", "0.6", "--max-seconds", "2");
+        Assert.That(code, Is.Zero);
+        Assert.That(output, Does.Contain("2 utterances").And.Contain("1 too short, 1 too long, 4 repeated"));
+        Assert.That(File.ReadAllText(folder["m.csv"]), Is.EqualTo("u1.wav,u1.txt\nu2.wav,u2.txt\n"));
+        Assert.That(Program.Run("data", "merge", manifest, "--out", folder["m.csv"], "--min-seconds", "3", "--max-seconds", "2").Code, Is.EqualTo(2));
+    }
+
+    [Test]
+    public void Stats_DescribesAndDraws()
+    {
+        string manifest = folder.WriteNoise(8000, 16000, 24000, 48000);
+        folder.Write("u0.txt", "CAF\u00c9");
+        (int code, string output, _) = Program.Run("data", "stats", manifest, "--plot", folder["lengths.svg"]);
+        Assert.That(code, Is.Zero);
+        Assert.That(output, Does.Match("utterances +4").And.Match("0.50 shortest, 1.50 median, 1.50 mean, 3.00 longest").And.Match("U\\+00C9 . +1 times"));
+        string svg = System.Xml.Linq.XDocument.Load(folder["lengths.svg"]).ToString();
+        Assert.That(svg, Does.Contain("manifest.csv: 4 utterances").And.Contain("seconds"));
+    }
+
+    [Test]
+    public void Augment_WritesWhatTrainingMayHear()
+    {
+        WavWriter.Write(folder["in.wav"], Sounds.Sine(16000, 400, 16000, amplitude: 0.3));
+        Directory.CreateDirectory(folder["noise"]);
+        WavWriter.Write(folder["noise/street.wav"], Sounds.Noise(16000, 0.3, 5));
+        (int code, string output, _) = Program.Run("data", "augment", "--in", folder["in.wav"], "--out", folder["out.wav"], "--tempo", "0.8", "--gain", "-6", "--noise", folder["noise"], "--noise-level", "0.5");
+        Assert.That(code, Is.Zero);
+        Assert.That(output.Trim(), Is.EqualTo($"{folder["out.wav"]}: 1.25 s, tempo 0.8, gain -6 dB, street.wav at 0.5"));
+        float[] heard = AudioFile.Read(folder["out.wav"]);
+        Assert.That(heard, Has.Length.EqualTo(20000));
+
+        // A tone of amplitude 0.3 has a mean square of 0.045; the gain makes a quarter of it, the added noise five quarters of that.
+        Assert.That(heard.Average(sample => sample * sample), Is.EqualTo(0.045 * 0.2512 * 1.25).Within(5).Percent);
+        Assert.That(Program.Run("data", "augment", "--in", folder["in.wav"], "--out", folder["out.wav"], "--tempo", "0").Code, Is.EqualTo(2));
+    }
+
+    [Test]
+    public void Train_LeavesOutCountsAndLists_InTrainingAlone()
+    {
+        string manifest = folder.WriteNoise(16000, 16000, 48000, 800);
+        (int code, string output, string error) = Program.Run(Train(manifest, "--set", "maxSeconds=2"));
+        Assert.That(code, Is.Zero, error);
+        Assert.That(error, Does.Contain("2 of 4 training utterances are left out").And.Contain("left-out.tsv").And.Contain("2 validation utterances"));
+        string[][] listed = [.. File.ReadAllLines(folder["run/left-out.tsv"]).Select(line => line.Split('\t'))];
+        Assert.That(listed.Select(row => $"{row[0]} {row[1]} {row[3]}"), Is.EqualTo(new[]
+        {
+            "u3 0.05 its text needs 1 output frames, the recording gives 0", "u2 3.00 3 s are more than maxSeconds=2",
+        }));
+        Assert.That(output, Does.Contain("\"trainUtterances\":2").And.Contain("\"valUtterances\":4"));
+    }
+
+    [Test]
+    public void Train_FeatureCache_GivesTheSameRun()
+    {
+        string manifest = folder.WriteNoise(16000, 24000, 20000);
+        (int code, string first, string error) = Program.Run(Train(manifest, "--feature-cache", folder["cache"]));
+        Assert.That((code, error), Is.EqualTo((0, "")));
+        Assert.That(Directory.GetFiles(folder["cache"], "*", SearchOption.AllDirectories), Has.Length.EqualTo(3));
+        Directory.Delete(folder["run"], recursive: true);
+        string second = Program.Run(Train(manifest, "--feature-cache", folder["cache"])).Output;
+        Directory.Delete(folder["run"], recursive: true);
+        string without = Program.Run(Train(manifest)).Output;
+        Assert.That(Losses(first), Is.Not.Empty.And.EqualTo(Losses(without)));
+        Assert.That(Losses(second), Is.EqualTo(Losses(without)));
+    }
+
+    [Test]
+    public void Train_Augmented_SaysWhatItCannotDo()
+    {
+        string manifest = folder.WriteNoise(16000, 24000, 20000);
+        Runtime.Features.NpyFile.Write(folder["f.npy"], Sounds.Noise(130 * 13, 1), 130, 13);
+        string mixed = folder.Write("mixed.csv", File.ReadAllText(manifest) + "f.npy,u0.txt\n");
+        (int code, _, string error) = Program.Run(Train(mixed, "--set", "augment=true", "--feature-cache", folder["cache"]));
+        Assert.That(code, Is.Zero, error);
+        Assert.That(error, Does.Contain("1 of 4 training utterances are feature files").And.Contain("serves the validation set alone"));
+
+        Directory.Delete(folder["run"], recursive: true);
+        string features = folder.Write("features.csv", "f.npy,u0.txt\n");
+        (code, _, error) = Program.Run(Train(features, "--set", "augment=true"));
+        Assert.That((code, error.Trim().Split('\n').Length), Is.EqualTo((2, 1)));
+        Assert.That(error, Does.Contain("features.csv").And.Contain("feature files alone"));
+    }
+
+    [TestCase("batchFrames=-1", "batchFrames")]
+    [TestCase("maxSeconds=-1", "maxSeconds")]
+    [TestCase("noiseProbability=2", "noiseProbability")]
+    [TestCase("noiseFolder=nowhere", "nowhere")]
+    public void Train_BadDataOption_IsOneLine(string setting, string expected)
+    {
+        (int code, _, string error) = Program.Run(Train(folder.WriteNoise(16000), "--set", setting));
+        Assert.That((code, error.Trim().Split('\n').Length), Is.EqualTo((2, 1)));
+        Assert.That(error, Does.Contain(expected));
+    }
+
+    private static IEnumerable<string> Losses(string output) =>
+        output.Split('\n').Where(line => line.Contains("\"event\":\"batch\"", StringComparison.Ordinal)).Select(line => line[..line.IndexOf("\"learningRate\"", StringComparison.Ordinal)]);
+}

@@ -1,0 +1,94 @@
+using Ds2.Kernels.Engines;
+using Ds2.Runtime.Audio;
+using Ds2.Runtime.Checkpoints;
+using Ds2.Runtime.Data;
+using Ds2.Runtime.Features;
+using Ds2.Runtime.Model;
+using Ds2.Runtime.Training;
+using Ds2.Tests.Audio;
+using Ds2.Tests.Data;
+
+namespace Ds2.Tests.Training;
+
+/// <summary>Runs whose audio is another one in every epoch, in batches by frames.</summary>
+public sealed class AugmentedRunTests
+{
+    private TempFolder folder = null!;
+    private RunOptions options = null!;
+
+    [SetUp]
+    public void MakeCorpus()
+    {
+        folder = new TempFolder();
+        folder.WriteNoise([.. Enumerable.Range(0, 9).Select(i => 9600 + 960 * i)]);
+        Directory.CreateDirectory(folder["noise"]);
+        WavWriter.Write(folder["noise/n.wav"], Sounds.Noise(30000, 0.5, 99));
+        options = new RunOptions
+        {
+            Features = FeatureKind.MfccRaw,
+            Channels = 2,
+            Hidden = 6,
+            Layers = 1,
+            BatchFrames = 300,
+            Epochs = 3,
+            Order = BatchOrder.Sortagrad,
+            TargetWer = -1,
+            Lr = 1e-2,
+            Augment = true,
+            NoiseFolder = folder["noise"],
+            TimeMasks = 1,
+            TimeMaskWidth = 4,
+        };
+    }
+
+    [TearDown]
+    public void RemoveFolder() => folder.Dispose();
+
+    [TestCase(1)]
+    [TestCase(5)]
+    [TestCase(9)]
+    public void Resume_RepeatsTheAugmentationExactly(int stopAfter)
+    {
+        (TrainingResult whole, RecordingObserver all) = Train(options, "whole");
+        (TrainingResult first, RecordingObserver before) = Train(options, "parts", stopAfter);
+        Assert.That(first.Interrupted, Is.True);
+        (TrainingResult second, RecordingObserver after) = Train(options, "parts", resume: first.Checkpoint);
+        Assert.That(all.Batches, Has.Count.GreaterThan(10));
+        Assert.That(before.Batches.Concat(after.Batches).Select(report => report.Loss), Is.EqualTo(all.Batches.Select(report => report.Loss)));
+        Assert.That(TensorsOf(second.Checkpoint), Is.EqualTo(TensorsOf(whole.Checkpoint)));
+    }
+
+    [Test]
+    public void Run_EveryEpochAndEveryOptionHearsOtherAudio()
+    {
+        // With a step size of 0 the same audio would have the same losses in every epoch.
+        RunOptions still = options with { Lr = 0, Order = BatchOrder.Sorted, TimeMasks = 0 };
+        double[] Losses(RunOptions changed) => [.. Train(changed, Guid.NewGuid().ToString()).Observer.Epochs.Select(epoch => epoch.Loss)];
+        Assert.That(Losses(still with { Augment = false, NoiseFolder = "" }).Distinct().Count(), Is.EqualTo(1));
+        foreach (RunOptions changed in new[] { still, still with { NoiseFolder = "" }, still with { Augment = false } })
+            Assert.That(Losses(changed).Distinct().Count(), Is.EqualTo(3));
+    }
+
+    private static Dictionary<string, float[]> TensorsOf(string checkpoint)
+    {
+        using var file = SafetensorsFile.Open(checkpoint);
+        return file.Header.Tensors.ToDictionary(tensor => tensor.Name, tensor => file.Read<float>(tensor.Name));
+    }
+
+    private (TrainingResult Result, RecordingObserver Observer) Train(RunOptions run, string name, int? stopAfter = null, string? resume = null)
+    {
+        using IEngine engine = EngineFactory.Create(DeviceKind.Host, threads: 1);
+        var corpus = Corpus.Load(folder["manifest.csv"], Alphabet.English);
+        using var model = new DeepSpeech2(run.ModelFor(13, Alphabet.English.Size), engine, run.Seed);
+        using var training = new BatchLoader(corpus, run.Features, run.Batch, run.Order, run.Seed, augment: run.Augmentation)
+        {
+            BatchFrames = run.BatchFrames,
+            Audio = run.OpenAudioAugment(),
+        };
+        using var validation = new BatchLoader(corpus, run.Features, run.Batch, BatchOrder.Sorted, run.Seed);
+        using var observer = new RecordingObserver(stopAfter);
+        using Checkpoint? checkpoint = resume is null ? null : Checkpoint.Open(resume);
+        using var trainer = new Trainer(run, model, training, validation, new CheckpointPolicy(folder[name], TimeSpan.Zero), observer, resume: checkpoint);
+        return (trainer.Run(observer.Stop), observer);
+    }
+}

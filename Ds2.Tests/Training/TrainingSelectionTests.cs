@@ -1,0 +1,79 @@
+using Ds2.Kernels.Engines.Host;
+using Ds2.Runtime;
+using Ds2.Runtime.Data;
+using Ds2.Runtime.Features;
+using Ds2.Runtime.Model;
+using Ds2.Runtime.Training;
+using Ds2.Tests.Data;
+
+namespace Ds2.Tests.Training;
+
+public sealed class TrainingSelectionTests
+{
+    private static readonly RunOptions Tiny = new() { Features = FeatureKind.MfccRaw, Channels = 2, Hidden = 4, Layers = 1 };
+
+    private TempFolder folder = null!;
+    private HostEngine engine = null!;
+    private DeepSpeech2 model = null!;
+
+    [SetUp]
+    public void MakeModel()
+    {
+        folder = new TempFolder();
+        engine = new HostEngine(threads: 1);
+        model = new DeepSpeech2(Tiny.ModelFor(13, Alphabet.English.Size), engine, seed: 1);
+    }
+
+    [TearDown]
+    public void DisposeModel()
+    {
+        model.Dispose();
+        engine.Dispose();
+        folder.Dispose();
+    }
+
+    /// <summary>One label for each output frame fits, one more does not; equal neighbours need a blank between.</summary>
+    [Test]
+    public void Select_LeavesOutTextsThatCannotFit()
+    {
+        string manifest = folder.WriteNoise(16000, 16000, 16000, 16000, 400);
+        int frames = model.OutputFrames(101);
+        string fits = string.Concat(Enumerable.Repeat("AB", frames))[..frames];
+        folder.Write("u0.txt", fits);
+        folder.Write("u1.txt", fits + fits[0]);
+        folder.Write("u2.txt", "AA" + fits[2..]);
+        Corpus selected = new TrainingSelection(Tiny, model).Select(Corpus.Load(manifest, Alphabet.English));
+        Assert.That(selected.Utterances.Select(utterance => utterance.Id), Is.EqualTo(new[] { "u0", "u3" }));
+        Assert.That(selected.TotalSeconds, Is.EqualTo(2));
+        Assert.That(selected.LeftOut.Select(left => left.Utterance.Id), Is.EqualTo(new[] { "u4", "u1", "u2" }));
+        Assert.That(selected.LeftOut[1].Reason, Is.EqualTo($"its text needs {frames + 1} output frames, the recording gives {frames}"));
+    }
+
+    [Test]
+    public void Select_MaxSeconds_LeavesOutWhatIsLonger()
+    {
+        Corpus corpus = folder.LoadNoise(16000, 24000, 24001, 48000);
+        Corpus selected = new TrainingSelection(Tiny with { MaxSeconds = 1.5 }, model).Select(corpus);
+        Assert.That(selected.Utterances.Select(utterance => utterance.Id), Is.EqualTo(new[] { "u0", "u1" }));
+        Assert.That(selected.LeftOut[^1].Reason, Is.EqualTo("3 s are more than maxSeconds=1.5"));
+        Assert.That(() => new TrainingSelection(Tiny with { MaxSeconds = 0.5 }, model).Select(corpus), Throws.TypeOf<InputException>().With.Message.Contains("no utterance is left"));
+    }
+
+    [TestCase(16000)]
+    [TestCase(16001)]
+    [TestCase(15999)]
+    [TestCase(15840)]
+    [TestCase(44100)]
+    public void FramesOf_IsWhatTheExtractorGives(int samples)
+    {
+        foreach (int rate in new[] { 8000, 11025, 16000, 44100 })
+        {
+            Runtime.Audio.WavWriter.Write(folder["a.wav"], new float[samples], rate);
+            int frames = FeatureExtractor.FramesOf(folder["a.wav"], Runtime.Audio.AudioFile.Duration(folder["a.wav"]));
+            Assert.That(frames, Is.EqualTo(new FeatureExtractor(FeatureKind.MfccRaw).FromFile(folder["a.wav"]).Frames), $"{rate} Hz");
+        }
+
+        NpyFile.Write(folder["a.npy"], new float[57 * 13], 57, 13);
+        Assert.That(FeatureExtractor.FramesOf(folder["a.npy"], Runtime.Audio.AudioFile.Duration(folder["a.npy"])), Is.EqualTo(57));
+    }
+}

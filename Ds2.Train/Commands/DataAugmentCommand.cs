@@ -1,0 +1,53 @@
+using System.CommandLine;
+using System.Globalization;
+using Ds2.Runtime;
+using Ds2.Runtime.Audio;
+using Ds2.Runtime.Data;
+
+namespace Ds2.Train.Commands;
+
+/// <summary><c>data augment</c>: one recording as training may hear it, for people to listen to.</summary>
+internal static class DataAugmentCommand
+{
+    public static Command Create()
+    {
+        var input = new Option<string>("--in") { Description = "a WAV or FLAC file", Required = true, HelpName = "FILE" };
+        var output = new Option<string>("--out") { Description = "the WAV file to write", Required = true, HelpName = "FILE" };
+        var seed = new Option<int>("--seed") { Description = "decides what is not given below", DefaultValueFactory = _ => 1, HelpName = "N" };
+        var tempo = new Option<double?>("--tempo") { Description = "speed in units of the old, from 0.1 to 10 (default: from 0.85 to 1.15)", HelpName = "FACTOR" };
+        var gain = new Option<double?>("--gain") { Description = "change of level, from -100 to 100 (default: from -6 to 8)", HelpName = "DB" };
+        var noise = new Option<string?>("--noise") { Description = "a folder whose WAV and FLAC files are noise (default: no noise)", HelpName = "DIR" };
+        var level = new Option<double?>("--noise-level") { Description = "level of the noise in units of the speech's (default: from 0 to 0.5)", HelpName = "LEVEL" };
+        var command = new Command("augment", "Writes a recording with another tempo and level, and with noise, as augmented training hears it.")
+        {
+            input, output, seed, tempo, gain, noise, level,
+        };
+        command.SetAction(parsed =>
+        {
+            NoiseFolder? folder = parsed.GetValue(noise) is { } path ? NoiseFolder.Open(path) : null;
+            AudioChange change = new AudioAugment(TempoAndGain: true, folder, NoiseProbability: 1).Draw(parsed.GetValue(seed), 0, 0);
+            change = change with { Tempo = parsed.GetValue(tempo) ?? change.Tempo, Gain = parsed.GetValue(gain) ?? change.Gain };
+            if (change.Noise is { } excerpt)
+                change = change with { Noise = excerpt with { Level = parsed.GetValue(level) ?? excerpt.Level } };
+            return Run(parsed.GetRequiredValue(input), parsed.GetRequiredValue(output), change);
+        });
+        return command;
+    }
+
+    private static int Run(string input, string output, AudioChange change)
+    {
+        if (change.Tempo is not (>= 0.1 and <= 10))
+            throw new InputException("--tempo must be from 0.1 to 10");
+        if (change.Gain is not (>= -100 and <= 100))
+            throw new InputException("--gain must be from -100 to 100");
+        if (change.Noise?.Level is not (null or (>= 0 and <= 100)))
+            throw new InputException("--noise-level must be from 0 to 100");
+        float[] changed = change.Apply(AudioFile.Read(input));
+        WavWriter.Write(output, changed);
+        string noise = change.Noise is { } excerpt ? $", {Path.GetFileName(excerpt.File)} at {Number(excerpt.Level)}" : "";
+        Console.WriteLine($"{output}: {Number((double)changed.Length / AudioFile.SampleRate)} s, tempo {Number(change.Tempo)}, gain {Number(change.Gain)} dB{noise}");
+        return 0;
+    }
+
+    private static string Number(double value) => value.ToString("0.###", CultureInfo.InvariantCulture);
+}

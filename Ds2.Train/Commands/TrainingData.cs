@@ -1,0 +1,87 @@
+using System.Globalization;
+using Ds2.Runtime;
+using Ds2.Runtime.Data;
+using Ds2.Runtime.Model;
+using Ds2.Runtime.Training;
+
+namespace Ds2.Train.Commands;
+
+/// <summary>The data of a run as its options ask for them, and what the user should know of it.</summary>
+internal sealed class TrainingData : IDisposable
+{
+    private const string LeftOutFile = "left-out.tsv";
+
+    private TrainingData(Corpus corpus, BatchLoader training, BatchLoader validation) => (Corpus, Training, Validation) = (corpus, training, validation);
+
+    /// <summary>The training set without what is left out.</summary>
+    public Corpus Corpus { get; }
+
+    public BatchLoader Training { get; }
+
+    public BatchLoader Validation { get; }
+
+    /// <summary>Chooses the training utterances and sets up the loaders; what is noteworthy goes to stderr, a line each.</summary>
+    /// <param name="options">The run's options.</param>
+    /// <param name="model">The model that is trained.</param>
+    /// <param name="training">The whole training set.</param>
+    /// <param name="validation">The validation set: all of it counts.</param>
+    /// <param name="featureCache">Where features are kept for later runs; null for nowhere.</param>
+    /// <exception cref="InputException">No utterance can be trained on; the noise folder or the cache is unusable.</exception>
+    public static TrainingData Open(RunOptions options, DeepSpeech2 model, Corpus training, Corpus validation, string? featureCache)
+    {
+        var selection = new TrainingSelection(options, model);
+        Corpus corpus = selection.Select(training);
+        if (corpus.LeftOut.Count > 0)
+            Note($"{corpus.LeftOut.Count} of {training.Utterances.Count} training utterances are left out; the run's {LeftOutFile} lists them. {corpus.LeftOut[0].Utterance.Id}: {corpus.LeftOut[0].Reason}");
+        int kept = validation.Utterances.Count(utterance => selection.ReasonToLeaveOut(utterance) is not null);
+        if (kept > 0)
+            Note($"{kept} validation utterances would be left out of training; they are kept, as the word error rate counts every one");
+
+        AudioAugment? audio = options.OpenAudioAugment();
+        if (audio is not null)
+            NoteFeatureFiles(corpus);
+        FeatureStore? store = featureCache is null ? null : new FeatureStore(featureCache, Note);
+        if (store is not null && audio is not null)
+            Note($"{featureCache}: serves the validation set alone, as training audio is augmented: its features differ in every epoch");
+        return new TrainingData(
+            corpus,
+            new BatchLoader(corpus, options.Features, options.Batch, options.Order, options.Seed, augment: options.Augmentation)
+            {
+                BatchFrames = options.BatchFrames,
+                Audio = audio,
+                Store = store,
+            },
+            new BatchLoader(validation, options.Features, options.Batch, BatchOrder.Sorted, options.Seed) { BatchFrames = options.BatchFrames, Store = store });
+    }
+
+    /// <summary>Lists the utterances that are left out in the run's folder: id, seconds, file and reason, tab-separated. No file where there are none.</summary>
+    public void ListLeftOut(string folder)
+    {
+        string path = Path.Combine(folder, LeftOutFile);
+        if (Corpus.LeftOut.Count == 0)
+        {
+            File.Delete(path);
+            return;
+        }
+
+        File.WriteAllLines(path, Corpus.LeftOut.Select(left => string.Create(
+            CultureInfo.InvariantCulture, $"{left.Utterance.Id}\t{left.Utterance.Seconds:F2}\t{left.Utterance.AudioPath}\t{left.Reason}")));
+    }
+
+    public void Dispose()
+    {
+        Training.Dispose();
+        Validation.Dispose();
+    }
+
+    private static void NoteFeatureFiles(Corpus corpus)
+    {
+        int features = corpus.Utterances.Count(utterance => utterance.HoldsFeatures);
+        if (features == corpus.Utterances.Count)
+            throw new InputException($"{corpus.ManifestPath}: lists feature files alone, whose sound cannot be changed; leave out augment and noiseFolder");
+        if (features > 0)
+            Note($"{features} of {corpus.Utterances.Count} training utterances are feature files: their sound cannot be changed, they are used as they are");
+    }
+
+    private static void Note(string line) => Console.Error.WriteLine($"ds2: {line}");
+}
