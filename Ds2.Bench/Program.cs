@@ -1,5 +1,6 @@
 using System.CommandLine;
 using BenchmarkDotNet.Running;
+using Ds2.Bench.Data;
 using Ds2.Bench.Gpu;
 using Ds2.Bench.Ops;
 using Ds2.Bench.Step;
@@ -8,7 +9,7 @@ using Ds2.Runtime;
 
 namespace Ds2.Bench;
 
-/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|cublas|gpu-report …</c>.</summary>
+/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|loader|cublas|gpu-report …</c>.</summary>
 internal static class Program
 {
     private const int BadInput = 2;
@@ -26,11 +27,13 @@ internal static class Program
               ops [--device D] [BenchmarkDotNet arguments]
                                                  each op, forward and backward, at the model's shapes: ops --filter '*Gru*'
               step [options]                     whole training steps on random input: step --preset mlperf --frames 1230
+              loader --manifest FILE             what the loader reads, with augmentation and with the feature cache
               cublas [--json]                    our Gemm beside NVIDIA's on a CUDA GPU
               gpu-report [options]               what every GPU kernel compiles to, without a GPU: gpu-report --arch sm_60
             """);
         root.Subcommands.Add(new Command("ops", "Each op, forward and backward; takes BenchmarkDotNet's arguments."));
         root.Subcommands.Add(StepCommand.Create());
+        root.Subcommands.Add(LoaderCommand.Create());
         root.Subcommands.Add(CublasCommand.Create());
         root.Subcommands.Add(GpuReportCommand.Create());
         ParseResult parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
