@@ -30,17 +30,19 @@ public sealed class RecurrentLayer : ILayer
     /// <param name="hiddenSize">Hidden units of each direction.</param>
     /// <param name="bidirectional">Whether a second direction runs backward in time.</param>
     /// <param name="normalizeInput">Whether the input is batch-normalised.</param>
+    /// <param name="precision">How the products with the state read the recurrent weights.</param>
     /// <param name="parameters">Where its parameters are declared.</param>
     /// <param name="workspace">Scratch memory, shared by all layers.</param>
     public RecurrentLayer(
-        string name, int inputSize, int hiddenSize, bool bidirectional, bool normalizeInput, ParameterSet parameters, Workspace workspace)
+        string name, int inputSize, int hiddenSize, bool bidirectional, bool normalizeInput, RecurrentPrecision precision, ParameterSet parameters,
+        Workspace workspace)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         IEngine engine = parameters.Engine;
         this.inputSize = inputSize;
         this.hiddenSize = hiddenSize;
         this.workspace = workspace;
-        gru = Gru.On(engine);
+        gru = Gru.On(engine, precision);
         if (normalizeInput)
         {
             normalization = new Normalization($"{name}.batch_norm.module", inputSize, parameters, workspace);

@@ -38,7 +38,7 @@ public sealed class DeepSpeech2 : IDisposable
         {
             bool normalizeInput = options.RnnBatchNorm && i > 0;
             layers.Add(($"rnns.{i}", new RecurrentLayer(
-                $"rnns.{i}", i == 0 ? features : options.Hidden, options.Hidden, options.Bidirectional, normalizeInput, Parameters, Workspace)));
+                $"rnns.{i}", i == 0 ? features : options.Hidden, options.Hidden, options.Bidirectional, normalizeInput, options.RecurrentPrecision, Parameters, Workspace)));
         }
 
         layers.Add(("fc.0", new OutputLayer(options.Hidden, options.Classes, Parameters, Workspace)));

@@ -1,3 +1,4 @@
+using Ds2.Kernels.Ops;
 using Ds2.Runtime.Layers;
 
 namespace Ds2.Runtime.Model;
@@ -10,8 +11,10 @@ namespace Ds2.Runtime.Model;
 /// <param name="Bidirectional">Whether each GRU runs in both directions.</param>
 /// <param name="RnnBatchNorm">Whether the inputs of all GRUs but the first are batch-normalised.</param>
 /// <param name="Classes">Labels, the blank included.</param>
+/// <param name="RecurrentPrecision">How the GRUs' products with their state read the recurrent weights.</param>
 public sealed record ModelOptions(
-    int InputRows, int Channels, int Hidden, int Layers, bool Bidirectional, bool RnnBatchNorm, int Classes)
+    int InputRows, int Channels, int Hidden, int Layers, bool Bidirectional, bool RnnBatchNorm, int Classes,
+    RecurrentPrecision RecurrentPrecision = RecurrentPrecision.Fp32)
 {
     /// <summary>Feature rows below which the kernels, 41 and 21 rows high, need padding in frequency.</summary>
     private const int RowsThatFitUnpadded = 121;

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using Ds2.Kernels.Ops;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
@@ -57,6 +58,9 @@ public sealed record RunOptions
 
     /// <summary>Whether the inputs of all GRUs but the first are batch-normalised (BatchRNN).</summary>
     public bool RnnBatchNorm { get; init; }
+
+    /// <summary>How the GRUs' products with their state read the recurrent weights: <c>fp32</c>, or <c>fp16</c>, for which a GPU reads half the bytes.</summary>
+    public RecurrentPrecision RecurrentPrecision { get; init; }
 
     /// <summary>Utterances of a batch.</summary>
     public int Batch { get; init; } = 8;
@@ -205,7 +209,7 @@ public sealed record RunOptions
 
     /// <summary>The architecture these options describe.</summary>
     public ModelOptions ModelFor(int inputRows, int classes) =>
-        new(inputRows, Channels, Hidden, Layers, Bidirectional, RnnBatchNorm, classes);
+        new(inputRows, Channels, Hidden, Layers, Bidirectional, RnnBatchNorm, classes, RecurrentPrecision);
 
     private JsonObject ToNode() => (JsonObject)JsonSerializer.SerializeToNode(this, Json)!;
 

@@ -187,6 +187,7 @@ public sealed class CommandLineTests
         yield return Case("unknown option", "unknown-thing", "train", "--unknown-thing");
         yield return Case("unknown parameter", "speed", "train", "--set", "speed=1");
         yield return Case("malformed value", "hidden", "train", "--set", "hidden=many");
+        yield return Case("unknown precision", "'recurrentPrecision' (now \"fp32\")", "train", "--set", "recurrentPrecision=fp8");
         yield return Case("value out of range", "hidden", "train", "--set", "hidden=0");
         yield return Case("setting without a value", "name=value", "train", "--set", "hidden");
         yield return Case("unknown preset", "big", "train", "--preset", "big");

@@ -55,19 +55,22 @@ public sealed class TrafficTests
     public void SecondConvolution_MovesWholeSectors() => AssertConvolution(SecondConvolution, needsDX: true);
 
     /// <remarks>Three frames: the first has no state before it and does not read U.</remarks>
-    [TestCase(8)]
-    [TestCase(64)]
-    public void FusedCell_ReadsTheRecurrentWeightOnceAFrame(int utterances)
+    [TestCase(8, RecurrentPrecision.Fp32)]
+    [TestCase(64, RecurrentPrecision.Fp32)]
+    [TestCase(8, RecurrentPrecision.Fp16)]
+    public void FusedCell_ReadsTheRecurrentWeightOnceAFrame(int utterances, RecurrentPrecision precision)
     {
         const int Frames = 3, Hidden = 2560;
         var shape = new GruShape(Frames, utterances, 4, Hidden);
         float[] x = Normal(shape.X), w = Normal(shape.InputWeight), u = Normal(shape.RecurrentWeight, 1 / Math.Sqrt(Hidden)), b = Normal(shape.Bias);
         float[] dY = Normal(shape.Y);
+        bool isHalf = precision == RecurrentPrecision.Fp16;
+        string[] cells = isHalf ? ["CellHalfKernel", "CellGradientHalfKernel"] : ["CellKernel", "CellGradientKernel"];
         int[] lengths = [.. Enumerable.Range(0, utterances).Select(n => Frames - n % 2)];
         LaunchCounters counted = Count(
             engine =>
             {
-                var gru = Gru.On(engine);
+                var gru = Gru.On(engine, precision);
                 using var workspace = new Workspace(engine);
                 workspace.Reserve(Math.Max(gru.ForwardWorkspace(shape), gru.BackwardWorkspace(shape)));
                 using Tensor input = Put(engine, shape.X, x), gradient = Put(engine, shape.Y, dY), dX = engine.Allocate(shape.X);
@@ -88,11 +91,10 @@ public sealed class TrafficTests
                 return [y, dX.ToArray(), dB.ToArray()];
             },
             Tolerances.Recurrent(Hidden, Frames),
-            "CellKernel",
-            "CellGradientKernel");
-        foreach (string kernel in new[] { "CellKernel", "CellGradientKernel" })
+            cells);
+        foreach (string kernel in cells)
         {
-            double matrix = 4.0 * shape.RecurrentWeight.Length * (Frames - 1);
+            double matrix = (isHalf ? 2.0 : 4.0) * shape.RecurrentWeight.Length * (Frames - 1);
             double bytes = 32 * counted.Of(kernel).Sum("distinct_sectors", "read");
             TestContext.Out.WriteLine($"{kernel}: {bytes / matrix:F3} times U's bytes a frame");
             Assert.That(bytes, Is.InRange(matrix, 1.1 * matrix), $"{kernel}: bytes read");

@@ -28,6 +28,87 @@ public sealed class GruTests(string engine) : OpTest(engine)
     public void ForwardAndBackward_MatchReference(GruShape shape, int[] lengths) => AssertMatches(shape, lengths);
 
     [Test]
+    public void ForwardAndBackward_HalfPrecision_MatchReferenceOfRoundedWeights()
+    {
+        AssertMatches(new GruShape(T: 3, N: 2, I: 3, H: 9, Directions: 2), [1, 3], precision: RecurrentPrecision.Fp16);
+        if (IsFast)
+            AssertMatches(new GruShape(T: 9, N: 11, I: 40, H: 300), [9, 9, 9, 8, 8, 7, 7, 5, 3, 1, 0], precision: RecurrentPrecision.Fp16);
+    }
+
+    /// <remarks>The same sums in the same order: what differs is the rounding of U alone, which System.Half does here.</remarks>
+    [Test]
+    public void ForwardAndBackward_HalfPrecision_EqualThoseOfRoundedWeights([Values(1, 2)] int directions)
+    {
+        GruShape shape = IsFast ? new(T: 7, N: 9, I: 31, H: 270, directions) : new(T: 2, N: 9, I: 2, H: 19, directions);
+        int[] lengths = SomeLengths(shape);
+        float[] x = Normal(shape.X.Length), dY = Normal(shape.Y.Length);
+        Weights[] weights = RandomWeights(shape);
+        foreach (Weights direction in weights)
+        {
+            // Normal and subnormal halves, ties to even both ways, what rounds to zero or up to the next power of two; few of those that are large.
+            float[] special = [2.9e-8f, 3e-8f, 1e-7f, -5.9e-5f, 6.0999e-5f, 6.1e-5f, 0.33325195f, -0.99990f, 1.00048828f, 1.00146484f, 0.00048828f, -0f];
+            for (int i = 0; i < direction.Recurrent.Length; i++)
+                direction.Recurrent[i] = i % 3 == 0 ? special[i / 3 % special.Length] : direction.Recurrent[i] * MathF.Pow(2, -i % 24);
+            direction.Recurrent[0] = 65519;
+            direction.Recurrent[^1] = -65519;
+        }
+
+        State half = Run(shape, lengths, x, weights, dY, RecurrentPrecision.Fp16);
+        State full = Run(shape, lengths, x, Array.ConvertAll(weights, Rounded), dY);
+        Compare.BitEqual(half.Y, full.Y, "y");
+        Compare.BitEqual(half.Candidates, full.Candidates, "candidates");
+        Compare.BitEqual(half.DX, full.DX, "dX");
+        for (int d = 0; d < directions; d++)
+            foreach ((float[] isNow, float[] other) in half.Gradients[d].Each().Zip(full.Gradients[d].Each()))
+                Compare.BitEqual(isNow, other, "a parameter's gradient");
+    }
+
+    /// <remarks>U's relative rounding error is at most 2^-11, 2e-4 in the mean; what it does to states and gradients is of that size, also over many frames.</remarks>
+    [Test]
+    public void ForwardAndBackward_HalfPrecision_StayNearFullPrecision()
+    {
+        GruShape shape = IsFast ? new(T: 100, N: 4, I: 64, H: 192, Directions: 2) : new(T: 3, N: 2, I: 3, H: 24, Directions: 2);
+        int[] lengths = [.. Enumerable.Repeat(shape.T, shape.N)];
+        float[] x = Normal(shape.X.Length), dY = Normal(shape.Y.Length);
+        Weights[] weights = RandomWeights(shape);
+        State half = Run(shape, lengths, x, weights, dY, RecurrentPrecision.Fp16), full = Run(shape, lengths, x, weights, dY);
+        AssertNear(half.Y, full.Y, "y");
+        AssertNear(half.DX, full.DX, "dX");
+        for (int d = 0; d < shape.Directions; d++)
+        {
+            AssertNear(half.Gradients[d].Input, full.Gradients[d].Input, "dW");
+            AssertNear(half.Gradients[d].Recurrent, full.Gradients[d].Recurrent, "dU");
+        }
+
+        static void AssertNear(float[] half, float[] full, string name)
+        {
+            double[] difference = [.. half.Zip(full, (a, b) => (double)a - b)];
+            double relative = Math.Sqrt(Arrays.Dot(difference, difference) / Arrays.Dot(full.ToDouble(), full.ToDouble()));
+            TestContext.Out.WriteLine($"{name}: differs by {relative:E1} of its norm");
+            Assert.That(relative, Is.InRange(1e-7, 1e-3), name);
+        }
+    }
+
+    /// <remarks>Not along U: rounded, the loss is a staircase there; its gradient is that of the test above.</remarks>
+    [Test]
+    public void Backward_HalfPrecision_MatchesFiniteDifferences()
+    {
+        if (Engine.Name.StartsWith("emulated", StringComparison.Ordinal))
+            Assert.Ignore("its results are those of full precision bit for bit, whose differences are taken; here it would take long");
+        var shape = new GruShape(T: 4, N: 2, I: 3, H: 4, Directions: 2);
+        int[] lengths = [4, 2];
+        float[] x = Normal(shape.X.Length), dY = Normal(shape.Y.Length);
+        Weights[] weights = RandomWeights(shape);
+        State state = Run(shape, lengths, x, weights, dY, RecurrentPrecision.Fp16);
+        double Loss(float[] x, Weights first) =>
+            Arrays.Dot(Run(shape, lengths, x, [first, .. weights[1..]], dY, RecurrentPrecision.Fp16).Y.ToDouble(), dY.ToDouble());
+        Differences.AssertDirection(moved => Loss(moved, weights[0]), x, Normal(x.Length), state.DX, "x");
+        float[] gradient = [.. state.Gradients[0].RecurrentBias.Zip(GradientStart(weights[0]).RecurrentBias, (now, start) => now - start)];
+        Differences.AssertDirection(
+            moved => Loss(x, weights[0] with { RecurrentBias = moved }), weights[0].RecurrentBias, Normal(3 * 4), gradient, "RecurrentBias");
+    }
+
+    [Test]
     public void ForwardAndBackward_OddSizes_MatchReference([Values(1, 2)] int directions)
     {
         int[] hiddenSizes = IsFast ? [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 129] : [1, 7, 16];
@@ -177,12 +258,12 @@ public sealed class GruTests(string engine) : OpTest(engine)
                 () => Op.Backward(shape, x, lengths, [weights], hidden, gates, candidates, apart, Output(shape.X), [weights], Scratch(0)), "workspace");
     }
 
-    private void AssertMatches(GruShape shape, int[] lengths, Weights[]? given = null)
+    private void AssertMatches(GruShape shape, int[] lengths, Weights[]? given = null, RecurrentPrecision precision = RecurrentPrecision.Fp32)
     {
         float[] x = Normal(shape.X.Length), dY = Normal(shape.Y.Length);
         Weights[] weights = given ?? RandomWeights(shape);
-        State state = Run(shape, lengths, x, weights, dY);
-        GruParameters[] parameters = Array.ConvertAll(weights, w => w.ToDouble());
+        State state = Run(shape, lengths, x, weights, dY, precision);
+        GruParameters[] parameters = Array.ConvertAll(weights, w => (precision == RecurrentPrecision.Fp16 ? Rounded(w) : w).ToDouble());
         GruReference.Result expected = GruReference.Forward(shape, x.ToDouble(), lengths, parameters);
         (double[] dX, GruParameters[] gradients) = GruReference.Backward(shape, x.ToDouble(), lengths, parameters, dY.ToDouble());
 
@@ -204,19 +285,22 @@ public sealed class GruTests(string engine) : OpTest(engine)
         }
     }
 
-    private State Run(GruShape shape, int[] lengths, float[] x, Weights[] weights, float[] dY)
+    private static Weights Rounded(Weights weights) => weights with { Recurrent = Array.ConvertAll(weights.Recurrent, u => (float)(Half)u) };
+
+    private State Run(GruShape shape, int[] lengths, float[] x, Weights[] weights, float[] dY, RecurrentPrecision precision = RecurrentPrecision.Fp32)
     {
+        var op = Gru.On(Engine, precision);
         Tensor xTensor = Input(shape.X, x), hidden = Output(shape.Hidden, "hidden"), gates = Output(shape.Gates, "gates");
         Tensor candidates = Output(shape.Hidden, "candidates"), y = shape.Directions == 1 ? hidden.Reshape(shape.Y) : Output(shape.Y, "y");
         IntTensor lengthTensor = IntInput(new Shape(shape.N), lengths);
         GruWeights[] onEngine = Array.ConvertAll(weights, w => Upload(shape, w));
-        Op.Forward(shape, xTensor, lengthTensor, onEngine, y, hidden, gates, candidates, Scratch(Op.ForwardWorkspace(shape)));
+        op.Forward(shape, xTensor, lengthTensor, onEngine, y, hidden, gates, candidates, Scratch(op.ForwardWorkspace(shape)));
         float[] yResult = y.ToArray(), hiddenResult = hidden.ToArray(), gatesResult = gates.ToArray(), candidatesResult = candidates.ToArray();
 
         Tensor dX = Output(shape.X, "dX");
         GruWeights[] gradients = Array.ConvertAll(weights, w => UploadGradients(shape, GradientStart(w)));
-        Op.Backward(
-            shape, xTensor, lengthTensor, onEngine, hidden, gates, candidates, Input(shape.Y, dY), dX, gradients, Scratch(Op.BackwardWorkspace(shape)));
+        op.Backward(
+            shape, xTensor, lengthTensor, onEngine, hidden, gates, candidates, Input(shape.Y, dY), dX, gradients, Scratch(op.BackwardWorkspace(shape)));
         Compare.BitEqual(hidden.ToArray(), hiddenResult, "hidden, an input of Backward");
         var state = new State(
             yResult, hiddenResult, gatesResult, candidatesResult, dX.ToArray(),
@@ -247,7 +331,7 @@ public sealed class GruTests(string engine) : OpTest(engine)
     // What the gradients hold before the backward pass: something of the right shape that isn't zero.
     private static Weights GradientStart(Weights weights)
     {
-        static float[] Start(float[] like) => Array.ConvertAll(like, v => v > 0 ? 0.5f : -0.25f);
+        static float[] Start(float[] like) => [.. like.Select((_, i) => i % 3 == 0 ? 0.5f : -0.25f)];
         return new Weights(Start(weights.Input), Start(weights.Recurrent), Start(weights.InputBias), Start(weights.RecurrentBias));
     }
 

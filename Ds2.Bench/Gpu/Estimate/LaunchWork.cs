@@ -9,7 +9,7 @@ namespace Ds2.Bench.Gpu.Estimate;
 /// <param name="ComputedFlops">Those that its groups compute, the parts of tiles beyond the edge among them.</param>
 /// <param name="Bytes">What must cross memory: each operand once, twice where it is read and written.</param>
 /// <param name="SerialSteps">How often a thread waits for what it has just made: frames of a recursion within one launch.</param>
-/// <param name="RepeatedBytes">What our kernel reads again: U, for each further sixteen utterances.</param>
+/// <param name="RepeatedBytes">What our kernel reads again: U, for each further eight utterances.</param>
 internal readonly record struct LaunchWork(double Flops, double ComputedFlops, double Bytes, int SerialSteps = 0, double RepeatedBytes = 0)
 {
     // Kernels update these in place, so that they cross memory twice.
@@ -33,7 +33,7 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
                     double perGroup = 2.0 * TapGradientKernel.TileOutputs * TapGradientKernel.TileTaps * plan.ChunkRows * columns;
                     return new LaunchWork(convolution.Flops, Groups(launch) * perGroup, AllBytes());
                 case GruStep step:
-                    return Frame(step, launch, Bytes("weight0"), Bytes("weight1"));
+                    return Frame(step, launch, Bytes("packed"));
                 case CtcShape shape when !names.Contains("dLogits"):
                     return new LaunchWork(0, 0, AllBytes(), shape.T * (int)Math.Ceiling((double)shape.States / launch.Grid.GroupDim.X));
                 default:
@@ -41,9 +41,7 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
             }
         }
 
-        // A matrix with a row stride: only the columns asked for cross memory.
-        int stride = names.IndexOf("stride");
-        return new LaunchWork(0, 0, stride < 0 ? AllBytes() : 4.0 * (int)launch.Arguments[names.IndexOf("rows")] * (int)launch.Arguments[names.IndexOf("columns")]);
+        return new LaunchWork(0, 0, AllBytes());
 
         double Bytes(string name) => ((IArrayView)launch.Arguments[names.IndexOf(name)]).LengthInBytes;
 
@@ -74,13 +72,13 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
     }
 
     /// <summary>A frame of the recurrence: U, then for each unit its three gates and candidate, both ways, and its states or their gradients (two read, one written).</summary>
-    private static LaunchWork Frame(GruStep step, KernelLaunch launch, double weight0, double weight1)
+    private static LaunchWork Frame(GruStep step, KernelLaunch launch, double packed)
     {
         int directions = launch.Grid.GridDim.Z;
         int groupsOfUtterances = launch.Grid.GridDim.X;
         double products = step.Done == 0 ? 0 : 2.0 * directions * 3 * step.H * step.H; // The first frame has no state before it.
-        double weights = step.Done == 0 ? 0 : directions == 1 ? weight0 : weight0 + weight1;
-        int computed = step.N <= GruForwardKernel.Few ? GruForwardKernel.Few : groupsOfUtterances * GruForwardKernel.Utterances;
+        double weights = step.Done == 0 ? 0 : packed;
+        int computed = groupsOfUtterances * GruForwardKernel.Utterances;
         return new LaunchWork(
             products * step.N, products * computed, weights + 4.0 * directions * step.N * step.H * (2 * 3 + 2 + 3),
             RepeatedBytes: weights * (groupsOfUtterances - 1));

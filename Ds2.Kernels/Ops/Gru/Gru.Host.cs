@@ -3,18 +3,19 @@ using Ds2.Kernels.Engines.Host;
 namespace Ds2.Kernels.Ops;
 
 /// <summary><see cref="Gru"/> on the CPU: large products over all frames, and between them the recurrence.</summary>
-internal sealed unsafe class HostGru(HostEngine engine) : Gru(engine)
+internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision precision) : Gru(engine)
 {
     private readonly WorkerPool workers = engine.Workers;
     private readonly GruRecurrence recurrence = GruRecurrence.Widest;
 
     /// <inheritdoc/>
     public override int ForwardWorkspace(GruShape shape) =>
-        checked(Workspace.Round(shape.H) + Workspace.Round(3 * shape.H) + shape.Directions * recurrence.ForwardPanels(shape.H));
+        checked(Workspace.Round(shape.H) + Workspace.Round(3 * shape.H) + shape.Directions * (recurrence.ForwardPanels(shape.H) + RoundedLength(shape)));
 
     /// <inheritdoc/>
     public override int BackwardWorkspace(GruShape shape) =>
-        checked(Workspace.Round(shape.H) + shape.Directions * (Workspace.Round(shape.N * shape.H) + recurrence.BackwardPanels(shape.H)));
+        checked(
+            Workspace.Round(shape.H) + shape.Directions * (Workspace.Round(shape.N * shape.H) + recurrence.BackwardPanels(shape.H) + RoundedLength(shape)));
 
     /// <inheritdoc/>
     protected override void ForwardCore(
@@ -24,7 +25,7 @@ internal sealed unsafe class HostGru(HostEngine engine) : Gru(engine)
         int h = shape.H, rows = shape.T * shape.N;
         float* zeros = TakeZeros(workspace, h);
         float* bias = workspace.Take(new Shape(3 * h)).Pointer();
-        GruDirection[] directions = Directions(shape, weights, hidden, gates, candidates);
+        GruDirection[] directions = Directions(shape, weights, hidden, gates, candidates, workspace);
         for (int d = 0; d < directions.Length; d++)
         {
             // c_n stays out: r multiplies it. The other gates only ever see the sum of their biases.
@@ -46,7 +47,7 @@ internal sealed unsafe class HostGru(HostEngine engine) : Gru(engine)
         Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace)
     {
         float* zeros = TakeZeros(workspace, shape.H);
-        GruDirection[] directions = Directions(shape, weights, hidden, gates, candidates);
+        GruDirection[] directions = Directions(shape, weights, hidden, gates, candidates, workspace);
         for (int d = 0; d < directions.Length; d++)
         {
             directions[d].Carry = workspace.Take(new Shape(shape.N * shape.H)).Pointer();
@@ -68,7 +69,7 @@ internal sealed unsafe class HostGru(HostEngine engine) : Gru(engine)
         return zeros;
     }
 
-    private static GruDirection[] Directions(GruShape shape, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates)
+    private GruDirection[] Directions(GruShape shape, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace)
     {
         var directions = new GruDirection[shape.Directions];
         nint states = (nint)shape.T * shape.N * shape.H;
@@ -76,13 +77,27 @@ internal sealed unsafe class HostGru(HostEngine engine) : Gru(engine)
             directions[d] = new GruDirection
             {
                 Reverse = d == 1,
-                Recurrent = weights[d].Recurrent.Pointer(),
+                Recurrent = precision == RecurrentPrecision.Fp32 ? weights[d].Recurrent.Pointer() : Rounded(shape, weights[d].Recurrent.Pointer(), workspace),
                 CandidateBias = weights[d].RecurrentBias.Pointer() + 2 * shape.H,
                 Gates = gates.Pointer() + d * 3 * states,
                 Candidates = candidates.Pointer() + d * states,
                 Hidden = hidden.Pointer() + d * states,
             };
         return directions;
+    }
+
+    private int RoundedLength(GruShape shape) => precision == RecurrentPrecision.Fp32 ? 0 : Workspace.Round(shape.RecurrentWeight.Length);
+
+    /// <summary>U as half precision holds it, in fp32.</summary>
+    private float* Rounded(GruShape shape, float* recurrent, Workspace workspace)
+    {
+        float* rounded = workspace.Take(shape.RecurrentWeight).Pointer();
+        workers.For(3 * shape.H, row =>
+        {
+            for (nint i = (nint)row * shape.H; i < (nint)(row + 1) * shape.H; i++)
+                rounded[i] = (float)(Half)recurrent[i];
+        });
+        return rounded;
     }
 
     /// <summary>The input with zeros at padded frames: a zero gradient does not silence a NaN there. It is made in dX, which is not yet written.</summary>

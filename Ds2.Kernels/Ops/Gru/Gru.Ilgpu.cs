@@ -4,13 +4,15 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
+using AddFramesLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int>;
+
 /// <summary><see cref="Gru"/> on a GPU.</summary>
 /// <remarks>
 /// What does not depend on the frame before is done for all frames at once with <see cref="GemmKernels"/>: the input projections ahead of the loop;
-/// dX, dW and dU after it. In between is one launch a frame for both directions: <see cref="GruForwardKernel"/>, <see cref="GruBackwardKernel"/>.
+/// dX, dW and dU after it. In between is one launch a frame for both directions: <see cref="GruForwardKernel"/>, <see cref="GruBackwardKernel"/>, which read U from a packed copy.
 /// The projections are made in the gates' own memory, where the cell replaces them.
 /// </remarks>
-internal sealed class IlgpuGru(IlgpuEngine engine) : Gru(engine)
+internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision) : Gru(engine)
 {
     private const int Threads = 256;
     private const int Columns = 32;
@@ -18,8 +20,8 @@ internal sealed class IlgpuGru(IlgpuEngine engine) : Gru(engine)
 
     private readonly IlgpuEngine engine = engine;
     private readonly GemmKernels gemm = new(engine);
-    private readonly GruForwardKernel forward = new(engine);
-    private readonly GruBackwardKernel backward = new(engine);
+    private readonly GruForwardKernel forward = new(engine, precision);
+    private readonly GruBackwardKernel backward = new(engine, precision);
 
     private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int> addDirections =
         engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int>>(AddDirectionsKernel);
@@ -27,14 +29,15 @@ internal sealed class IlgpuGru(IlgpuEngine engine) : Gru(engine)
     private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int> maskRows =
         engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int>>(MaskRowsKernel);
 
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, int> addRows =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, int>>(AddRowsKernel);
+    private readonly AddFramesLauncher addFrames = engine.Load<AddFramesLauncher>(AddFramesKernel);
 
     /// <inheritdoc/>
-    public override int ForwardWorkspace(GruShape shape) => 0;
+    public override int ForwardWorkspace(GruShape shape) =>
+        checked(shape.Directions * forward.PackedLength(shape.H) + GruForwardKernel.StatesLength(shape));
 
     /// <inheritdoc/>
-    public override int BackwardWorkspace(GruShape shape) => Workspace.Round(checked(shape.Directions * shape.N * shape.H));
+    public override int BackwardWorkspace(GruShape shape) =>
+        checked(shape.Directions * backward.PackedLength(shape.H) + GruBackwardKernel.GradientsLength(shape) + Workspace.Round(shape.Directions * shape.N * shape.H));
 
     /// <inheritdoc/>
     protected override void ForwardCore(
@@ -54,9 +57,14 @@ internal sealed class IlgpuGru(IlgpuEngine engine) : Gru(engine)
                 weights[direction].InputBias);
         }
 
+        Tensor packed = workspace.Take(new Shape(shape.Directions, forward.PackedLength(shape.H)));
+        Tensor states = workspace.Take(new Shape(GruForwardKernel.StatesLength(shape)));
+        for (int direction = 0; direction < shape.Directions; direction++)
+            forward.Pack(weights[direction].Recurrent, Part(packed, direction));
+        states.Fill(0);
         var step = new GruStep { T = shape.T, N = shape.N, H = shape.H };
         for (; step.Done < shape.T; step.Done++)
-            forward.Launch(step, weights, lengths, hidden, gates, candidates);
+            forward.Launch(step, weights, packed, states, lengths, hidden, gates, candidates);
         if (shape.Directions == 2)
             addDirections(engine.Stream, IlgpuEngine.Cover(shape.Y.Length, Threads), hidden.View(), y.View(), shape.Y.Length);
     }
@@ -66,10 +74,15 @@ internal sealed class IlgpuGru(IlgpuEngine engine) : Gru(engine)
         GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates,
         Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace)
     {
+        Tensor packed = workspace.Take(new Shape(shape.Directions, backward.PackedLength(shape.H)));
+        Tensor following = workspace.Take(new Shape(GruBackwardKernel.GradientsLength(shape)));
         Tensor carry = workspace.Take(new Shape(shape.Directions, shape.N, shape.H));
+        for (int direction = 0; direction < shape.Directions; direction++)
+            backward.Pack(weights[direction].Recurrent, Part(packed, direction));
+        following.Fill(0);
         var step = new GruStep { T = shape.T, N = shape.N, H = shape.H };
         for (; step.Done < shape.T; step.Done++)
-            backward.Launch(step, weights, lengths, hidden, gates, candidates, dY, carry);
+            backward.Launch(step, shape.Directions, packed, following, lengths, hidden, gates, candidates, dY, carry);
 
         int frames = shape.T * shape.N;
         int gateCount = 3 * shape.H;
@@ -89,9 +102,9 @@ internal sealed class IlgpuGru(IlgpuEngine engine) : Gru(engine)
             }
 
             RecurrentGradient(shape, direction, hidden, dGates, dCandidates, gradients[direction].Recurrent);
-            AddRows(dGates, frames, gateCount, gradients[direction].InputBias, 0);
-            AddRows(dGates, frames, 2 * shape.H, gradients[direction].RecurrentBias, 0);
-            AddRows(dCandidates, frames, shape.H, gradients[direction].RecurrentBias, 2 * shape.H);
+            addFrames(
+                engine.Stream, new KernelConfig((4 * shape.H + Columns - 1) / Columns, Threads), Part(gates, direction).View(), Part(candidates, direction).View(),
+                gradients[direction].InputBias.View(), gradients[direction].RecurrentBias.View(), frames, shape.H);
         }
 
         for (int direction = 0; direction < shape.Directions && shape.I > 0; direction++)
@@ -118,10 +131,12 @@ internal sealed class IlgpuGru(IlgpuEngine engine) : Gru(engine)
             new GemmOperand(dRecurrent, 2 * shape.H * shape.H, shape.H), 1, null);
     }
 
-    private void AddRows(GemmOperand matrix, int rows, int columns, Tensor total, int offset) =>
-        addRows(
-            engine.Stream, new KernelConfig((columns + Columns - 1) / Columns, Threads),
-            matrix.View, total.View().SubView(offset, columns), rows, columns, matrix.Stride);
+    /// <summary>What a tensor holds of one direction.</summary>
+    private static Tensor Part(Tensor tensor, int direction)
+    {
+        int length = tensor.Length / tensor.Shape[0];
+        return tensor.Slice(direction * length, new Shape(length));
+    }
 
     /// <summary>y = the forward direction's states + the backward one's.</summary>
     [GpuKernel(Threads)]
@@ -148,28 +163,40 @@ internal sealed class IlgpuGru(IlgpuEngine engine) : Gru(engine)
         }
     }
 
-    /// <summary>total[column] += the sum of the column. A group takes 32 columns; each warp every eighth row, and the eight sums are added in order.</summary>
+    /// <summary>Adds the sums over all frames of (dr', dz', dn') to the input bias' gradient and those of (dr', dz', du) to the recurrent one's, each read once.</summary>
+    /// <remarks>A group takes 32 of the 4H columns; each warp every eighth row, and the eight sums are added in order.</remarks>
     [GpuKernel(Threads)]
-    private static void AddRowsKernel(ArrayView<float> matrix, ArrayView<float> total, int rows, int columns, int stride)
+    private static void AddFramesKernel(
+        ArrayView<float> dGates, ArrayView<float> dCandidates, ArrayView<float> dInputBias, ArrayView<float> dRecurrentBias, int rows, int h)
     {
         ArrayView<float> sums = SharedMemory.Allocate<float>(Threads);
         int thread = Group.IdxX;
         int column = Grid.IdxX * Columns + (thread & (Columns - 1));
         float sum = 0;
-        if (column < columns)
+        if (column < 3 * h)
         {
             for (int row = thread / Columns; row < rows; row += Rows)
-                sum += matrix[row * stride + column];
+                sum += dGates[row * 3 * h + column];
+        }
+        else if (column < 4 * h)
+        {
+            for (int row = thread / Columns; row < rows; row += Rows)
+                sum += dCandidates[row * h + (column - 3 * h)];
         }
 
         sums[thread] = sum;
         Group.Barrier();
-        if (thread < Columns && column < columns)
+        if (thread < Columns && column < 4 * h)
         {
             sum = 0;
             for (int i = thread; i < Threads; i += Columns)
                 sum += sums[i];
-            total[column] += sum;
+            if (column < 3 * h)
+                dInputBias[column] += sum;
+            if (column < 2 * h)
+                dRecurrentBias[column] += sum;
+            else if (column >= 3 * h)
+                dRecurrentBias[column - h] += sum;
         }
     }
 }

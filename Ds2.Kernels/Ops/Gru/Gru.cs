@@ -14,7 +14,10 @@ namespace Ds2.Kernels.Ops;
 public abstract class Gru(IEngine engine)
 {
     /// <summary>The implementation for an engine.</summary>
-    public static Gru On(IEngine engine) => engine.Implement<Gru>(host => new HostGru(host), ilgpu => new IlgpuGru(ilgpu));
+    /// <param name="engine">The engine it runs on.</param>
+    /// <param name="precision">How its products with the state read the recurrent weight.</param>
+    public static Gru On(IEngine engine, RecurrentPrecision precision = RecurrentPrecision.Fp32) =>
+        engine.Implement<Gru>(host => new HostGru(host, precision), ilgpu => new IlgpuGru(ilgpu, precision));
 
     /// <summary>Scratch that <see cref="Forward"/> needs, in fp32 elements.</summary>
     public abstract int ForwardWorkspace(GruShape shape);

@@ -7,36 +7,59 @@ namespace Ds2.Kernels.Ops;
 
 using CellGradientLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>,
     ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, GruStep>;
+using PackLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, int, int>;
 
 /// <summary>One frame of back-propagation through time, in one launch: the skinny product with U that completes dh, then the gates' gradients.</summary>
 /// <remarks>
 /// With a' the preactivations and u = U_n h + c_n: dn' = dh (1 - z)(1 - n^2), dz' = dh (h_before - n) z (1 - z), dr' = dn' u r (1 - r), du = dn' r,
 /// and dh of the frame before gains dh z + (dr', dz', du) U. The gradients replace what they are made of: gates becomes (dr', dz', dn'), candidates du.
-/// A group makes 16 units of up to 16 utterances, of one direction; a thread four units, every 32nd row of U: eight rows of a warp's four threads each are
-/// 64 contiguous bytes, whole sectors. U goes from memory to registers, the next rows being asked for as soon as the last are used; the gradients pass through
-/// shared memory, 64 rows at a time, or 128 for up to eight utterances. In the end the 32 threads' sums of each unit and utterance are added in a fixed order.
+/// A group makes 16 units of up to 8 utterances, of one direction; a thread four units, every 32nd row of U. U is packed before the last frame, in the order in which groups and threads read
+/// it: for each group 128 rows at a time, of which a thread takes four, a fourth after the other (or in half precision two after the other two). U goes from memory to registers; the gradients
+/// (dr', dz', du) of the frame after lie packed as well, [3H][8], zero beyond the last, and pass through shared memory. What comes next of both is asked for before or amid the products of
+/// what is there. In the end the 32 threads' sums of each unit and utterance are added in a fixed order. Odd frames walk U backwards, as <see cref="GruForwardKernel"/> does.
 /// </remarks>
-internal sealed class GruBackwardKernel(IlgpuEngine engine)
+internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision precision)
 {
     private const int Threads = 128;
     private const int Units = 16;
-    private const int Utterances = 16;
-    private const int Few = Utterances / 2;
+    private const int Utterances = GruForwardKernel.Utterances;
     private const int RowThreads = 4 * Threads / Units;
+    private const int Chunk = 4 * RowThreads;
 
-    // In units of Float4: 64 rows of five (for sixteen utterances) or 128 of three (for eight); the odd one keeps neighbouring groups of four k out of each
-    // other's banks.
-    private const int GradientBuffer = 384;
+    // In units of Float4, two for each thread: a chunk of k of all utterances.
+    private const int GradientBuffer = Utterances * Chunk / 4;
 
     // The same memory in the end: for four utterances, the sums of each thread; rows of 17 keep the eight threads that store at a time out of each other's banks.
     private const int SumRow = Units + 1;
+    private const int SharedLength = RowThreads * SumRow;
 
-    private readonly CellGradientLauncher cell = engine.Load<CellGradientLauncher>(CellGradientKernel);
-    private readonly CellGradientLauncher cellUnaligned = engine.Load<CellGradientLauncher>(CellGradientUnalignedKernel);
+    private readonly CellGradientLauncher cell =
+        engine.Load<CellGradientLauncher>(precision == RecurrentPrecision.Fp32 ? CellGradientKernel : CellGradientHalfKernel);
+
+    private readonly PackLauncher pack = engine.Load<PackLauncher>(PackColumnsKernel);
+    private readonly int half = precision == RecurrentPrecision.Fp32 ? 0 : 1;
+
+    /// <summary>The length of one direction's packed U, in fp32 elements.</summary>
+    public int PackedLength(int h) => checked(Groups(h, Units) * Units * Chunks(h) * Chunk) >> half;
+
+    /// <summary>The length of the packed gradients of two frames, all directions.</summary>
+    public static int GradientsLength(GruShape shape) => checked(2 * shape.Directions * Groups(shape.N, Utterances) * Chunks(shape.H) * Chunk * Utterances);
+
+    /// <summary>Queues packing U: once for all frames.</summary>
+    /// <param name="recurrent">U of one direction, [3H, H].</param>
+    /// <param name="packed">[<see cref="PackedLength"/>]; overwritten.</param>
+    public void Pack(Tensor recurrent, Tensor packed)
+    {
+        int h = recurrent.Shape[1];
+        int aligned = new GemmOperand(recurrent, 0, h).Aligned ? 1 : 0;
+        pack(engine.Stream, IlgpuEngine.Cover(packed.Length / 4, Threads), recurrent.View(), packed.View(), packed.Length / 4, h, half, aligned);
+    }
 
     /// <summary>Queues one frame of each direction.</summary>
     /// <param name="step">The sizes and the frame.</param>
-    /// <param name="weights">The parameters of each direction.</param>
+    /// <param name="directions">One or two.</param>
+    /// <param name="packed">U of each direction, packed.</param>
+    /// <param name="gradients">[<see cref="GradientsLength"/>]: zero at first; even frames read the second half and write the first, odd ones the other way.</param>
     /// <param name="lengths">[N].</param>
     /// <param name="hidden">[Directions, T, N, H].</param>
     /// <param name="gates">[Directions, T, N, 3H]: this frame's become gradients.</param>
@@ -44,219 +67,180 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine)
     /// <param name="dY">[T, N, H].</param>
     /// <param name="carry">[Directions, N, H]: dh z from frame to frame.</param>
     public void Launch(
-        GruStep step, ReadOnlySpan<GruWeights> weights, IntTensor lengths, Tensor hidden, Tensor gates, Tensor candidates, Tensor dY, Tensor carry)
+        GruStep step, int directions, Tensor packed, Tensor gradients, IntTensor lengths, Tensor hidden, Tensor gates, Tensor candidates, Tensor dY, Tensor carry)
     {
-        bool aligned = GruForwardKernel.IsAligned(weights[0].Recurrent, step) && GruForwardKernel.IsAligned(weights[^1].Recurrent, step)
-            && GruForwardKernel.IsAligned(gates, step) && GruForwardKernel.IsAligned(candidates, step);
-        var grid = new Index3D((step.N + Utterances - 1) / Utterances, (step.H + Units - 1) / Units, weights.Length);
-        (aligned ? cell : cellUnaligned)(
+        var grid = new Index3D(Groups(step.N, Utterances), Groups(step.H, Units), directions);
+        cell(
             engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), gates.View(), candidates.View(), hidden.View(), dY.View(), carry.View(),
-            lengths.View(), weights[0].Recurrent.View(), weights[^1].Recurrent.View(), step);
+            lengths.View(), packed.View(), gradients.View(), step);
+    }
+
+    private static int Chunks(int h) => Groups(3 * h, Chunk);
+
+    private static int Groups(int items, int each) => (items + each - 1) / each;
+
+    /// <summary>A thread writes 128 bits: four units of a row, or of two rows in half precision; zero beyond the last row and unit.</summary>
+    [GpuKernel(Threads)]
+    private static void PackColumnsKernel(ArrayView<float> recurrent, ArrayView<float> packed, int fours, int h, int half, int aligned)
+    {
+        int i = Grid.GlobalIndex.X;
+        if (i < fours)
+        {
+            int thread = i & (Threads - 1);
+            int pieces = half != 0 ? 2 : 4;
+            int piece = i / Threads % pieces;
+            int block = i / (Threads * pieces); // of (group, chunk)
+            int chunks = Chunks(h);
+            int group = block / chunks;
+            int row = (block - group * chunks) * Chunk + piece * (Chunk / pieces) + thread / 4;
+            int unit = group * Units + (thread & 3) * 4;
+            Float4 four = Float4.Load(recurrent, row * h + unit, row < 3 * h ? h - unit : 0, aligned);
+            row += RowThreads;
+            if (half != 0)
+                four = EightHalves.Encode(four, Float4.Load(recurrent, row * h + unit, row < 3 * h ? h - unit : 0, aligned));
+            packed.Cast<Float4>()[i] = four;
+        }
     }
 
     [GpuKernel(Threads)]
     private static void CellGradientKernel(
         ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<float> dY, ArrayView<float> carry, ArrayView<int> lengths,
-        ArrayView<float> weight0, ArrayView<float> weight1, GruStep step) =>
-        CellGradient(gates, candidates, hidden, dY, carry, lengths, weight0, weight1, step, aligned: true);
+        ArrayView<float> packed, ArrayView<float> gradients, GruStep step) =>
+        CellGradient(gates, candidates, hidden, dY, carry, lengths, packed, gradients, step, half: false);
 
     [GpuKernel(Threads)]
-    private static void CellGradientUnalignedKernel(
+    private static void CellGradientHalfKernel(
         ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<float> dY, ArrayView<float> carry, ArrayView<int> lengths,
-        ArrayView<float> weight0, ArrayView<float> weight1, GruStep step) =>
-        CellGradient(gates, candidates, hidden, dY, carry, lengths, weight0, weight1, step, aligned: false);
+        ArrayView<float> packed, ArrayView<float> gradients, GruStep step) =>
+        CellGradient(gates, candidates, hidden, dY, carry, lengths, packed, gradients, step, half: true);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void CellGradient(
         ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<float> dY, ArrayView<float> carry, ArrayView<int> lengths,
-        ArrayView<float> weight0, ArrayView<float> weight1, GruStep step, bool aligned)
+        ArrayView<float> packed, ArrayView<float> gradients, GruStep step, bool half)
     {
-        ArrayView<Float4> shared = SharedMemory.Allocate<Float4>(2 * GradientBuffer);
+        ArrayView<Float4> shared = SharedMemory.Allocate<Float4>(SharedLength);
         ArrayView<float> products = SharedMemory.Allocate<float>(2 * Utterances * Units);
-
-        // One call for each: a view chosen with ?: would lose its alignment, and with it the 128-bit loads. And a loop for each number of utterances:
-        // branches in it would cost a register's copy for each sum.
-        if (Grid.IdxZ == 0)
-        {
-            if (step.N <= Few)
-                Frame(gates, candidates, hidden, dY, carry, lengths, weight0, step, aligned, few: true, shared, products);
-            else
-                Frame(gates, candidates, hidden, dY, carry, lengths, weight0, step, aligned, few: false, shared, products);
-        }
-        else
-        {
-            if (step.N <= Few)
-                Frame(gates, candidates, hidden, dY, carry, lengths, weight1, step, aligned, few: true, shared, products);
-            else
-                Frame(gates, candidates, hidden, dY, carry, lengths, weight1, step, aligned, few: false, shared, products);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Frame(
-        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<float> dY, ArrayView<float> carry, ArrayView<int> lengths,
-        ArrayView<float> weight, GruStep step, bool aligned, bool few, ArrayView<Float4> shared, ArrayView<float> products)
-    {
         int thread = Group.IdxX;
-        int direction = Grid.IdxZ;
+        bool odd = (step.Done & 1) != 0;
+        int direction = odd ? Grid.DimZ - 1 - Grid.IdxZ : Grid.IdxZ;
+        int unitGroup = odd ? Grid.DimY - 1 - Grid.IdxY : Grid.IdxY;
+        int chunks = Chunks(step.H);
 
-        // Direction 0 ran upwards and is unrolled from the last frame down; direction 1 the other way.
-        int frame = direction == 0 ? step.T - 1 - step.Done : step.Done;
-        int after = direction == 0 ? frame + 1 : frame - 1;
-        int unit0 = Grid.IdxY * Units;
-        int utterance0 = Grid.IdxX * Utterances;
-        Tile16x4 sum = default;
+        // In blocks of a chunk: this group's gradients in the half that the frame after wrote, and in the half that this one writes.
+        int reads = (direction * Grid.DimX + Grid.IdxX) * chunks;
+        int writes = reads;
+        if (odd)
+            writes += Grid.DimZ * Grid.DimX * chunks;
+        else
+            reads += Grid.DimZ * Grid.DimX * chunks;
+        Tile8x4 sum = default;
         if (step.Done > 0)
-        {
-            // (dr', dz') lie in gates, du in candidates.
-            int rowAfter = (direction * step.T + after) * step.N + utterance0;
-            Product(ref sum, shared, gates, 3 * step.H, rowAfter, weight, 0, 2 * step.H, unit0, step.N - utterance0, step, aligned, few);
-            Product(ref sum, shared, candidates, step.H, rowAfter, weight, 2 * step.H, step.H, unit0, step.N - utterance0, step, aligned, few);
-        }
-
-        SumThreads(shared, products, 0, sum.S0, sum.S1, sum.S2, sum.S3);
-        SumThreads(shared, products, 1, sum.S4, sum.S5, sum.S6, sum.S7);
-        if (!few)
-        {
-            SumThreads(shared, products, 2, sum.S8, sum.S9, sum.S10, sum.S11);
-            SumThreads(shared, products, 3, sum.S12, sum.S13, sum.S14, sum.S15);
-        }
-
+            Product(ref sum, shared, packed, (direction * Grid.DimY + unitGroup) * chunks, gradients, reads, chunks, half);
+        AddThreads(shared, products, 0, sum.S0, sum.S1, sum.S2, sum.S3);
+        AddThreads(shared, products, 1, sum.S4, sum.S5, sum.S6, sum.S7);
         Group.Barrier();
-        for (int element = thread; element < (few ? Few : Utterances) * Units; element += Threads)
+        float product = products[thread] + products[Utterances * Units + thread];
+        int utterance = thread / Units;
+        int unit = thread % Units;
+        Gates gradient = PropagateGates(
+            gates, candidates, hidden, dY, carry, lengths, step, direction, Grid.IdxX * Utterances + utterance, unitGroup * Units + unit, product);
+
+        // Turned to [unit][utterance] in shared memory, so that neighbouring threads write neighbours.
+        ArrayView<float> turned = shared.Cast<float>();
+        turned[unit * Utterances + utterance] = gradient.R;
+        turned[Threads + unit * Utterances + utterance] = gradient.Z;
+        turned[2 * Threads + unit * Utterances + utterance] = gradient.U;
+        Group.Barrier();
+        if (unitGroup * Units + thread / Utterances < step.H)
         {
-            PropagateGates(
-                gates, candidates, hidden, dY, carry, lengths, step, direction, frame, utterance0 + element / Units, unit0 + element % Units,
-                products[element] + products[Utterances * Units + element]);
+            int put = writes * Chunk * Utterances + unitGroup * Threads + thread;
+            gradients[put] = turned[thread];
+            gradients[put + step.H * Utterances] = turned[Threads + thread];
+            gradients[put + 2 * step.H * Utterances] = turned[2 * Threads + thread];
         }
     }
 
-    /// <summary>Adds gradient [rows, depth] times rows of U. Starts and ends with shared memory free.</summary>
+    /// <summary>The gradients [8, 3H] times the group's columns of U: this thread's rows of the sum.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Product(
-        ref Tile16x4 sum, ArrayView<Float4> shared, ArrayView<float> gradient, int stride, int firstRow, ArrayView<float> weight, int weightRow, int depth,
-        int unit0, int utterances, GruStep step, bool aligned, bool few)
+        ref Tile8x4 sum, ArrayView<Float4> shared, ArrayView<float> packed, int columns, ArrayView<float> gradients, int block, int chunks, bool half)
     {
         int thread = Group.IdxX;
-        int rows = few ? Few : Utterances;
-        int chunk = few ? 4 * RowThreads : 2 * RowThreads;
-        int gradientRow = rows / 4 + 1;
-
-        // What this thread fetches: of U four units of two rows, or four, and of the gradients four k of one utterance, twice.
-        int row = thread >> 2;
-        int unit = unit0 + (thread & 3) * 4;
-        int units = step.H - unit;
-        int firstU = weightRow * step.H + (aligned ? IntrinsicMath.Min(unit, step.H - 4) : unit);
-        int utterance = thread & (rows - 1);
-        int kG = thread / rows * 4;
-        int indexG = (firstRow + utterance) * stride + kG;
-        int putG = kG * gradientRow * 4 + utterance;
-        int leftG = utterance < utterances ? depth - kG : 0;
-        int ownRow = row * gradientRow;
-        Float4 u0 = FetchWeight(weight, aligned, firstU, row, depth, units, step.H);
-        Float4 u1 = FetchWeight(weight, aligned, firstU, row + RowThreads, depth, units, step.H);
-        Float4 u2 = default, u3 = default;
-        if (few)
-        {
-            u2 = FetchWeight(weight, aligned, firstU, row + 2 * RowThreads, depth, units, step.H);
-            u3 = FetchWeight(weight, aligned, firstU, row + 3 * RowThreads, depth, units, step.H);
-        }
-
-        Put(shared, putG, gradientRow, Fetch(gradient, aligned, indexG, leftG));
-        Put(shared, putG + chunk / 2 * gradientRow * 4, gradientRow, Fetch(gradient, aligned, indexG + chunk / 2, leftG - chunk / 2));
-        Group.Barrier();
-
+        int step = half ? 2 * Threads : 4 * Threads;
+        int indexU = columns * step + thread;
+        int indexG = block * GradientBuffer + thread;
+        Rows own = Fetch(packed, indexU);
+        Rows further = default;
+        if (!half)
+            further = Fetch(packed, indexU + 2 * Threads);
+        Float4 first = gradients.Cast<Float4>()[indexG];
+        Float4 second = gradients.Cast<Float4>()[indexG + Threads];
         int buffer = 0;
-        for (int k0 = 0; k0 < depth; k0 += chunk)
+        for (int left = chunks - 1; left >= 0; left--)
         {
-            row += chunk;
-            indexG += chunk;
-            leftG -= chunk;
-            Float4 first = Fetch(gradient, aligned, indexG, leftG);
-            Float4 second = Fetch(gradient, aligned, indexG + chunk / 2, leftG - chunk / 2);
+            shared[buffer + thread] = first;
+            shared[buffer + thread + Threads] = second;
 
-            ArrayView<Float4> from = shared.SubView(buffer + ownRow, GradientBuffer - ownRow);
-            MultiplyAdd(ref sum.S0, ref sum.S1, ref sum.S2, ref sum.S3, from[0], u0);
-            MultiplyAdd(ref sum.S4, ref sum.S5, ref sum.S6, ref sum.S7, from[1], u0);
-            MultiplyAdd(ref sum.S0, ref sum.S1, ref sum.S2, ref sum.S3, from[RowThreads * gradientRow], u1);
-            MultiplyAdd(ref sum.S4, ref sum.S5, ref sum.S6, ref sum.S7, from[RowThreads * gradientRow + 1], u1);
-            if (few)
-            {
-                MultiplyAdd(ref sum.S0, ref sum.S1, ref sum.S2, ref sum.S3, from[2 * RowThreads * gradientRow], u2);
-                MultiplyAdd(ref sum.S4, ref sum.S5, ref sum.S6, ref sum.S7, from[2 * RowThreads * gradientRow + 1], u2);
-                MultiplyAdd(ref sum.S0, ref sum.S1, ref sum.S2, ref sum.S3, from[3 * RowThreads * gradientRow], u3);
-                MultiplyAdd(ref sum.S4, ref sum.S5, ref sum.S6, ref sum.S7, from[3 * RowThreads * gradientRow + 1], u3);
-            }
-            else
-            {
-                MultiplyAdd(ref sum.S8, ref sum.S9, ref sum.S10, ref sum.S11, from[2], u0);
-                MultiplyAdd(ref sum.S12, ref sum.S13, ref sum.S14, ref sum.S15, from[3], u0);
-                MultiplyAdd(ref sum.S8, ref sum.S9, ref sum.S10, ref sum.S11, from[RowThreads * gradientRow + 2], u1);
-                MultiplyAdd(ref sum.S12, ref sum.S13, ref sum.S14, ref sum.S15, from[RowThreads * gradientRow + 3], u1);
-            }
-
-            u0 = FetchWeight(weight, aligned, firstU, row, depth, units, step.H);
-            u1 = FetchWeight(weight, aligned, firstU, row + RowThreads, depth, units, step.H);
-            if (few)
-            {
-                u2 = FetchWeight(weight, aligned, firstU, row + 2 * RowThreads, depth, units, step.H);
-                u3 = FetchWeight(weight, aligned, firstU, row + 3 * RowThreads, depth, units, step.H);
-            }
-
-            // Nobody reads the other buffer now: its readers passed the last barrier. The one below protects this buffer in turn.
-            buffer = GradientBuffer - buffer;
-            Put(shared, 4 * buffer + putG, gradientRow, first);
-            Put(shared, 4 * buffer + putG + chunk / 2 * gradientRow * 4, gradientRow, second);
+            // Nobody writes this buffer before all have passed the next barrier, and so have done with it.
             Group.Barrier();
+            int row = buffer + thread / 4 * 2;
+            ArrayView<Float4> from = shared.SubView(row, SharedLength - row);
+            buffer ^= GradientBuffer;
+            indexU += step;
+            indexG += GradientBuffer;
+            if (left > 0)
+            {
+                first = gradients.Cast<Float4>()[indexG];
+                second = gradients.Cast<Float4>()[indexG + Threads];
+            }
+
+            Float4 u0 = half ? EightHalves.First(own.A) : own.A;
+            Float4 u1 = half ? EightHalves.Second(own.A) : own.B;
+            Float4 u2 = half ? EightHalves.First(own.B) : further.A;
+            Float4 u3 = half ? EightHalves.Second(own.B) : further.B;
+            if (half && left > 0)
+                own = Fetch(packed, indexU);
+            MultiplyAdd(ref sum, from, 0, u0);
+            MultiplyAdd(ref sum, from, 2 * RowThreads, u1);
+            if (!half && left > 0)
+                own = Fetch(packed, indexU);
+            MultiplyAdd(ref sum, from, 4 * RowThreads, u2);
+            MultiplyAdd(ref sum, from, 6 * RowThreads, u3);
+            if (!half && left > 0)
+                further = Fetch(packed, indexU + 2 * Threads);
         }
     }
 
-    /// <summary>Four units of a row of U; aligned, rows beyond the last repeat it, since the gradients that they meet are zero.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Float4 FetchWeight(ArrayView<float> weight, bool aligned, int first, int row, int depth, int units, int stride) =>
-        aligned
-            ? weight.Cast<Float4>()[(first + IntrinsicMath.Min(row, depth - 1) * stride) >> 2]
-            : Float4.Load(weight, first + row * stride, row < depth ? units : 0, aligned: 0);
-
-    /// <summary>Four elements from <paramref name="index"/> on, zero from the <paramref name="available"/>th on.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Float4 Fetch(ArrayView<float> matrix, bool aligned, int index, int available)
+    private static Rows Fetch(ArrayView<float> packed, int index)
     {
-        if (!aligned)
-            return Float4.Load(matrix, index, available, aligned: 0);
-        Float4 four = default;
-        if (available > 0)
-            four = matrix.Cast<Float4>()[index >> 2];
-        return four;
+        ArrayView<Float4> own = packed.Cast<Float4>().SubView(index, Threads + 1);
+        return new Rows { A = own[0], B = own[Threads] };
     }
 
-    /// <summary>Puts four k of one utterance into shared memory, where k is the row.</summary>
+    /// <summary>Adds the products of a row of U: eight utterances, four units.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Put(ArrayView<Float4> shared, int index, int gradientRow, Float4 four)
+    private static void MultiplyAdd(ref Tile8x4 sum, ArrayView<Float4> gradients, int from, Float4 u)
     {
-        ArrayView<float> column = shared.Cast<float>().SubView(index, 8 * GradientBuffer - index);
-        column[0] = four.X;
-        column[4 * gradientRow] = four.Y;
-        column[8 * gradientRow] = four.Z;
-        column[12 * gradientRow] = four.W;
-    }
-
-    /// <summary>Adds the products of a row of U: four utterances, four units.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void MultiplyAdd(ref Float4 sum0, ref Float4 sum1, ref Float4 sum2, ref Float4 sum3, Float4 gradient, Float4 u)
-    {
-        sum0 = Float4.MultiplyAdd(gradient.X, u, sum0);
-        sum1 = Float4.MultiplyAdd(gradient.Y, u, sum1);
-        sum2 = Float4.MultiplyAdd(gradient.Z, u, sum2);
-        sum3 = Float4.MultiplyAdd(gradient.W, u, sum3);
+        Float4 gradient = gradients[from];
+        sum.S0 = Float4.MultiplyAdd(gradient.X, u, sum.S0);
+        sum.S1 = Float4.MultiplyAdd(gradient.Y, u, sum.S1);
+        sum.S2 = Float4.MultiplyAdd(gradient.Z, u, sum.S2);
+        sum.S3 = Float4.MultiplyAdd(gradient.W, u, sum.S3);
+        gradient = gradients[from + 1];
+        sum.S4 = Float4.MultiplyAdd(gradient.X, u, sum.S4);
+        sum.S5 = Float4.MultiplyAdd(gradient.Y, u, sum.S5);
+        sum.S6 = Float4.MultiplyAdd(gradient.Z, u, sum.S6);
+        sum.S7 = Float4.MultiplyAdd(gradient.W, u, sum.S7);
     }
 
     /// <summary>Adds up the threads' sums of four utterances: [half][utterance][unit], each half that of sixteen threads.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void SumThreads(ArrayView<Float4> shared, ArrayView<float> products, int four, Float4 s0, Float4 s1, Float4 s2, Float4 s3)
+    private static void AddThreads(ArrayView<Float4> shared, ArrayView<float> products, int four, Float4 s0, Float4 s1, Float4 s2, Float4 s3)
     {
         int thread = Group.IdxX;
-        int put = (thread >> 2) * SumRow + (thread & 3);
+        int put = thread / 4 * SumRow + (thread & 3);
         Group.Barrier();
         shared[put] = s0;
         shared[put + Units / 4] = s1;
@@ -274,17 +258,20 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine)
 
     /// <summary>The gradients of one unit's gates for one utterance. <paramref name="product"/>: (dr', dz', du) U of the frame after.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PropagateGates(
+    private static Gates PropagateGates(
         ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<float> dY, ArrayView<float> carry,
-        ArrayView<int> lengths, GruStep step, int direction, int frame, int n, int j, float product)
+        ArrayView<int> lengths, GruStep step, int direction, int n, int j, float product)
     {
+        Gates gradient = default;
         if (n < step.N && j < step.H)
         {
+            // Direction 0 ran upwards and is unrolled from the last frame down; direction 1 the other way.
+            int frame = direction == 0 ? step.T - 1 - step.Done : step.Done;
             int row = (direction * step.T + frame) * step.N + n;
             int gate = row * 3 * step.H + j;
             int state = row * step.H + j;
             int carried = (direction * step.N + n) * step.H + j;
-            float dR = 0, dZ = 0, dN = 0, dU = 0, keep = 0;
+            float dN = 0, keep = 0;
             if (frame < lengths[n])
             {
                 float dH = dY[(frame * step.N + n) * step.H + j];
@@ -297,26 +284,38 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine)
                 float z = gates[gate + step.H];
                 float c = gates[gate + 2 * step.H];
                 dN = dH * (1 - z) * (1 - c * c);
-                dZ = dH * (before - c) * z * (1 - z);
-                dR = dN * candidates[state] * r * (1 - r);
-                dU = dN * r;
+                gradient.Z = dH * (before - c) * z * (1 - z);
+                gradient.R = dN * candidates[state] * r * (1 - r);
+                gradient.U = dN * r;
                 keep = dH * z;
             }
 
-            gates[gate] = dR;
-            gates[gate + step.H] = dZ;
+            gates[gate] = gradient.R;
+            gates[gate + step.H] = gradient.Z;
             gates[gate + 2 * step.H] = dN;
-            candidates[state] = dU;
+            candidates[state] = gradient.U;
             carry[carried] = keep;
         }
+
+        return gradient;
     }
 
-    /// <summary>A thread's part of the tile: sixteen utterances of four units each.</summary>
-    private struct Tile16x4
+    /// <summary>Four units of two rows of U; of four in half precision.</summary>
+    private struct Rows
+    {
+        public Float4 A, B;
+    }
+
+    /// <summary>dr', dz' and du.</summary>
+    private struct Gates
+    {
+        public float R, Z, U;
+    }
+
+    /// <summary>A thread's part of the tile: eight utterances of four units each.</summary>
+    private struct Tile8x4
     {
         public Float4 S0, S1, S2, S3;
         public Float4 S4, S5, S6, S7;
-        public Float4 S8, S9, S10, S11;
-        public Float4 S12, S13, S14, S15;
     }
 }

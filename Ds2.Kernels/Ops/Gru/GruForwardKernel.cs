@@ -5,301 +5,292 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
-using CellLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>,
-    ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, GruStep>;
-
-/// <summary>The sizes of a layer, and which frame a launch computes.</summary>
-internal struct GruStep
-{
-    public int T;
-    public int N;
-    public int H;
-
-    /// <summary>How many frames of each direction are done; direction 0 is at this frame (or backward, this many from the end), direction 1 opposite.</summary>
-    public int Done;
-}
+using CellLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>,
+    ArrayView<float>, ArrayView<float>, ArrayView<float>, GruStep>;
+using PackLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, int, int>;
 
 /// <summary>One frame of the recurrence: the skinny product h U^T for all three gates of some units, the gates, and the new state, in one launch.</summary>
 /// <remarks>
-/// A group makes 8 units of up to 16 utterances, of one direction; a warp one unit. Its lanes lie along the previous state's units, four each, so that
-/// the warp reads 512 contiguous bytes of each of the unit's three rows of U, and U crosses memory once a frame for up to 16 utterances. Each element of U
-/// goes from memory to one register, where it serves all utterances, whose states pass through shared memory, 128 units at a time, or 256 for up to eight
-/// utterances. U's next elements are asked for as soon as the last ones are used: while a warp waits for its own, the fifteen others of the multiprocessor
-/// compute. In the end the lanes' sums are added in a fixed order, then a thread turns one unit of one utterance into its gates and state.
+/// A group makes 8 units of up to 8 utterances, of one direction; a warp one unit. U is packed before the first frame, in the order in which the warps read it: for each unit and 256 k
+/// its three gates, and of each gate four k of each lane, then the next four (or in half precision all eight at once). So a warp reads pieces of 512 bytes one after the other, and U crosses memory once a
+/// frame; where there are more than 8 utterances, the groups that share a part of U run side by side and meet in the second-level cache. Each element of U goes from memory to one register, where it
+/// serves all utterances. The states of the frame before lie packed as well: blocks of 256 k of 8 utterances, zero beyond the last, which pass through shared memory. What comes next of both is
+/// asked for before the products of what is there. In the end the lanes' sums are added in a fixed order, then a thread turns one unit of one utterance into its gates and state.
+/// Odd frames walk U backwards, so that what was read last, still in the second-level cache, is read first.
 /// Source: Diamos et al., "Persistent RNNs", ICML 2016, for what bounds the recurrence; Appleyard et al., arXiv:1604.01946, for the fusion.
 /// </remarks>
-internal sealed class GruForwardKernel(IlgpuEngine engine)
+internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision precision)
 {
     /// <summary>Utterances of a group.</summary>
-    public const int Utterances = 16;
-
-    /// <summary>Up to so many utterances take half as long.</summary>
-    public const int Few = Utterances / 2;
+    public const int Utterances = 8;
 
     private const int Threads = 256;
     private const int Units = Threads / 32;
+    private const int Chunk = 256;
 
-    // In units of Float4: two for each thread.
-    private const int StateBuffer = 2 * Threads;
+    // In units of Float4, two for each thread: a chunk of k of all utterances. In the end the same memory holds the lanes' sums of one gate.
+    private const int StateBuffer = Utterances * Chunk / 4;
 
-    // A warp's share of the same memory in the end, in floats: the lanes' sums of one gate.
-    private const int LaneSums = 32 * Utterances;
+    private readonly CellLauncher cell = engine.Load<CellLauncher>(precision == RecurrentPrecision.Fp32 ? CellKernel : CellHalfKernel);
+    private readonly PackLauncher pack = engine.Load<PackLauncher>(PackKernel);
+    private readonly int half = precision == RecurrentPrecision.Fp32 ? 0 : 1;
 
-    private readonly CellLauncher cell = engine.Load<CellLauncher>(CellKernel);
-    private readonly CellLauncher cellUnaligned = engine.Load<CellLauncher>(CellUnalignedKernel);
+    /// <summary>The length of one direction's packed U, in fp32 elements.</summary>
+    public int PackedLength(int h) => checked(h * Chunks(h) * 3 * Chunk) >> half;
+
+    /// <summary>The length of the packed states of two frames, all directions.</summary>
+    public static int StatesLength(GruShape shape) => checked(2 * shape.Directions * Groups(shape.N, Utterances) * Chunks(shape.H) * Chunk * Utterances);
+
+    /// <summary>Queues packing U: once for all frames.</summary>
+    /// <param name="recurrent">U of one direction, [3H, H].</param>
+    /// <param name="packed">[<see cref="PackedLength"/>]; overwritten.</param>
+    public void Pack(Tensor recurrent, Tensor packed)
+    {
+        int h = recurrent.Shape[1];
+        int aligned = new GemmOperand(recurrent, 0, h).Aligned ? 1 : 0;
+        pack(engine.Stream, IlgpuEngine.Cover(packed.Length / 4, Threads), recurrent.View(), packed.View(), packed.Length / 4, h, half, aligned);
+    }
 
     /// <summary>Queues one frame of each direction.</summary>
     /// <param name="step">The sizes and the frame.</param>
     /// <param name="weights">The parameters of each direction.</param>
+    /// <param name="packed">U of each direction, packed.</param>
+    /// <param name="states">[<see cref="StatesLength"/>]: zero at first; even frames read the second half and write the first, odd ones the other way.</param>
     /// <param name="lengths">[N].</param>
     /// <param name="hidden">[Directions, T, N, H]: the states before are read, this frame's written.</param>
     /// <param name="gates">[Directions, T, N, 3H]: W x + b, overwritten with the gates.</param>
     /// <param name="candidates">[Directions, T, N, H]: U_n h + c_n, written.</param>
-    public void Launch(GruStep step, ReadOnlySpan<GruWeights> weights, IntTensor lengths, Tensor hidden, Tensor gates, Tensor candidates)
+    public void Launch(
+        GruStep step, ReadOnlySpan<GruWeights> weights, Tensor packed, Tensor states, IntTensor lengths, Tensor hidden, Tensor gates, Tensor candidates)
     {
-        GruWeights first = weights[0];
-        GruWeights last = weights[^1];
-        bool aligned = IsAligned(first.Recurrent, step) && IsAligned(last.Recurrent, step) && IsAligned(hidden, step);
-        var grid = new Index3D((step.N + Utterances - 1) / Utterances, (step.H + Units - 1) / Units, weights.Length);
-        (aligned ? cell : cellUnaligned)(
-            engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), gates.View(), candidates.View(), hidden.View(), lengths.View(),
-            first.Recurrent.View(), first.RecurrentBias.View(), last.Recurrent.View(), last.RecurrentBias.View(), step);
+        var grid = new Index3D(Groups(step.N, Utterances), Groups(step.H, Units), weights.Length);
+        cell(
+            engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), gates.View(), candidates.View(), hidden.View(), lengths.View(), packed.View(),
+            states.View(), weights[0].RecurrentBias.View(), weights[^1].RecurrentBias.View(), step);
     }
 
-    /// <summary>Whether each four elements of the matrix's rows, of H elements or a multiple, can be moved with 128 bits.</summary>
-    internal static bool IsAligned(Tensor matrix, GruStep step) => new GemmOperand(matrix, 0, step.H).Aligned;
+    private static int Chunks(int h) => Groups(h, Chunk);
+
+    private static int Groups(int items, int each) => (items + each - 1) / each;
+
+    /// <summary>A thread writes 128 bits: a lane's four k of a gate of a unit, or both fours in half precision; zero beyond the last k.</summary>
+    [GpuKernel(Threads)]
+    private static void PackKernel(ArrayView<float> recurrent, ArrayView<float> packed, int fours, int h, int half, int aligned)
+    {
+        int i = Grid.GlobalIndex.X;
+        if (i < fours)
+        {
+            int lane = i & 31;
+            int row = half != 0 ? i >> 5 : i >> 6; // of (unit, chunk, gate)
+            int chunks = Chunks(h);
+            int gate = row % 3;
+            int chunk = row / 3 % chunks;
+            int unit = row / (3 * chunks);
+            int k = chunk * Chunk + 4 * lane;
+            if (half == 0)
+                k += 4 * (i & 32);
+            int index = (gate * h + unit) * h + k;
+            Float4 four = Float4.Load(recurrent, index, h - k, aligned);
+            if (half != 0)
+                four = EightHalves.Encode(four, Float4.Load(recurrent, index + Chunk / 2, h - k - Chunk / 2, aligned));
+            packed.Cast<Float4>()[i] = four;
+        }
+    }
 
     [GpuKernel(Threads)]
     private static void CellKernel(
-        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<int> lengths,
-        ArrayView<float> weight0, ArrayView<float> bias0, ArrayView<float> weight1, ArrayView<float> bias1, GruStep step) =>
-        Cell(gates, candidates, hidden, lengths, weight0, bias0, weight1, bias1, step, aligned: true);
+        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<int> lengths, ArrayView<float> packed, ArrayView<float> states,
+        ArrayView<float> bias0, ArrayView<float> bias1, GruStep step) =>
+        Cell(gates, candidates, hidden, lengths, packed, states, bias0, bias1, step, half: false);
 
     [GpuKernel(Threads)]
-    private static void CellUnalignedKernel(
-        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<int> lengths,
-        ArrayView<float> weight0, ArrayView<float> bias0, ArrayView<float> weight1, ArrayView<float> bias1, GruStep step) =>
-        Cell(gates, candidates, hidden, lengths, weight0, bias0, weight1, bias1, step, aligned: false);
+    private static void CellHalfKernel(
+        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<int> lengths, ArrayView<float> packed, ArrayView<float> states,
+        ArrayView<float> bias0, ArrayView<float> bias1, GruStep step) =>
+        Cell(gates, candidates, hidden, lengths, packed, states, bias0, bias1, step, half: true);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Cell(
-        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<int> lengths,
-        ArrayView<float> weight0, ArrayView<float> bias0, ArrayView<float> weight1, ArrayView<float> bias1, GruStep step, bool aligned)
+        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<int> lengths, ArrayView<float> packed, ArrayView<float> states,
+        ArrayView<float> bias0, ArrayView<float> bias1, GruStep step, bool half)
     {
-        ArrayView<Float4> states = SharedMemory.Allocate<Float4>(2 * StateBuffer);
-        ArrayView<float> sums = SharedMemory.Allocate<float>(3 * Units * Utterances * 2);
+        ArrayView<Float4> shared = SharedMemory.Allocate<Float4>(2 * StateBuffer);
+        ArrayView<Float4> products = SharedMemory.Allocate<Float4>(3 * Units * Utterances);
+        int thread = Group.IdxX;
+        bool odd = (step.Done & 1) != 0;
+        int direction = odd ? Grid.DimZ - 1 - Grid.IdxZ : Grid.IdxZ;
+        int unit0 = (odd ? Grid.DimY - 1 - Grid.IdxY : Grid.IdxY) * Units;
+        int chunks = Chunks(step.H);
 
-        // One call for each: a view chosen with ?: would lose its alignment, and with it the 128-bit loads. And a loop for each number of utterances:
-        // branches in it would cost a register's copy for each sum.
-        if (Grid.IdxZ == 0)
-        {
-            if (step.N <= Few)
-                Frame(gates, candidates, hidden, lengths, weight0, bias0, step, aligned, few: true, states, sums);
-            else
-                Frame(gates, candidates, hidden, lengths, weight0, bias0, step, aligned, few: false, states, sums);
-        }
+        // In blocks of a chunk: this group's states in the half that the frame before wrote, and in the half that this one writes.
+        int reads = (direction * Grid.DimX + Grid.IdxX) * chunks;
+        int writes = reads;
+        if (odd)
+            writes += Grid.DimZ * Grid.DimX * chunks;
         else
+            reads += Grid.DimZ * Grid.DimX * chunks;
+        Sums sums0 = default, sums1 = default;
+        if (step.Done > 0)
         {
-            if (step.N <= Few)
-                Frame(gates, candidates, hidden, lengths, weight1, bias1, step, aligned, few: true, states, sums);
-            else
-                Frame(gates, candidates, hidden, lengths, weight1, bias1, step, aligned, few: false, states, sums);
+            int unit = IntrinsicMath.Min(unit0 + thread / 32, step.H - 1); // One that does not exist repeats the last.
+            Product(ref sums0, ref sums1, shared, packed, (direction * step.H + unit) * chunks, states, reads, chunks, half);
+        }
+
+        AddLanes(shared, products, 0, sums0.R, sums1.R);
+        AddLanes(shared, products, 1, sums0.Z, sums1.Z);
+        AddLanes(shared, products, 2, sums0.N, sums1.N);
+        Group.Barrier();
+        int utterance = thread / Units;
+        int n = Grid.IdxX * Utterances + utterance;
+        int j = unit0 + thread % Units;
+        if (thread < Units * Utterances && n < step.N && j < step.H)
+        {
+            ArrayView<float> bias = direction == 0 ? bias0 : bias1;
+            float h = Update(gates, candidates, hidden, lengths, bias, step, direction, n, j, products);
+            states[(writes + j / Chunk) * Chunk * Utterances + utterance * Chunk + j % Chunk] = h;
         }
     }
 
+    /// <summary>A unit's three rows of U, from <paramref name="row"/> on, times the states: this lane's part of the sums over k.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Frame(
-        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<int> lengths,
-        ArrayView<float> weight, ArrayView<float> bias, GruStep step, bool aligned, bool few, ArrayView<Float4> states, ArrayView<float> sums)
+    private static void Product(
+        ref Sums sums0, ref Sums sums1, ArrayView<Float4> shared, ArrayView<float> packed, int row, ArrayView<float> states, int block, int chunks, bool half)
     {
         int thread = Group.IdxX;
-        int warp = thread >> 5;
-        int direction = Grid.IdxZ;
-        int frame = direction == 0 ? step.Done : step.T - 1 - step.Done;
-        int before = direction == 0 ? frame - 1 : frame + 1;
-        int unit0 = Grid.IdxY * Units;
-        int utterance0 = Grid.IdxX * Utterances;
-        int utterances = IntrinsicMath.Min(Utterances, step.N - utterance0);
-        int depth = step.Done == 0 ? 0 : step.H;
-        int rows = few ? Few : Utterances;
-        int stateRow = StateBuffer / rows;
-
-        // What this thread fetches: its lane's four units, of its warp's three rows of U (a unit that does not exist repeats the last), and of two states.
-        int gate = step.H * step.H;
-        int rowU = IntrinsicMath.Min(unit0 + warp, step.H - 1) * step.H;
-        int k = 4 * (thread & 31);
-        int kState = 4 * (thread & (stateRow - 1));
-        int utterance = thread / stateRow;
-        int stepH = rows / 2 * step.H;
-        int rowH = ((direction * step.T + before) * step.N + utterance0 + utterance) * step.H;
-        bool hasFirst = utterance < utterances;
-        bool hasSecond = utterance + rows / 2 < utterances;
-        Weights own = default;
+        int lane = thread & 31;
+        int step = half ? 3 * 32 : 6 * 32;
+        int indexU = row * step + lane;
+        int indexH = block * StateBuffer + thread;
+        Weights own = half ? FetchHalves(packed, indexU) : Fetch(packed, indexU);
         Weights further = default;
-        if (depth > 0)
-        {
-            own = FetchWeights(weight, aligned, rowU, gate, k, depth);
-            if (few)
-                further = FetchWeights(weight, aligned, rowU, gate, k + 128, depth);
-            states[thread] = Fetch(hidden, aligned, rowH + kState, hasFirst ? depth - kState : 0);
-            states[thread + Threads] = Fetch(hidden, aligned, rowH + stepH + kState, hasSecond ? depth - kState : 0);
-            Group.Barrier();
-        }
-
-        Sums sum0 = default, sum1 = default, sum2 = default, sum3 = default;
+        if (!half)
+            further = Fetch(packed, indexU + 32);
+        Float4 first = states.Cast<Float4>()[indexH];
+        Float4 second = states.Cast<Float4>()[indexH + Threads];
         int buffer = 0;
-        for (int k0 = 0; k0 < depth; k0 += 4 * stateRow)
+        for (int left = chunks - 1; left >= 0; left--)
         {
-            k += 4 * stateRow;
-            kState += 4 * stateRow;
-            Float4 first = Fetch(hidden, aligned, rowH + kState, hasFirst ? depth - kState : 0);
-            Float4 second = Fetch(hidden, aligned, rowH + stepH + kState, hasSecond ? depth - kState : 0);
+            shared[buffer + thread] = first;
+            shared[buffer + thread + Threads] = second;
 
-            ArrayView<Float4> lane = states.SubView(buffer + (thread & 31), StateBuffer - 31);
-            MultiplyAdd(ref sum0, own, lane, 0, stateRow);
-            MultiplyAdd(ref sum1, own, lane, 4 * stateRow, stateRow);
-            if (few)
-            {
-                MultiplyAdd(ref sum0, further, lane, 32, stateRow);
-                MultiplyAdd(ref sum1, further, lane, 32 + 4 * stateRow, stateRow);
-            }
-            else
-            {
-                MultiplyAdd(ref sum2, own, lane, 8 * stateRow, stateRow);
-                MultiplyAdd(ref sum3, own, lane, 12 * stateRow, stateRow);
-            }
-
-            own = FetchWeights(weight, aligned, rowU, gate, k, depth);
-            if (few)
-                further = FetchWeights(weight, aligned, rowU, gate, k + 128, depth);
-
-            // Nobody reads the other buffer now: its readers passed the last barrier. The one below protects this buffer in turn.
-            buffer ^= StateBuffer;
-            states[buffer + thread] = first;
-            states[buffer + thread + Threads] = second;
+            // Nobody writes this buffer before all have passed the next barrier, and so have done with it.
             Group.Barrier();
-        }
+            ArrayView<Float4> from = shared.SubView(buffer + lane, StateBuffer - lane);
+            buffer ^= StateBuffer;
+            indexU += step;
+            indexH += StateBuffer;
+            if (left > 0)
+            {
+                first = states.Cast<Float4>()[indexH];
+                second = states.Cast<Float4>()[indexH + Threads];
+            }
 
-        ArrayView<float> lanes = states.Cast<float>();
-        SumLanes(lanes, sums, 0, sum0.R, sum1.R, sum2.R, sum3.R);
-        SumLanes(lanes, sums, 1, sum0.Z, sum1.Z, sum2.Z, sum3.Z);
-        SumLanes(lanes, sums, 2, sum0.N, sum1.N, sum2.N, sum3.N);
-        Group.Barrier();
-        utterance = thread / Units;
-        int unit = thread % Units;
-        if (utterance < utterances && unit0 + unit < step.H)
-            Update(gates, candidates, hidden, lengths, bias, step, direction, frame, before, utterance0 + utterance, unit0 + unit, sums);
+            Weights weights0 = half ? First(own) : own;
+            Weights weights1 = half ? Second(own) : further;
+            if (half && left > 0)
+                own = FetchHalves(packed, indexU);
+            MultiplyAdd(ref sums0, weights0, from, 0);
+            MultiplyAdd(ref sums1, weights0, from, 4 * Chunk / 4);
+            if (!half && left > 0)
+                own = Fetch(packed, indexU);
+            MultiplyAdd(ref sums0, weights1, from, 32);
+            MultiplyAdd(ref sums1, weights1, from, 32 + 4 * Chunk / 4);
+            if (!half && left > 0)
+                further = Fetch(packed, indexU + 32);
+        }
     }
 
     /// <summary>The gates and the new state of one unit of one utterance.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Update(
+    private static float Update(
         ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<int> lengths, ArrayView<float> bias, GruStep step,
-        int direction, int frame, int before, int utterance, int unit, ArrayView<float> sums)
+        int direction, int n, int j, ArrayView<Float4> products)
     {
-        int row = (direction * step.T + frame) * step.N + utterance;
-        int gate = row * 3 * step.H + unit;
-        int state = row * step.H + unit;
+        int frame = direction == 0 ? step.Done : step.T - 1 - step.Done;
+        int row = (direction * step.T + frame) * step.N + n;
+        int gate = row * 3 * step.H + j;
+        int state = row * step.H + j;
         float previous = 0;
         if (step.Done > 0)
-            previous = hidden[((direction * step.T + before) * step.N + utterance) * step.H + unit];
-        float candidate = Product(sums, 2) + bias[2 * step.H + unit];
-        float r = GruActivations.Sigmoid(gates[gate] + (Product(sums, 0) + bias[unit]));
-        float z = GruActivations.Sigmoid(gates[gate + step.H] + (Product(sums, 1) + bias[step.H + unit]));
+            previous = hidden[direction == 0 ? state - step.N * step.H : state + step.N * step.H];
+        float candidate = ProductOf(products, 2) + bias[2 * step.H + j];
+        float r = GruActivations.Sigmoid(gates[gate] + (ProductOf(products, 0) + bias[j]));
+        float z = GruActivations.Sigmoid(gates[gate + step.H] + (ProductOf(products, 1) + bias[step.H + j]));
         float c = GruActivations.Tanh(gates[gate + 2 * step.H] + r * candidate);
-        bool live = frame < lengths[utterance];
+        bool live = frame < lengths[n];
+        float h = live ? (1 - z) * c + z * previous : 0;
         gates[gate] = live ? r : 0;
         gates[gate + step.H] = live ? z : 0;
         gates[gate + 2 * step.H] = live ? c : 0;
         candidates[state] = live ? candidate : 0;
-        hidden[state] = live ? (1 - z) * c + z * previous : 0;
+        hidden[state] = h;
+        return h;
     }
 
-    /// <summary>Four elements of a unit's rows of U; aligned, those beyond their end repeat the last, since the states that they meet are zero.</summary>
+    /// <summary>A lane's four k of the three gates.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Weights FetchWeights(ArrayView<float> weight, bool aligned, int row, int gate, int k, int depth)
+    private static Weights Fetch(ArrayView<float> packed, int index)
     {
-        Weights weights = default;
-        if (aligned)
-        {
-            ArrayView<Float4> fours = weight.Cast<Float4>();
-            int index = (row + IntrinsicMath.Min(k, depth - 4)) >> 2;
-            weights.R = fours[index];
-            weights.Z = fours[index + (gate >> 2)];
-            weights.N = fours[index + (gate >> 1)];
-        }
-        else
-        {
-            weights.R = Float4.Load(weight, row + k, depth - k, aligned: 0);
-            weights.Z = Float4.Load(weight, row + gate + k, depth - k, aligned: 0);
-            weights.N = Float4.Load(weight, row + 2 * gate + k, depth - k, aligned: 0);
-        }
-
-        return weights;
+        ArrayView<Float4> lane = packed.Cast<Float4>().SubView(index, 4 * 32 + 1);
+        return new Weights { R = lane[0], Z = lane[2 * 32], N = lane[4 * 32] };
     }
 
-    /// <summary>Four elements from <paramref name="index"/> on, zero from the <paramref name="available"/>th on.</summary>
+    /// <summary>A lane's eight k of the three gates, in half precision.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Float4 Fetch(ArrayView<float> matrix, bool aligned, int index, int available)
+    private static Weights FetchHalves(ArrayView<float> packed, int index)
     {
-        if (!aligned)
-            return Float4.Load(matrix, index, available, aligned: 0);
-        Float4 four = default;
-        if (available > 0)
-            four = matrix.Cast<Float4>()[index >> 2];
-        return four;
+        ArrayView<Float4> lane = packed.Cast<Float4>().SubView(index, 2 * 32 + 1);
+        return new Weights { R = lane[0], Z = lane[32], N = lane[2 * 32] };
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Weights First(Weights halves) =>
+        new() { R = EightHalves.First(halves.R), Z = EightHalves.First(halves.Z), N = EightHalves.First(halves.N) };
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Weights Second(Weights halves) =>
+        new() { R = EightHalves.Second(halves.R), Z = EightHalves.Second(halves.Z), N = EightHalves.Second(halves.N) };
 
     /// <summary>Adds the products of four k: one unit's three gates with four utterances.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void MultiplyAdd(ref Sums sums, Weights weights, ArrayView<Float4> states, int from, int stateRow)
+    private static void MultiplyAdd(ref Sums sums, Weights weights, ArrayView<Float4> states, int from)
     {
         Float4 h = states[from];
         sums.R.X = Float4.Dot(weights.R, h, sums.R.X);
         sums.Z.X = Float4.Dot(weights.Z, h, sums.Z.X);
         sums.N.X = Float4.Dot(weights.N, h, sums.N.X);
-        h = states[from + stateRow];
+        h = states[from + Chunk / 4];
         sums.R.Y = Float4.Dot(weights.R, h, sums.R.Y);
         sums.Z.Y = Float4.Dot(weights.Z, h, sums.Z.Y);
         sums.N.Y = Float4.Dot(weights.N, h, sums.N.Y);
-        h = states[from + 2 * stateRow];
+        h = states[from + 2 * Chunk / 4];
         sums.R.Z = Float4.Dot(weights.R, h, sums.R.Z);
         sums.Z.Z = Float4.Dot(weights.Z, h, sums.Z.Z);
         sums.N.Z = Float4.Dot(weights.N, h, sums.N.Z);
-        h = states[from + 3 * stateRow];
+        h = states[from + 3 * Chunk / 4];
         sums.R.W = Float4.Dot(weights.R, h, sums.R.W);
         sums.Z.W = Float4.Dot(weights.Z, h, sums.Z.W);
         sums.N.W = Float4.Dot(weights.N, h, sums.N.W);
     }
 
-    /// <summary>Adds up a warp's 32 sums of one gate, for each of sixteen utterances: two lanes an utterance take half of them each.</summary>
+    /// <summary>Adds up a warp's 32 sums of one gate, for each of eight utterances: four lanes an utterance take eight of them each.</summary>
     /// <remarks>An utterance's lanes start at its own number, so that all lanes of the warp read different banks.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void SumLanes(ArrayView<float> lanes, ArrayView<float> sums, int gate, Float4 s0, Float4 s1, Float4 s2, Float4 s3)
+    private static void AddLanes(ArrayView<Float4> shared, ArrayView<Float4> products, int gate, Float4 sums0, Float4 sums1)
     {
         int lane = Group.IdxX & 31;
-        int warp = Group.IdxX >> 5;
+        int warp = Group.IdxX / 32;
+        ArrayView<float> lanes = shared.Cast<float>().SubView(warp * 32 * Utterances, 32 * Utterances);
         Group.Barrier();
-        int put = warp * LaneSums + lane;
-        PutFour(lanes, put, s0);
-        PutFour(lanes, put + 4 * 32, s1);
-        PutFour(lanes, put + 8 * 32, s2);
-        PutFour(lanes, put + 12 * 32, s3);
+        PutFour(lanes, lane, sums0);
+        PutFour(lanes, lane + 4 * 32, sums1);
         Group.Barrier();
-        int utterance = lane >> 1;
-        int from = warp * LaneSums + utterance * 32 + (lane & 1) * 16;
+        int utterance = lane / 4;
+        int from = utterance * 32 + (lane & 3) * 8;
         float sum = 0;
-        for (int i = 0; i < 16; i++)
-            sum += lanes[from + ((i + utterance) & 15)];
-        sums[((gate * Utterances + utterance) * Units + warp) * 2 + (lane & 1)] = sum;
-    }
-
-    /// <summary>The product of a gate's row with the state, for this thread's unit and utterance: the sum of its two halves.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Product(ArrayView<float> sums, int gate)
-    {
-        int from = (gate * Utterances * Units + Group.IdxX) * 2;
-        return sums[from] + sums[from + 1];
+        for (int i = 0; i < 8; i++)
+            sum += lanes[from + ((i + utterance) & 7)];
+        products.Cast<float>()[(gate * Units + warp) * 32 + lane] = sum;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -311,7 +302,15 @@ internal sealed class GruForwardKernel(IlgpuEngine engine)
         lanes[index + 96] = four.W;
     }
 
-    /// <summary>Four elements of a unit's three rows of U.</summary>
+    /// <summary>The product of a gate's row with the state, for this thread's unit and utterance: the sum of its four parts.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float ProductOf(ArrayView<Float4> products, int gate)
+    {
+        Float4 parts = products[(gate * Units + Group.IdxX % Units) * Utterances + Group.IdxX / Units];
+        return parts.X + parts.Y + (parts.Z + parts.W);
+    }
+
+    /// <summary>Elements of a unit's three rows of U: four of each, or eight in half precision.</summary>
     private struct Weights
     {
         public Float4 R, Z, N;

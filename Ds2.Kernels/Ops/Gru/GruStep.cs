@@ -1,0 +1,12 @@
+namespace Ds2.Kernels.Ops;
+
+/// <summary>The sizes of a layer, and which frame a launch computes.</summary>
+internal struct GruStep
+{
+    public int T;
+    public int N;
+    public int H;
+
+    /// <summary>How many frames of each direction are done; direction 0 is at this frame (or backward, this many from the end), direction 1 opposite.</summary>
+    public int Done;
+}

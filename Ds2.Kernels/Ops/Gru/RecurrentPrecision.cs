@@ -1,0 +1,14 @@
+namespace Ds2.Kernels.Ops;
+
+/// <summary>How a GRU's products with its state read the recurrent weight U. Sums, parameters and gradients are fp32 either way.</summary>
+public enum RecurrentPrecision
+{
+    /// <summary>As it is.</summary>
+    Fp32,
+
+    /// <summary>
+    /// Rounded to IEEE half precision (to nearest, ties to even; beyond 65504 to infinity), in both passes: the gradient is that of the rounded weights. A GPU reads half the
+    /// bytes a frame; the host computes the same, at no gain.
+    /// </summary>
+    Fp16,
+}
