@@ -13,8 +13,7 @@ RANDOM=${2:-1}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "kill_loop: $1" >&2; [[ ! -e $work/errors ]] || cat "$work/errors" >&2; exit 1; }
-dotnet build Ds2.Train --nologo --verbosity quiet
-program=(dotnet Ds2.Train/bin/Debug/net10.0/Ds2.Train.dll)
+source data-scripts/program.sh
 options=(train --epochs 3 --target-wer -1 --set hidden=24 --set channels=4 --device host --threads 1 --checkpoint-batches 3 --json)
 head -n 2 Ds2.Train/MiniCorpus/val_manifest.csv | sed "s|^|$PWD/Ds2.Train/MiniCorpus/|; s|,|,$PWD/Ds2.Train/MiniCorpus/|" >"$work/two.csv"
 

@@ -7,6 +7,8 @@ public static class AudioFile
     /// <summary>The rate everything is brought to, in samples a second.</summary>
     public const int SampleRate = 16000;
 
+    internal const int LeastRate = 1000, MostRate = 768000;
+
     /// <summary>Reads a recording, mixes its channels to one by their mean, and resamples it to <see cref="SampleRate"/>.</summary>
     /// <param name="path">A WAV or FLAC file, or any other format of the installed libsndfile.</param>
     /// <returns>Samples, full scale at 1; floating-point files may go beyond.</returns>
@@ -16,7 +18,11 @@ public static class AudioFile
         AudioClip clip = IsWav(path) ? WavReader.Read(path) : SndFile.Read(path);
         if (clip.Samples.Length == 0)
             throw new InputException($"{path}: holds no samples");
-        return clip.SampleRate == SampleRate ? clip.Samples : Resampler.For(clip.SampleRate, SampleRate).Resample(clip.Samples);
+        if (clip.SampleRate == SampleRate)
+            return clip.Samples;
+        if (!Resampler.IsFeasible(clip.SampleRate, SampleRate))
+            throw new InputException($"{path}: a sample rate of {clip.SampleRate} Hz is in no simple ratio to {SampleRate}; resample it first");
+        return Resampler.For(clip.SampleRate, SampleRate).Resample(clip.Samples);
     }
 
     /// <summary>The length of a recording or of a feature file, from its header alone.</summary>
@@ -31,8 +37,13 @@ public static class AudioFile
             return CoefficientFile.Frames(path) / (double)CoefficientFile.FramesPerSecond;
         if (IsWav(path))
             return WavReader.ReadHeader(path).Seconds;
-        return FlacHeader.TryRead(path) is { Samples: > 0 } flac ? flac.Seconds : SndFile.Duration(path);
+        if (FlacHeader.TryRead(path) is not { Samples: > 0 } flac)
+            return SndFile.Duration(path);
+        return IsRate(flac.SampleRate) ? flac.Seconds : throw new InputException($"{path}: a sample rate of {flac.SampleRate} Hz is outside {LeastRate}..{MostRate}");
     }
+
+    /// <summary>Whether sound is recorded at such a rate.</summary>
+    internal static bool IsRate(long rate) => rate is >= LeastRate and <= MostRate;
 
     private static bool IsWav(string path)
     {

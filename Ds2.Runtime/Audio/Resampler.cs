@@ -15,6 +15,12 @@ public sealed class Resampler
     private const int ZeroCrossings = 32;
     private const double RollOff = 0.95, Beta = 10;
 
+    /// <summary>The largest table, 16 MB: enough for any rate below 16 kHz, and for the usual ones above.</summary>
+    private const int MostValues = 1 << 22;
+
+    /// <summary>Pairs of rates whose tables are kept; a corpus has a few.</summary>
+    private const int MostPairs = 16;
+
     private static readonly ConcurrentDictionary<(int, int), Resampler> Cache = new();
 
     private readonly int up, down, taps;
@@ -22,25 +28,31 @@ public sealed class Resampler
 
     private Resampler(int from, int to)
     {
-        int divisor = (int)Euclid.GreatestCommonDivisor(from, to);
-        (up, down) = (to / divisor, from / divisor);
-        double cutoff = RollOff * Math.Min(1, (double)to / from); // in units of the input's Nyquist frequency
+        (up, down, taps) = Sizes(from, to);
+        double cutoff = Cutoff(from, to);
         double half = ZeroCrossings / cutoff;
-        taps = 2 * (int)Math.Ceiling(half);
         phases = new float[(long)up * taps];
+        var exact = new double[taps];
         for (int phase = 0; phase < up; phase++)
-            FillPhase(phases.AsSpan(phase * taps, taps), (double)phase / up, cutoff, half);
+            FillPhase(phases.AsSpan(phase * taps, taps), exact, (double)phase / up, cutoff, half);
     }
 
-    /// <summary>The resampler for a pair of rates; tables are built once a pair.</summary>
+    /// <summary>The resampler for a pair of rates; tables are built once a pair, for the first few pairs.</summary>
     /// <param name="from">Input rate.</param>
     /// <param name="to">Output rate.</param>
     public static Resampler For(int from, int to)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(from);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(to);
-        return Cache.GetOrAdd((from, to), pair => new Resampler(pair.Item1, pair.Item2));
+        if (Cache.TryGetValue((from, to), out Resampler? known))
+            return known;
+        return Cache.Count < MostPairs ? Cache.GetOrAdd((from, to), pair => new Resampler(pair.Item1, pair.Item2)) : new Resampler(from, to);
     }
+
+    /// <summary>Whether the ratio's table has a bearable size: 44100 to 16000 is 160 to 441, but 767999 to 16000 cannot be reduced.</summary>
+    /// <param name="from">Input rate.</param>
+    /// <param name="to">Output rate.</param>
+    public static bool IsFeasible(int from, int to) => Sizes(from, to) is var (up, _, taps) && (long)up * taps <= MostValues;
 
     /// <summary>Resamples a whole signal; beyond its ends it counts as silence.</summary>
     /// <param name="samples">Samples at the input rate.</param>
@@ -61,11 +73,19 @@ public sealed class Resampler
         return output;
     }
 
-    private static void FillPhase(Span<float> phase, double fraction, double cutoff, double half)
+    private static (int Up, int Down, int Taps) Sizes(int from, int to)
+    {
+        int divisor = (int)Euclid.GreatestCommonDivisor(from, to);
+        return (to / divisor, from / divisor, 2 * (int)Math.Ceiling(ZeroCrossings / Cutoff(from, to)));
+    }
+
+    /// <summary>In units of the input's Nyquist frequency.</summary>
+    private static double Cutoff(int from, int to) => RollOff * Math.Min(1, (double)to / from);
+
+    private static void FillPhase(Span<float> phase, Span<double> exact, double fraction, double cutoff, double half)
     {
         int margin = phase.Length / 2;
         double sum = 0;
-        Span<double> exact = new double[phase.Length];
         for (int j = 0; j < phase.Length; j++)
         {
             double x = fraction - (j + 1 - margin);

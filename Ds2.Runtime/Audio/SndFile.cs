@@ -15,6 +15,9 @@ internal static partial class SndFile
     private const int FormatMask = 0x0FFFFFFF;
     private const int BlockFrames = 4096;
 
+    /// <summary>Half a minute at 16 kHz: nearly all utterances fit at once.</summary>
+    private const int FirstFrames = 1 << 19;
+
     /// <summary>Whether the library is installed.</summary>
     public static bool IsAvailable => Available.Value;
 
@@ -30,11 +33,8 @@ internal static partial class SndFile
         {
             if (info.Frames > Array.MaxLength)
                 throw new InputException($"{path}: {info.Frames} samples a channel are more than fit into memory at once");
-            var samples = new float[info.Frames];
             UInt128 md5 = 0;
-            long count = (info.Format & FormatMask) == Flac16 ? ReadFlac(handle, samples, info.Channels, out md5)
-                : info.Channels == 1 ? ReadFrames(handle, samples, samples.Length)
-                : ReadMixed(handle, samples, info.Channels);
+            (float[] samples, int count) = (info.Format & FormatMask) == Flac16 ? ReadFlac(handle, info, out md5) : ReadFloats(handle, info);
             // A damaged file may fail in the middle, with the frames so far already delivered.
             if (Error(handle) != 0 || count < info.Frames)
                 throw new InputException($"{path}: damaged or truncated: {count} of {info.Frames} samples could be decoded");
@@ -58,53 +58,68 @@ internal static partial class SndFile
     }
 
     /// <summary>Reads 16-bit samples, exact as they were encoded, with their MD5 sum.</summary>
-    private static long ReadFlac(nint handle, float[] samples, int channels, out UInt128 md5)
+    private static (float[] Samples, int Count) ReadFlac(nint handle, Info info, out UInt128 md5)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.MD5);
+        int channels = info.Channels;
         var block = new short[BlockFrames * channels];
-        int done = 0;
-        while (done < samples.Length)
+        (float[], int) read = ReadBlocks(info.Frames, samples =>
         {
-            int got = (int)ReadShorts(handle, block, Math.Min(BlockFrames, samples.Length - done));
-            if (got <= 0)
-                break;
-            Span<short> read = block.AsSpan(0, got * channels);
+            int got = Math.Max(0, (int)ReadShorts(handle, block, samples.Length));
+            Span<short> encoded = block.AsSpan(0, got * channels);
             for (int i = 0; i < got; i++)
             {
                 int sum = 0;
                 for (int c = 0; c < channels; c++)
-                    sum += read[i * channels + c];
-                samples[done + i] = (float)(sum / (32768.0 * channels));
+                    sum += encoded[i * channels + c];
+                samples[i] = (float)(sum / (32768.0 * channels));
             }
             if (!BitConverter.IsLittleEndian)
-                BinaryPrimitives.ReverseEndianness(read, read);
-            hash.AppendData(MemoryMarshal.AsBytes(read));
-            done += got;
-        }
+                BinaryPrimitives.ReverseEndianness(encoded, encoded);
+            hash.AppendData(MemoryMarshal.AsBytes(encoded));
+            return got;
+        });
         md5 = BinaryPrimitives.ReadUInt128BigEndian(hash.GetHashAndReset());
-        return done;
+        return read;
     }
 
-    private static long ReadMixed(nint handle, float[] samples, int channels)
+    private static (float[] Samples, int Count) ReadFloats(nint handle, Info info)
     {
+        int channels = info.Channels;
         var block = new float[BlockFrames * channels];
-        int done = 0;
-        while (done < samples.Length)
+        return ReadBlocks(info.Frames, samples =>
         {
-            int got = (int)ReadFrames(handle, block, Math.Min(BlockFrames, samples.Length - done));
-            if (got <= 0)
-                break;
+            int got = Math.Max(0, (int)ReadFrames(handle, block, samples.Length));
             for (int i = 0; i < got; i++)
             {
                 double sum = 0;
                 for (int c = 0; c < channels; c++)
                     sum += block[i * channels + c];
-                samples[done + i] = (float)(sum / channels);
+                samples[i] = (float)(sum / channels);
             }
+            return got;
+        });
+    }
+
+    /// <summary>Reads until the frames that the header says are there, or no more come. Memory grows with what is decoded: a damaged header may say anything.</summary>
+    private static (float[] Samples, int Count) ReadBlocks(long frames, BlockReader read)
+    {
+        var samples = new float[Math.Min(frames, FirstFrames)];
+        int done = 0;
+        while (done < frames)
+        {
+            if (done == samples.Length)
+                Array.Resize(ref samples, (int)Math.Min(frames, 2L * done));
+            int got = read(samples.AsSpan(done, Math.Min(BlockFrames, samples.Length - done)));
+            if (got == 0)
+                break;
             done += got;
         }
-        return done;
+        return (samples, done);
     }
+
+    /// <summary>Fills a block of at most <see cref="BlockFrames"/> and returns how many came.</summary>
+    private delegate int BlockReader(Span<float> samples);
 
     private static nint Open(string path, out Info info)
     {
@@ -117,7 +132,10 @@ internal static partial class SndFile
             string reason = Marshal.PtrToStringUTF8(ErrorText(0)) ?? "unknown error";
             throw new InputException($"{path}: not an audio file that can be read: {reason.Trim().TrimEnd('.')}");
         }
-        return handle;
+        if (info.Channels > 0 && info.Frames >= 0 && AudioFile.IsRate(info.SampleRate))
+            return handle;
+        _ = Close(handle);
+        throw new InputException($"{path}: damaged: {info.Frames} samples of {info.Channels} channels at {info.SampleRate} Hz");
     }
 
     /// <summary>SF_INFO of sndfile.h.</summary>

@@ -7,7 +7,6 @@ namespace Ds2.Runtime.Audio;
 public static class WavReader
 {
     private const ushort Pcm = 1, Float = 3, MuLaw = 7, Extensible = 0xFFFE;
-    private const int MinRate = 1000, MaxRate = 768000;
 
     /// <summary>Reads a whole file at its own rate, its channels mixed to one by their mean.</summary>
     /// <param name="path">A WAV file.</param>
@@ -106,8 +105,8 @@ public static class WavReader
         };
         if (channels == 0)
             throw new InputException($"{path}: damaged: the fmt chunk says 0 channels");
-        if (rate is < MinRate or > MaxRate)
-            throw new InputException($"{path}: a sample rate of {rate} Hz is outside {MinRate}..{MaxRate}");
+        if (!AudioFile.IsRate(rate))
+            throw new InputException($"{path}: a sample rate of {rate} Hz is outside {AudioFile.LeastRate}..{AudioFile.MostRate}");
         return (encoding, channels, (int)rate);
     }
 

@@ -9,6 +9,10 @@ namespace Ds2.Runtime.Checkpoints;
 public delegate void SafetensorsFill<T>(int offset, Span<T> part)
     where T : unmanaged;
 
+/// <summary>Takes the next bytes of a file.</summary>
+/// <param name="bytes">To be used before it returns.</param>
+internal delegate void SafetensorsSink(ReadOnlySpan<byte> bytes);
+
 /// <summary>One tensor on its way into a safetensors file: its name, type and shape, and where its data come from.</summary>
 /// <remarks>Data are asked for in parts of at most <see cref="PartBytes"/>, so that writing a model needs no second copy of it.</remarks>
 public sealed class SafetensorsEntry
@@ -16,9 +20,9 @@ public sealed class SafetensorsEntry
     /// <summary>The most bytes asked for at once.</summary>
     public const int PartBytes = 1 << 20;
 
-    private readonly Action<Stream> write;
+    private readonly Action<SafetensorsSink> write;
 
-    private SafetensorsEntry(string name, SafetensorsType type, int[] shape, Action<Stream> write)
+    private SafetensorsEntry(string name, SafetensorsType type, int[] shape, Action<SafetensorsSink> write)
     {
         Name = name;
         Type = type;
@@ -45,7 +49,7 @@ public sealed class SafetensorsEntry
     {
         if (data.Length != Elements(name, shape))
             throw new ArgumentException($"{name}: {data.Length} elements for the shape [{string.Join(", ", shape)}]", nameof(data));
-        return new SafetensorsEntry(name, SafetensorsTypes.Of<T>(), shape, stream => stream.Write(MemoryMarshal.AsBytes(data.Span)));
+        return new SafetensorsEntry(name, SafetensorsTypes.Of<T>(), shape, sink => sink(MemoryMarshal.AsBytes(data.Span)));
     }
 
     /// <summary>An entry whose data are asked for in parts, in order, when the file is written.</summary>
@@ -56,14 +60,14 @@ public sealed class SafetensorsEntry
         where T : unmanaged
     {
         int elements = Elements(name, shape);
-        return new SafetensorsEntry(name, SafetensorsTypes.Of<T>(), shape, stream =>
+        return new SafetensorsEntry(name, SafetensorsTypes.Of<T>(), shape, sink =>
         {
             var buffer = new T[Math.Min(elements, PartBytes / Marshal.SizeOf<T>())];
             for (int offset = 0; offset < elements; offset += buffer.Length)
             {
                 Span<T> part = buffer.AsSpan(0, Math.Min(buffer.Length, elements - offset));
                 fill(offset, part);
-                stream.Write(MemoryMarshal.AsBytes(part));
+                sink(MemoryMarshal.AsBytes(part));
             }
         });
     }
@@ -83,8 +87,8 @@ public sealed class SafetensorsEntry
     /// <summary>The bytes that the data take in the file.</summary>
     internal long Bytes => (long)Elements(Name, Shape) * Type.Size();
 
-    /// <summary>Writes the data at the stream's place.</summary>
-    internal void Write(Stream stream) => write(stream);
+    /// <summary>Hands the data over, from the first to the last.</summary>
+    internal void Write(SafetensorsSink sink) => write(sink);
 
     private static int Elements(string name, IReadOnlyList<int> shape)
     {

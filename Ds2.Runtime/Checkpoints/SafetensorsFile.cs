@@ -1,4 +1,7 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
 
 namespace Ds2.Runtime.Checkpoints;
 
@@ -6,6 +9,11 @@ namespace Ds2.Runtime.Checkpoints;
 /// <remarks>The format is little-endian, as is every machine that Ds2 runs on: data are copied as they lie. Python's safetensors and PyTorch read the same files.</remarks>
 public sealed class SafetensorsFile : IDisposable
 {
+    /// <summary>The metadata entry with the file's SHA-256 sum, as it is with zeros in the sum's own place.</summary>
+    internal const string ChecksumKey = "ds2.sha256";
+
+    private static readonly string NoChecksum = new('0', 2 * SHA256.HashSizeInBytes);
+
     private readonly string path;
     private readonly FileStream stream;
     private readonly Dictionary<string, SafetensorsTensor> tensors;
@@ -25,18 +33,67 @@ public sealed class SafetensorsFile : IDisposable
     /// <param name="path">The file to make or replace.</param>
     /// <param name="metadata">Free text entries.</param>
     /// <param name="entries">The tensors. Their data follow each other by falling element size, else in this order, so that each is aligned to its elements.</param>
+    /// <param name="checksum">Whether the metadata get an entry with the file's SHA-256 sum, which <see cref="RequireIntact"/> checks.</param>
     /// <exception cref="ArgumentException">Two entries have one name.</exception>
     /// <exception cref="IOException">The file cannot be written; an earlier one stays.</exception>
-    public static void Write(string path, IReadOnlyDictionary<string, string> metadata, IReadOnlyList<SafetensorsEntry> entries)
+    public static void Write(
+        string path, IReadOnlyDictionary<string, string> metadata, IReadOnlyList<SafetensorsEntry> entries, bool checksum = false)
     {
         SafetensorsEntry[] ordered = [.. entries.OrderByDescending(entry => entry.Type.Size())];
+        if (checksum)
+            metadata = new Dictionary<string, string>(metadata) { [ChecksumKey] = NoChecksum };
         byte[] header = SafetensorsHeader.Encode(metadata, ordered);
         AtomicFile.Write(path, file =>
         {
-            file.Write(header);
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            Write(header);
             foreach (SafetensorsEntry entry in ordered)
-                entry.Write(file);
+                entry.Write(Write);
+            if (!checksum)
+                return;
+            file.Position = ChecksumPlace(header, NoChecksum);
+            file.Write(Encoding.ASCII.GetBytes(Convert.ToHexStringLower(hash.GetHashAndReset())));
+
+            void Write(ReadOnlySpan<byte> bytes)
+            {
+                file.Write(bytes);
+                if (checksum)
+                    hash.AppendData(bytes);
+            }
         });
+    }
+
+    /// <summary>Reads the whole file and holds it against its sum: a flipped bit in a tensor is a tensor too.</summary>
+    /// <exception cref="InputException">The file has no sum, has another, or cannot be read.</exception>
+    public void RequireIntact()
+    {
+        string expected = Header.Metadata.GetValueOrDefault(ChecksumKey, "");
+        byte[] block = ArrayPool<byte>.Shared.Rent(SafetensorsEntry.PartBytes);
+        try
+        {
+            using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            var header = new byte[Header.DataStart];
+            Read(0, header);
+            int place = expected.Length == NoChecksum.Length ? ChecksumPlace(header, expected) : -1;
+            if (place < 0)
+                throw new InputException($"{path}: damaged: it does not say its SHA-256 sum");
+            Encoding.ASCII.GetBytes(NoChecksum, header.AsSpan(place));
+            hash.AppendData(header);
+            for (long at = header.Length; at < stream.Length;)
+            {
+                Span<byte> part = block.AsSpan(0, (int)Math.Min(block.Length, stream.Length - at));
+                Read(at, part);
+                hash.AppendData(part);
+                at += part.Length;
+            }
+
+            if (Convert.ToHexStringLower(hash.GetHashAndReset()) != expected)
+                throw new InputException($"{path}: damaged: its content does not have the SHA-256 sum that it says");
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(block);
+        }
     }
 
     /// <summary>Opens a file and checks its header against its length.</summary>
@@ -117,6 +174,13 @@ public sealed class SafetensorsFile : IDisposable
 
     /// <summary>Closes the file.</summary>
     public void Dispose() => stream.Dispose();
+
+    private static int ChecksumPlace(ReadOnlySpan<byte> header, string value)
+    {
+        string before = $"\"{ChecksumKey}\":\"";
+        int start = header.IndexOf(Encoding.UTF8.GetBytes(before + value));
+        return start < 0 ? start : start + before.Length;
+    }
 
     private SafetensorsTensor Find<T>(string name)
         where T : unmanaged

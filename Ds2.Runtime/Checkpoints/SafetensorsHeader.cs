@@ -28,8 +28,9 @@ public sealed class SafetensorsHeader
 
     private const string MetadataKey = "__metadata__";
 
-    private SafetensorsHeader(Dictionary<string, string> metadata, List<SafetensorsTensor> tensors)
+    private SafetensorsHeader(int dataStart, Dictionary<string, string> metadata, List<SafetensorsTensor> tensors)
     {
+        DataStart = dataStart;
         Metadata = metadata;
         Tensors = tensors;
     }
@@ -39,6 +40,9 @@ public sealed class SafetensorsHeader
 
     /// <summary>The tensors in the order of their data.</summary>
     public IReadOnlyList<SafetensorsTensor> Tensors { get; }
+
+    /// <summary>The length of the header, its own length included: where the data begin.</summary>
+    internal int DataStart { get; }
 
     /// <summary>The header of a file with these entries, whose data follow it in this order: length, JSON, padding to 8 bytes.</summary>
     /// <exception cref="ArgumentException">Two entries have one name, or one is named like the metadata.</exception>
@@ -129,7 +133,7 @@ public sealed class SafetensorsHeader
         }
         if (end != fileBytes)
             throw Malformed(path, $"its tensors end at byte {end} of {fileBytes}");
-        return new SafetensorsHeader(metadata, tensors);
+        return new SafetensorsHeader((int)dataStart, metadata, tensors);
     }
 
     private static void ReadMetadata(string path, JsonElement value, Dictionary<string, string> metadata)

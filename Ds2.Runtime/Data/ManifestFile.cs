@@ -87,7 +87,7 @@ public static class ManifestFile
     internal static ManifestEntry Parse(string path, string line, int number)
     {
         string[] parts = line.Split(',');
-        if (parts.Length != 2 || parts[0].Trim().Length == 0 || parts[1].Trim().Length == 0)
+        if (parts.Length != 2 || parts[0].Trim().Length == 0 || parts[1].Trim().Length == 0 || line.Contains('\0', StringComparison.Ordinal))
             throw new InputException($"{path}: line {number}: expected 'audio path,text path', found '{line}'");
         string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
         return new ManifestEntry(Path.GetFullPath(parts[0].Trim(), folder), Path.GetFullPath(parts[1].Trim(), folder), number);

@@ -10,10 +10,10 @@ namespace Ds2.Runtime.Training;
 
 /// <summary>A run's parameters, statistics, optimiser state and position in one safetensors file.</summary>
 /// <remarks>Parameters and statistics have their names in PyTorch's state dict; the optimiser's tensors are <c>optimizer.STATE.PARAMETER</c>.
-/// Options, position and history are JSON in the file's metadata. A file is written beside its target and renamed over it.</remarks>
+/// Options, position and history are JSON in the file's metadata, and so is the SHA-256 sum of the whole. A file is written beside its target and renamed over it.</remarks>
 public sealed class Checkpoint : IDisposable
 {
-    private const string Format = "ds2-checkpoint-1";
+    private const string Format = "ds2-checkpoint-2";
     private const string FormatKey = "ds2.format";
     private const string OptionsKey = "ds2.options";
     private const string StateKey = "ds2.state";
@@ -52,11 +52,11 @@ public sealed class Checkpoint : IDisposable
             [OptionsKey] = options.ToJson(),
             [StateKey] = JsonSerializer.Serialize(state, StateJson),
         };
-        SafetensorsFile.Write(path, metadata, [.. Tensors(model.Parameters, optimizer).Select(t => SafetensorsEntry.Of(t.Name, t.Values))]);
+        SafetensorsFile.Write(path, metadata, [.. Tensors(model.Parameters, optimizer).Select(t => SafetensorsEntry.Of(t.Name, t.Values))], checksum: true);
     }
 
-    /// <summary>Opens a checkpoint and reads what describes it; tensors are read when they are restored.</summary>
-    /// <exception cref="InputException">The file is missing, damaged, or no checkpoint.</exception>
+    /// <summary>Opens a checkpoint, holds it against its checksum and reads what describes it; tensors are read when they are restored.</summary>
+    /// <exception cref="InputException">The file is missing, damaged, or no checkpoint; or its options are not those of its tensors.</exception>
     public static Checkpoint Open(string path)
     {
         SafetensorsFile file = SafetensorsFile.Open(path);
@@ -65,14 +65,16 @@ public sealed class Checkpoint : IDisposable
             IReadOnlyDictionary<string, string> metadata = file.Header.Metadata;
             if (metadata.GetValueOrDefault(FormatKey) != Format)
                 throw new InputException($"{path}: a safetensors file, but no checkpoint of Ds2 ({FormatKey} is not {Format})");
+            file.RequireIntact();
             RunOptions options = RunOptions.Parse(metadata.GetValueOrDefault(OptionsKey, ""), $"{path}, {OptionsKey}", new RunOptions());
             TrainingState state = JsonSerializer.Deserialize<TrainingState>(metadata.GetValueOrDefault(StateKey, ""), StateJson)
                 ?? throw new InputException($"{path}: {StateKey} is empty");
             if (!state.IsValid)
                 throw new InputException($"{path}: {StateKey} is damaged: it has a negative position or no history");
+            RequireSizes(path, file.Header, options);
             return new Checkpoint(path, file, options, state);
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             file.Dispose();
             throw new InputException($"{path}: {StateKey} is malformed: {exception.Message}", exception);
@@ -111,6 +113,20 @@ public sealed class Checkpoint : IDisposable
 
     /// <summary>Closes the file.</summary>
     public void Dispose() => file.Dispose();
+
+    /// <summary>Holds the sizes that decide about memory against the file's own tensors: a damaged number must not become a model of gigabytes.</summary>
+    private static void RequireSizes(string path, SafetensorsHeader header, RunOptions options)
+    {
+        Require("conv.0.weight", shape => shape.Count == 4 && shape[0] == options.Channels);
+        Require($"rnns.{options.Layers - 1}.rnn.weight_hh_l0", shape => shape.Count == 2 && shape[1] == options.Hidden);
+
+        void Require(string name, Func<IReadOnlyList<int>, bool> fits)
+        {
+            if (!header.Tensors.Any(tensor => tensor.Name == name && fits(tensor.Shape)))
+                throw new InputException(
+                    $"{path}: '{name}' is missing or not that of channels={options.Channels}, hidden={options.Hidden}, layers={options.Layers}: damaged, or of another model");
+        }
+    }
 
     private static IEnumerable<(string Name, Tensor Values)> Tensors(ParameterSet parameters, Optimizer? optimizer)
     {

@@ -161,20 +161,20 @@ public sealed record RunOptions
     public static RunOptions Parse(string json, string source, RunOptions basis)
     {
         ArgumentNullException.ThrowIfNull(basis);
-        JsonObject changes;
         try
         {
-            changes = JsonNode.Parse(json) as JsonObject ?? throw new InputException($"{source}: expected a JSON object of parameters");
+            JsonObject changes = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false }) as JsonObject
+                ?? throw new InputException($"{source}: expected a JSON object of parameters");
+            RunOptions options = basis;
+            foreach ((string name, JsonNode? value) in changes)
+                options = options.With(name, value?.DeepClone(), source);
+            return options.Validated(source);
         }
-        catch (JsonException exception)
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
+            // The second comes from texts that are no Unicode.
             throw new InputException($"{source}: not valid JSON: {exception.Message}", exception);
         }
-
-        RunOptions options = basis;
-        foreach ((string name, JsonNode? value) in changes)
-            options = options.With(name, value?.DeepClone(), source);
-        return options.Validated(source);
     }
 
     /// <summary>A copy with one option changed, from its text: <c>--set hidden=512</c>.</summary>

@@ -97,7 +97,19 @@ public sealed class Trainer : IDisposable
         while (!targetReached && state.Epoch < options.Epochs)
         {
             observer.OnEpochStart(state.Epoch, state.Batch);
-            if (!TrainEpoch(interruption) || Evaluate(interruption) is not { } report)
+            EpochReport? report;
+            try
+            {
+                report = TrainEpoch(interruption) ? Evaluate(interruption) : null;
+            }
+            catch (InputException)
+            {
+                // A recording that cannot be read any more: mended, the run goes on with the very batch that it was to be in.
+                Save(checkpoints.Latest);
+                throw;
+            }
+
+            if (report is null)
             {
                 Save(checkpoints.Latest);
                 return Result(targetReached: false, interrupted: true);

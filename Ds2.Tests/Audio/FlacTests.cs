@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using Ds2.Runtime.Audio;
 using Ds2.Tests.Data;
 
@@ -59,6 +60,39 @@ public sealed class FlacTests
         Assert.That(() => AudioFile.Read(path), WavReaderTests.IsOneLine(path, "MD5"));
         folder.Write("a.flac", [.. bytes[..26], .. new byte[16], .. other[42..]]);
         Assert.That(AudioFile.Read(path), Has.Length.EqualTo(9000), "an encoder that computed no sum");
+    }
+
+    /// <summary>Found by reading what fuzzing was to find: memory for as many samples as the header says was taken before the first was decoded.</summary>
+    [Test]
+    public void Read_HeaderThatClaimsBillions_TakesNoMemoryForThem()
+    {
+        Sounds.RequireSndFile();
+        byte[] bytes = FlacBytes.Make(Sounds.Shorts(Sounds.Noise(3000, 0.5)));
+        BinaryPrimitives.WriteUInt32BigEndian(bytes.AsSpan(22), 2_000_000_000);
+        string path = folder.Write("a.flac", bytes);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.That(() => AudioFile.Read(path), WavReaderTests.IsOneLine(path, "damaged or truncated"));
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(8 << 20));
+    }
+
+    /// <summary>At 1 Hz a second of sound would be 16000 samples for each of the file's.</summary>
+    [Test]
+    public void ReadAndDuration_RateOfNoRecording_SaySo()
+    {
+        Sounds.RequireSndFile();
+        string path = folder.Write("a.flac", FlacBytes.Make(new short[3000], rate: 1, md5: false));
+        Assert.That(() => AudioFile.Duration(path), WavReaderTests.IsOneLine(path, "1 Hz"));
+        Assert.That(() => AudioFile.Read(path), WavReaderTests.IsOneLine(path, "1 Hz"));
+    }
+
+    /// <summary>Sun's .au with 32-bit floats: a format that only libsndfile reads here.</summary>
+    [Test]
+    public void Read_NaNInAnotherFormat_SaysSo()
+    {
+        Sounds.RequireSndFile();
+        byte[] nan = [0x7F, 0xC0, 0, 0];
+        string path = folder.Write("a.au", [.. ".snd"u8, 0, 0, 0, 24, 0, 0, 0, 8, 0, 0, 0, 6, 0, 0, 0x3E, 0x80, 0, 0, 0, 1, 0, 0, 0, 0, .. nan]);
+        Assert.That(() => AudioFile.Read(path), WavReaderTests.IsOneLine(path, "sample 1 is NaN"));
     }
 
     [Test]

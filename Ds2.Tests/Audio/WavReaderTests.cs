@@ -81,6 +81,14 @@ public sealed class WavReaderTests
         Assert.That(WavReader.Read(path).Samples, Is.EqualTo(SndFile.Read(path).Samples));
     }
 
+    /// <summary>The resampler's table for 767999 to 16000, which cannot be reduced, would take 200 MB.</summary>
+    [Test]
+    public void Read_RateInNoSimpleRatio_SaysSo()
+    {
+        string path = folder.Write("a.wav", WavBytes.Make(WavBytes.Pcm, 16, 1, 767_999, new byte[4000]));
+        Assert.That(() => AudioFile.Read(path), IsOneLine(path, "767999 Hz is in no simple ratio"));
+    }
+
     [Test]
     public void Read_ManyBlocks()
     {

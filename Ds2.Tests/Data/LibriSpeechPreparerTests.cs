@@ -1,7 +1,10 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
 using Ds2.Runtime;
 using Ds2.Runtime.Audio;
 using Ds2.Runtime.Data;
 using Ds2.Tests.Audio;
+using Ds2.Tests.Data.Download;
 
 namespace Ds2.Tests.Data;
 
@@ -131,12 +134,23 @@ public sealed class LibriSpeechPreparerTests
         Assert.That(() => Run(), WavReaderTests.IsOneLine(folder["src/LibriSpeech/test-other/1/1/1-1-0000.flac"], "also in test-clean"));
     }
 
+    /// <summary>The official sums are of FLAC files; that the WAV files hold their samples is what FLAC's own MD5 sum says.</summary>
     [Test]
     public void Run_GenuineLibriSpeech()
     {
-        PreparedCorpus prepared = LibriSpeechPreparer.Run(SharedData.Require("libri-sample"), Out);
-        Assert.That(prepared.Splits.Select(s => s.Name), Is.EqualTo(new[] { "dev-clean", "test-other" }));
-        Assert.That(Corpus.Load(prepared.Manifests[0], Alphabet.English).Utterances, Has.Count.EqualTo(2));
+        string sample = SharedData.Require("libri-sample");
+        string[] digests = File.ReadAllLines(SharedData.Require("libri-text/dev-clean.flac.sha256"));
+        PreparedCorpus prepared = LibriSpeechPreparer.Run(sample, Out);
+        Assert.That(prepared.Splits.Select(s => (s.Name, s.Utterances)), Is.EqualTo(new[] { ("dev-clean", 2), ("test-other", 20) }));
+        foreach (Utterance utterance in Corpus.Load(prepared.Manifests[0], Alphabet.English).Utterances)
+        {
+            string flac = Directory.GetFiles(sample, utterance.Id + ".flac", SearchOption.AllDirectories).Single();
+            string digest = TestArchives.Digest(File.ReadAllBytes(flac));
+            Assert.That(digests, Has.One.Matches<string>(line => line.StartsWith(digest, StringComparison.Ordinal) && line.EndsWith(utterance.Id + ".flac", StringComparison.Ordinal)));
+            ReadOnlyMemory<byte> samples = WavWriter.DataOf(File.ReadAllBytes(utterance.AudioPath))!.Value;
+            var md5 = BinaryPrimitives.ReadUInt128BigEndian(CryptographicOperations.HashData(HashAlgorithmName.MD5, samples.Span));
+            Assert.That(md5, Is.EqualTo(FlacHeader.TryRead(flac)!.Value.Md5));
+        }
     }
 
     private PreparedCorpus Run() => LibriSpeechPreparer.Run(folder["src"], Out);

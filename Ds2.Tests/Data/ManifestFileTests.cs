@@ -39,6 +39,7 @@ public sealed class ManifestFileTests
         Assert.That(() => ManifestFile.Read(folder.Write("a.csv", "\n\n")), WavReaderTests.IsOneLine(folder["a.csv"], "lists no utterances"));
         Assert.That(() => ManifestFile.Read(folder.Write("a.csv", "a.wav,a.txt\na.wav\n")), WavReaderTests.IsOneLine(folder["a.csv"], "line 2"));
         Assert.That(() => ManifestFile.Read(folder.Write("a.csv", [(byte)'a', 0xFF, (byte)',', (byte)'b'])), WavReaderTests.IsOneLine(folder["a.csv"], "not UTF-8"));
+        Assert.That(() => ManifestFile.Read(folder.Write("a.csv", "a\0.wav,a.txt\n")), WavReaderTests.IsOneLine(folder["a.csv"], "line 1"));
         folder.Write("a.csv", "../../../nowhere/a.wav,a.txt\n");
         Assert.That(() => Corpus.Load(folder["a.csv"], Alphabet.English), WavReaderTests.IsOneLine(Path.GetFullPath(folder["../../../nowhere/a.wav"]), "no such file"));
         folder.Write("a.csv", "/nowhere/a.wav,a.txt\n");

@@ -87,6 +87,7 @@ public sealed class CoefficientFileTests
         new object[] { "a.mfc", "a count of -1", Sphinx(-1, Values(1)) },
         new object[] { "a.mfc", "holds no frames", Sphinx(0, []) },
         new object[] { "a.mfc", "coefficient 1 of frame 0 is NaN", Sphinx(13, [0, float.NaN, .. new float[11]]) },
+        new object[] { "a.mfc", "its features have a value of 1E+30", Sphinx(13, [0, 1e30f, .. new float[11]]) },
         new object[] { "a.mfc", "truncated", new byte[] { 0, 0 } },
         new object[] { "a.npy", "truncated: the header says 104 bytes, the file has 52", Numpy(Dictionary(2), Values(1)) },
         new object[] { "a.npy", "not a NumPy file", Sphinx(13, Values(1)) },

@@ -52,7 +52,7 @@ public sealed class NonFiniteRunTests
         float[][] before = [];
         float sound = 0;
         var reports = new List<BatchReport>();
-        var observer = new Actor(report =>
+        var observer = new ActingObserver(report =>
         {
             reports.Add(report);
             if (report is { Epoch: 0, Batch: 1 })
@@ -81,7 +81,7 @@ public sealed class NonFiniteRunTests
     public void Run_Stop_NamesTheBatchAndSavesTheStateBeforeIt()
     {
         float[][] before = [];
-        var observer = new Actor(report =>
+        var observer = new ActingObserver(report =>
         {
             Assert.That(report.Batch, Is.LessThan(3));
             if (report.Batch < 2)
@@ -102,7 +102,7 @@ public sealed class NonFiniteRunTests
     [Test]
     public void Run_Stop_ParametersNotFinite_SavesNothing()
     {
-        var stop = Assert.Throws<DivergenceException>(() => Train(Tiny, new Actor(_ => Exchange(Output, float.NaN))))!;
+        var stop = Assert.Throws<DivergenceException>(() => Train(Tiny, new ActingObserver(_ => Exchange(Output, float.NaN))))!;
         Assert.That(stop.Message, Does.StartWith("epoch 1, batch 2: the loss is NaN (utterances 2, 3)").And.Contain("nothing is saved"));
         Assert.That(Latest, Does.Not.Exist);
     }
@@ -111,7 +111,7 @@ public sealed class NonFiniteRunTests
     public void Run_ParametersNotFiniteAtTheEndOfAnEpoch_LeavesTheCheckpointsAlone()
     {
         byte[] before = [];
-        var observer = new Actor(report =>
+        var observer = new ActingObserver(report =>
         {
             if (report is not { Epoch: 1, Batch: 4 })
                 return;
@@ -127,7 +127,7 @@ public sealed class NonFiniteRunTests
     public void Run_Skip_EndsAfterAnEpochOfNothingElse()
     {
         Exchange(Output, 3e38f);
-        var stop = Assert.Throws<DivergenceException>(() => Train(Tiny with { OnNonFinite = NonFinitePolicy.Skip }, new Actor(_ => { })))!;
+        var stop = Assert.Throws<DivergenceException>(() => Train(Tiny with { OnNonFinite = NonFinitePolicy.Skip }, new ActingObserver(_ => { })))!;
         Assert.That(stop.Message, Does.StartWith("epoch 1:").And.Contain("4 left out"));
     }
 
@@ -152,18 +152,5 @@ public sealed class NonFiniteRunTests
         using var trainer = new Trainer(
             options, model, training, validation, new CheckpointPolicy(corpus.PathOf("run"), TimeSpan.FromHours(1)), observer);
         return trainer.Run();
-    }
-
-    private sealed class Actor(Action<BatchReport> act) : ITrainingObserver
-    {
-        public void OnBatch(BatchReport report) => act(report);
-
-        public void OnEvaluating(int done, int total)
-        {
-        }
-
-        public void OnEpoch(EpochReport report, EvaluationResult evaluation)
-        {
-        }
     }
 }
