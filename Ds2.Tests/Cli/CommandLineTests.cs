@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
+using Ds2.Tests.Reporting;
 using Ds2.Tests.Training;
 
 namespace Ds2.Tests.Cli;
@@ -274,6 +275,7 @@ public sealed class CommandLineTests
         Run(Train("run", [.. options, "--resume", "auto"]));
         foreach (string name in new[] { "latest", "best" })
             Assert.That(TensorsOf(corpus.PathOf($"run/{name}.safetensors")), Is.EqualTo(TensorsOf(corpus.PathOf($"whole/{name}.safetensors"))), name);
+        Assert.That(MetricsLines.WithoutTimes(corpus.PathOf("run/metrics.jsonl")), Is.EqualTo(MetricsLines.WithoutTimes(corpus.PathOf("whole/metrics.jsonl"))));
     }
 
     private static Dictionary<string, float[]> TensorsOf(string checkpoint)

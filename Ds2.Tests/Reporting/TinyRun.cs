@@ -25,8 +25,7 @@ internal sealed class TinyRun : IDisposable
         return (code, error);
     }
 
-    public JsonObject[] Metrics(string folder) =>
-        [.. File.ReadLines(this[$"{folder}/metrics.jsonl"]).Select(line => JsonNode.Parse(line)!.AsObject())];
+    public JsonObject[] Metrics(string folder) => MetricsLines.Read(this[$"{folder}/metrics.jsonl"]);
 
     public void Dispose() => Corpus.Dispose();
 }

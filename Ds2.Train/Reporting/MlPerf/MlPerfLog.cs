@@ -68,8 +68,15 @@ internal sealed class MlPerfLog : IRunReporter
     /// <summary>A run that ends in an exception is aborted.</summary>
     public void Dispose()
     {
-        Stop(success: false);
-        writer?.Dispose();
+        try
+        {
+            Stop(success: false);
+            writer?.Dispose();
+        }
+        catch (IOException)
+        {
+            // The user is to hear what ended the run, which may be the same full disk.
+        }
     }
 
     private void LogOptions(RunOptions options)
