@@ -39,6 +39,7 @@
     for (let power = Math.floor(Math.log10(from)); power <= Math.ceil(Math.log10(to)); power++)
       for (const factor of [1, 2, 5]) all.push(factor * 10 ** power);
     const inside = all.filter(value => value >= from && value <= to);
+    if (inside.length < 3) return ticks(from, to, 4);
     return inside.length > 6 ? inside.filter(value => Number.isInteger(Math.round(Math.log10(value) * 1e6) / 1e6)) : inside;
   }
 
