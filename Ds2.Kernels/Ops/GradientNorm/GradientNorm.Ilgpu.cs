@@ -75,15 +75,10 @@ internal sealed class IlgpuGradientNorm(IlgpuEngine engine) : GradientNorm(engin
             return;
 
         float norm = (float)XMath.Sqrt(sum);
-        float factor = 0; // What a norm of NaN or infinity leaves.
-        if (norm < float.PositiveInfinity)
-        {
-            factor = maxNorm / (norm + 1e-6f);
-            if (factor > 1)
-                factor = 1;
-        }
-
+        float factor = maxNorm / (norm + 1e-6f);
+        if (factor > 1)
+            factor = 1;
         clip[0] = norm;
-        clip[1] = factor;
+        clip[1] = norm < float.PositiveInfinity ? factor : 0; // Also 0 for a norm of NaN.
     }
 }

@@ -34,11 +34,8 @@ internal sealed class IlgpuHardtanh(IlgpuEngine engine) : Hardtanh(engine)
 
         // Comparisons, since they are false for NaN and so keep it; PTX's min and max would return the bound.
         float value = x[i];
-        if (value < low)
-            value = low;
-        if (value > high)
-            value = high;
-        y[i] = value;
+        value = value < low ? low : value;
+        y[i] = value > high ? high : value;
     }
 
     [GpuKernel(Threads)]
