@@ -184,6 +184,7 @@ public sealed class GruTests(string engine) : OpTest(engine)
     [TestCase(200)]
     [TestCase(1e4f)]
     [TestCase(1e30f)]
+    [TestCase(float.PositiveInfinity)]
     public void ForwardAndBackward_LargePreactivations_Saturate(float size)
     {
         // All eight sign patterns of the three gates' biases, a unit each.
@@ -194,6 +195,15 @@ public sealed class GruTests(string engine) : OpTest(engine)
                 for (int j = 0; j < shape.H; j++)
                     direction.InputBias[gate * shape.H + j] = (j >> gate & 1) == 0 ? size : -size;
         AssertMatches(shape, [3], weights);
+    }
+
+    [Test]
+    public void ForwardAndBackward_NaNPreactivation_IsItsUnitsAlone([Values(0, 1, 2)] int gate)
+    {
+        var shape = new GruShape(T: 1, N: 2, I: 3, H: 9);
+        Weights[] weights = RandomWeights(shape);
+        weights[0].InputBias[gate * shape.H + 5] = float.NaN;
+        AssertMatches(shape, [1, 1], weights);
     }
 
     [Test]

@@ -37,15 +37,21 @@ public sealed class TrainingOnDevicesTests(string engineName)
 
     /// <summary>Batches of four lengths; the last one of each epoch has one utterance only.</summary>
     [Test]
-    public void Step_WaitsOnceAndTakesNoMemory()
+    public void Step_WaitsOnce_TakesNoMemory_CompilesNothing()
     {
         var engine = (IlgpuEngine)TestEngines.Get(engineName);
+        int ready = 0, missing = engine.KernelsToCompile;
+        engine.CompileKernels(() => Interlocked.Increment(ref ready));
+        Assert.That(ready, Is.EqualTo(missing));
+        int compiled = engine.CompiledKernels;
         int steps = engineName == "emulated" ? 2 : 8; // one takes ILGPU's emulated device ten seconds
         using var counter = new StepCounter(engine, steps);
         Train(engine, counter);
         Assert.That(counter.Waits, Has.Count.EqualTo(steps == 2 ? 1 : 6));
         Assert.That(counter.Waits, Is.All.EqualTo(1), "waits for the queue from one step's end to the next");
         Assert.That(counter.Allocations, Is.All.Zero, "pieces of device memory taken from one step's end to the next");
+        Assert.That(engine.KernelsToCompile, Is.Zero);
+        Assert.That(engine.CompiledKernels, Is.EqualTo(compiled), "kernels after the first step, and all others");
     }
 
     /// <summary>The same by the driver's own counts: two batches an epoch against four.</summary>

@@ -1,6 +1,8 @@
 using System.CommandLine;
 using Ds2.Kernels.Engines;
+using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Runtime;
+using Ds2.Train.Reporting;
 
 namespace Ds2.Train.Commands;
 
@@ -65,17 +67,27 @@ internal static class CommandLine
         return option;
     }
 
-    /// <summary>The engine asked for.</summary>
+    /// <summary>The engine asked for, its kernels compiled: a run's first step takes no longer than the others.</summary>
     /// <exception cref="InputException">It was asked for by name and is absent.</exception>
-    public static Ds2.Kernels.Contract.IEngine CreateEngine(DeviceKind kind, int threads)
+    public static IEngine CreateEngine(DeviceKind kind, int threads)
     {
+        IEngine engine;
         try
         {
-            return EngineFactory.Create(kind, threads);
+            engine = EngineFactory.Create(kind, threads);
         }
         catch (InvalidOperationException exception)
         {
             throw new InputException($"--device {kind.ToString().ToLowerInvariant()}: {exception.Message}", exception);
         }
+
+        return engine is IlgpuEngine device ? WorkReport.Run(progress => Compile(device, progress)) : engine;
+    }
+
+    private static IlgpuEngine Compile(IlgpuEngine device, IWorkProgress progress)
+    {
+        using IWorkItem work = progress.Begin("compiling kernels", device.KernelsToCompile, WorkUnit.Items);
+        device.CompileKernels(() => work.Advance(1));
+        return device;
     }
 }

@@ -18,6 +18,8 @@ namespace Ds2.Kernels.Engines.Ilgpu;
 /// scale(engine.Stream, IlgpuEngine.Cover(x.Length, Threads), x.View(), x.Length);
 /// </code>
 /// A launch configuration is the pair (groups, threads of a group). No group may be launched where there is nothing to do: zero groups are an error in CUDA.
+/// A comparison of floats that a NaN must fail is written as a value or with ?: and never as the condition of an if: the compiler negates that one, and
+/// ILGPU's OpenCL backend then drops what makes the negation true for NaN.
 /// </remarks>
 public sealed class IlgpuEngine : IEngine
 {
@@ -25,6 +27,7 @@ public sealed class IlgpuEngine : IEngine
     private const int EmulatedWarps = 8;
 
     private readonly Context context;
+    private readonly LoadedKernels kernels;
     private readonly Dictionary<MethodInfo, Delegate> launchers = [];
     private readonly Action<KernelLaunch>? record;
     private readonly FillKernels fill;
@@ -37,6 +40,7 @@ public sealed class IlgpuEngine : IEngine
         Stream = Accelerator.CreateStream();
         Staging = new PageLockedStaging(Accelerator, Stream);
         CudaPrefetch = Accelerator is CudaAccelerator cuda ? new CudaPrefetch(cuda) : null;
+        kernels = new LoadedKernels(Accelerator);
         fill = new FillKernels(this);
     }
 
@@ -65,6 +69,12 @@ public sealed class IlgpuEngine : IEngine
 
     /// <summary>How often device memory was taken.</summary>
     internal int Allocations { get; private set; }
+
+    /// <summary>How many kernels were compiled.</summary>
+    internal int CompiledKernels => kernels.Count;
+
+    /// <summary>How many kernels are not compiled yet.</summary>
+    public int KernelsToCompile => GpuKernels.All().Count - kernels.Count;
 
     /// <summary>ILGPU's CPU emulation of an NVIDIA device: for tests, slow.</summary>
     public static IlgpuEngine Emulated() => Create(IlgpuDeviceKind.Emulated, 0);
@@ -98,6 +108,10 @@ public sealed class IlgpuEngine : IEngine
 
         return devices;
     }
+
+    /// <summary>Compiles all kernels now, the driver's part in parallel, rather than each when an op first needs it.</summary>
+    /// <param name="ready">Called after each of the <see cref="KernelsToCompile"/>, from several threads.</param>
+    public void CompileKernels(Action ready) => kernels.LoadAll(ready);
 
     /// <inheritdoc/>
     public Tensor Allocate(Shape shape) => new(new IlgpuStorage<float>(this, shape.Length), shape);
@@ -144,7 +158,7 @@ public sealed class IlgpuEngine : IEngine
         IEnumerable<Type> expected = [typeof(AcceleratorStream), typeof(KernelConfig), .. ParameterTypes(method)];
         if (!expected.SequenceEqual(ParameterTypes(typeof(TLauncher).GetMethod(nameof(Action.Invoke))!)))
             throw new ArgumentException($"the launcher's parameters are not those of {method.DeclaringType?.Name}.{method.Name}", nameof(kernel));
-        TLauncher launcher = record is null ? Compile<TLauncher>(method) : KernelLaunch.Recorder<TLauncher>(method, record);
+        TLauncher launcher = record is null ? kernels.Get(method).CreateLauncherDelegate<TLauncher>() : KernelLaunch.Recorder<TLauncher>(method, record);
         launchers.Add(method, launcher);
         return launcher;
     }
@@ -155,15 +169,6 @@ public sealed class IlgpuEngine : IEngine
     /// <summary>Queues a kernel that sets every element.</summary>
     internal void Fill<T>(ArrayView<T> view, T value)
         where T : unmanaged => fill.Fill(view, value);
-
-    private TLauncher Compile<TLauncher>(MethodInfo method)
-        where TLauncher : Delegate
-    {
-        KernelSpecialization specialization = GpuKernels.Specialization(method);
-        if (!specialization.IsCompatibleWith(Accelerator))
-            specialization = KernelSpecialization.Empty; // A bound for the compiler, no demand: the launch says how many threads there are.
-        return Accelerator.LoadKernel(method, specialization).CreateLauncherDelegate<TLauncher>();
-    }
 
     private static IlgpuEngine Create(IlgpuDeviceKind kind, int index, Action<KernelLaunch>? record = null)
     {

@@ -45,9 +45,7 @@ internal sealed class IlgpuHardtanh(IlgpuEngine engine) : Hardtanh(engine)
         if (i >= length)
             return;
         float value = y[i];
-        float gradient = 0;
-        if (value > low && value < high)
-            gradient = dY[i];
-        dX[i] = gradient;
+        bool inside = (value > low) & (value < high);
+        dX[i] = inside ? dY[i] : 0;
     }
 }
