@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Model;
@@ -64,8 +65,9 @@ internal sealed class TrainingData : IDisposable
             return;
         }
 
-        File.WriteAllLines(path, Corpus.LeftOut.Select(left => string.Create(
-            CultureInfo.InvariantCulture, $"{left.Utterance.Id}\t{left.Utterance.Seconds:F2}\t{left.Utterance.AudioPath}\t{left.Reason}")));
+        byte[] lines = Encoding.UTF8.GetBytes(string.Concat(Corpus.LeftOut.Select(left => string.Create(
+            CultureInfo.InvariantCulture, $"{left.Utterance.Id}\t{left.Utterance.Seconds:F2}\t{left.Utterance.AudioPath}\t{left.Reason}\n"))));
+        AtomicFile.Write(path, stream => stream.Write(lines));
     }
 
     public void Dispose()
