@@ -51,7 +51,7 @@ export DS2="${program[*]}"
 dotnet build "$work/server/server.cs" --output "$work/server/out" --nologo --verbosity quiet >"$work/log" || fail "the server cannot be built"
 dotnet "$work/server/out/server.dll" "$work/archives" "$port" >"$work/log" 2>&1 &
 server=$!
-curl --silent --show-error --fail --retry 20 --retry-connrefused --retry-delay 1 --head "http://127.0.0.1:$port/$name.tar.gz" >/dev/null || fail "the server does not answer"
+curl --silent --fail --retry 20 --retry-connrefused --retry-delay 1 --head "http://127.0.0.1:$port/$name.tar.gz" >/dev/null || fail "the server does not answer"
 
 download=(data-scripts/download_dataset.sh --files "$(cd "$work/archives" && echo ./*.tar.gz | sed 's|\./||g; s| |,|g')"
   --mirror "http://127.0.0.1:$port" --digests "$work/digests" --retries 3)
@@ -103,5 +103,6 @@ flips=0
 while read -r file; do
   flip "$file"
   flips=$((flips + 1))
-done < <(find "$work/cut" -type f | sort | shuf -n 20 --random-source="$work/digests"; ls "$work"/cut/*)
+done < <(find "$work/cut" -type f | sort | shuf -n 20 --random-source="$work/archives/$name.tar.gz"; find "$work/cut" -maxdepth 1 -type f)
+((flips > 20)) || fail "only $flips files could be changed"
 echo "$cuts cuts in $downloads downloads ($length ms when left alone): the same bytes each time; $flips flipped bytes were found and named"
