@@ -3,13 +3,17 @@ using BenchmarkDotNet.Running;
 using Ds2.Bench.Data;
 using Ds2.Bench.Gpu;
 using Ds2.Bench.Ops;
+#if PEERS
+using Ds2.Bench.Peers;
+#endif
+using Ds2.Bench.Plots;
 using Ds2.Bench.Step;
 using Ds2.Kernels.Engines;
 using Ds2.Runtime;
 
 namespace Ds2.Bench;
 
-/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|loader|cublas|gpu-report …</c>.</summary>
+/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|plots|loader|cublas|gpu-report …</c>.</summary>
 internal static class Program
 {
     private const int BadInput = 2;
@@ -27,6 +31,8 @@ internal static class Program
               ops [--device D] [BenchmarkDotNet arguments]
                                                  each op, forward and backward, at the model's shapes: ops --filter '*Gru*'
               step [options]                     whole training steps on random input: step --preset mlperf --frames 1230
+              peers [options]                    the same and each op beside libtorch, built with -p:Peers=true: peers --preset mlperf --frames 600
+              plots [options]                    step time against frames, batch, hidden size and threads, drawn into docs/plots
               parity --manifest FILE --device D  training steps on a device and on the host: their losses must agree
               loader --manifest FILE             what the loader reads, with augmentation and with the feature cache
               cublas [--json]                    our Gemm beside NVIDIA's on a CUDA GPU
@@ -36,6 +42,8 @@ internal static class Program
         root.Subcommands.Add(StepCommand.Create());
         root.Subcommands.Add(ParityCommand.Create());
         root.Subcommands.Add(LoaderCommand.Create());
+        root.Subcommands.Add(Peers());
+        root.Subcommands.Add(PlotsCommand.Create());
         root.Subcommands.Add(CublasCommand.Create());
         root.Subcommands.Add(GpuReportCommand.Create());
         ParseResult parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
@@ -49,6 +57,17 @@ internal static class Program
         {
             return Report(exception.Message);
         }
+    }
+
+    private static Command Peers()
+    {
+#if PEERS
+        return PeersCommand.Create();
+#else
+        var command = new Command("peers", "The training step and each op beside libtorch's; needs a build with libtorch: -p:Peers=true.") { TreatUnmatchedTokensAsErrors = false };
+        command.SetAction((ParseResult _) => throw new InputException("peers: this build is without libtorch: dotnet run --project Ds2.Bench -p:Peers=true -- peers"));
+        return command;
+#endif
     }
 
     private static int RunOps(string[] arguments)

@@ -13,7 +13,7 @@ public class BatchNormBenchmarks : OpBenchmark
 
     private BatchNormShape Shape => new(BatchNormLayout.ChannelsFirst, Batch, 32, Rows.Middle, MiddleFrames);
 
-    internal override string Unit => "GB/s";
+    internal override Bound BoundOf(string method) => Bound.Copying;
 
     /// <summary>Statistics and normalisation.</summary>
     [Benchmark]

@@ -15,7 +15,7 @@ public class CtcBenchmarks : OpBenchmark
 
     private CtcShape Shape => new(Frames, Batch, Classes, Frames / 10);
 
-    internal override string Unit => "GB/s";
+    internal override Bound BoundOf(string method) => Bound.Copying;
 
     /// <summary>Log-softmax and the losses.</summary>
     [Benchmark]

@@ -13,6 +13,19 @@ public enum ModelSize
     Full,
 }
 
+/// <summary>What an op cannot be faster than.</summary>
+public enum Bound
+{
+    /// <summary>Multiplications and additions.</summary>
+    Arithmetic,
+
+    /// <summary>Memory, read and written.</summary>
+    Copying,
+
+    /// <summary>Memory, read only.</summary>
+    Reading,
+}
+
 /// <summary>An op on one device: random inputs, checked outputs. A benchmark method ends with the device's queue drained.</summary>
 public abstract class OpBenchmark
 {
@@ -43,8 +56,8 @@ public abstract class OpBenchmark
     /// <summary>Feature rows after each convolution; mini pads its 13 coefficients.</summary>
     internal (int Input, int Middle, int Output) Rows => Model == ModelSize.Full ? (161, 61, 21) : (13, 7, 4);
 
-    /// <summary>The unit of <see cref="Work"/> a nanosecond.</summary>
-    internal virtual string Unit => "GFLOP/s";
+    /// <summary>What bounds a benchmark method, and so what its <see cref="Work"/> counts.</summary>
+    internal virtual Bound BoundOf(string method) => Bound.Arithmetic;
 
     /// <summary>The engine under test.</summary>
     protected IEngine Engine { get; private set; } = null!;

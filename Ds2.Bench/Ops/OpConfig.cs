@@ -6,6 +6,8 @@ using BenchmarkDotNet.Loggers;
 using BenchmarkDotNet.Reports;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
+using Ds2.Bench.Machine;
+using Ds2.Kernels.Engines;
 
 namespace Ds2.Bench.Ops;
 
@@ -20,15 +22,17 @@ internal sealed class OpConfig : ManualConfig
         AddLogger(ConsoleLogger.Default);
         AddColumnProvider(DefaultColumnProviders.Instance);
         AddColumn(new RateColumn());
+        if (OpBenchmark.Device == DeviceKind.Host)
+            AddColumn(new PeakColumn());
         AddExporter(MarkdownExporter.GitHub);
     }
 
-    /// <summary>Work done over the median time: GFLOP/s for products, GB/s for what only moves data.</summary>
-    private sealed class RateColumn : IColumn
+    /// <summary>A column that a benchmark's own figures are made of.</summary>
+    private abstract class OpColumn(string name, string legend) : IColumn
     {
-        public string Id => "Rate";
+        public string Id => name;
 
-        public string ColumnName => "Rate";
+        public string ColumnName => name;
 
         public bool AlwaysShow => true;
 
@@ -40,14 +44,15 @@ internal sealed class OpConfig : ManualConfig
 
         public UnitType UnitType => UnitType.Dimensionless;
 
-        public string Legend => "operations (GFLOP/s) or least bytes moved (GB/s) over the median time";
+        public string Legend => legend;
 
         public string GetValue(Summary summary, BenchmarkCase benchmarkCase)
         {
             var op = (OpBenchmark)Activator.CreateInstance(benchmarkCase.Descriptor.Type)!;
             op.Model = (ModelSize)benchmarkCase.Parameters[nameof(OpBenchmark.Model)];
+            string method = benchmarkCase.Descriptor.WorkloadMethod.Name;
             double? nanoseconds = summary[benchmarkCase]?.ResultStatistics?.Median;
-            return nanoseconds is null ? "" : $"{op.Work(benchmarkCase.Descriptor.WorkloadMethod.Name) / nanoseconds:F1} {op.Unit}";
+            return nanoseconds is null ? "" : Text(op.Work(method) / nanoseconds.Value, op.BoundOf(method));
         }
 
         public string GetValue(Summary summary, BenchmarkCase benchmarkCase, SummaryStyle style) => GetValue(summary, benchmarkCase);
@@ -55,5 +60,36 @@ internal sealed class OpConfig : ManualConfig
         public bool IsDefault(Summary summary, BenchmarkCase benchmarkCase) => false;
 
         public bool IsAvailable(Summary summary) => true;
+
+        /// <summary>The cell, from the work done in a nanosecond.</summary>
+        protected abstract string Text(double rate, Bound bound);
+    }
+
+    /// <summary>Work done over the median time: GFLOP/s for products, GB/s for what only moves data.</summary>
+    private sealed class RateColumn() : OpColumn("Rate", "operations (GFLOP/s) or least bytes moved (GB/s) over the median time")
+    {
+        protected override string Text(double rate, Bound bound) => $"{rate:F1} {(bound == Bound.Arithmetic ? "GFLOP/s" : "GB/s")}";
+    }
+
+    /// <summary>The rate as a share of what this machine can do: a loop of fused multiply-adds, a copy loop, or a loop that reads.</summary>
+    private sealed class PeakColumn() : OpColumn("Of peak", "the rate over this machine's: fused multiply-adds in registers, or copying or reading more than the caches hold")
+    {
+        private static readonly Lazy<MachinePeaks> Peaks = new(() =>
+        {
+            MachinePeaks peaks = MachinePeaks.Measure();
+            ConsoleLogger.Default.WriteLineInfo($"// measured peaks of this machine: {peaks}");
+            return peaks;
+        });
+
+        protected override string Text(double rate, Bound bound)
+        {
+            double peak = bound switch
+            {
+                Bound.Arithmetic => Peaks.Value.Flops,
+                Bound.Copying => Peaks.Value.CopiedBytes,
+                _ => Peaks.Value.ReadBytes,
+            };
+            return $"{100 * rate * 1e9 / peak:F0} %";
+        }
     }
 }

@@ -13,7 +13,7 @@ public class OptimizerBenchmarks : OpBenchmark
 
     private Shape All => new(Model == ModelSize.Full ? 103_841_568 : 1_073_120);
 
-    internal override string Unit => "GB/s";
+    internal override Bound BoundOf(string method) => method == nameof(Norm) ? Bound.Reading : Bound.Copying;
 
     /// <summary>The global norm.</summary>
     [Benchmark]

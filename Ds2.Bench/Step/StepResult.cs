@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace Ds2.Bench.Step;
 
 /// <summary>A training step's cost; times are medians, in seconds.</summary>
@@ -14,6 +16,20 @@ internal sealed record StepResult(
     long Parameters, double MedianSeconds, double ForwardSeconds, double LossSeconds, double BackwardSeconds, double UpdateSeconds,
     double AudioSecondsPerSecond, long PeakRssBytes, long AllocatedBytesPerStep)
 {
+    /// <summary>The medians of several steps' phases.</summary>
+    /// <param name="laps">Seconds of forward, loss, backward and update, a step each.</param>
+    /// <param name="parameters">Trained values.</param>
+    /// <param name="audioSeconds">Seconds of speech in a batch.</param>
+    /// <param name="allocatedBytes">Managed memory allocated by a step.</param>
+    public static StepResult From(IReadOnlyCollection<double[]> laps, long parameters, double audioSeconds, long allocatedBytes)
+    {
+        double seconds = laps.Select(lap => lap.Sum()).Median();
+        return new StepResult(
+            parameters, seconds, Phase(0), Phase(1), Phase(2), Phase(3), audioSeconds / seconds, Process.GetCurrentProcess().PeakWorkingSet64, allocatedBytes);
+
+        double Phase(int index) => laps.Select(lap => lap[index]).Median();
+    }
+
     /// <summary>The result for people.</summary>
     public string ToText(string engine) =>
         $"""

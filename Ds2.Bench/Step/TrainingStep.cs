@@ -1,3 +1,4 @@
+using Ds2.Runtime;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Layers;
@@ -9,34 +10,44 @@ namespace Ds2.Bench.Step;
 /// <summary>A model and a batch of random input to train it with.</summary>
 internal sealed class TrainingStep : IDisposable
 {
-    private readonly DeepSpeech2 model;
+    /// <summary>So small that the steps of a measurement are all alike.</summary>
+    public const double LearningRate = 1e-6;
+
     private readonly Optimizer optimizer;
     private readonly CtcCriterion criterion;
-    private readonly Tensor features;
     private readonly int[] counts;
-    private readonly int[][] texts;
 
     /// <summary>Makes all of it; the engine stays the caller's.</summary>
-    /// <param name="options">The model and the optimiser.</param>
+    /// <param name="options">The model, the optimiser and the batch's sizes.</param>
     /// <param name="engine">Where it runs.</param>
-    /// <param name="batch">Utterances.</param>
-    /// <param name="frames">Feature frames of each.</param>
-    /// <param name="labels">Labels of each text.</param>
-    public TrainingStep(RunOptions options, IEngine engine, int batch, int frames, int labels)
+    /// <exception cref="InputException">The utterances are too short for the model.</exception>
+    public TrainingStep(StepOptions options, IEngine engine)
     {
-        int rows = new FeatureExtractor(options.Features).Rows;
-        model = new DeepSpeech2(options.ModelFor(rows, Alphabet.English.Size), engine, options.Seed);
-        optimizer = Optimizer.Create(options, model.Parameters, model.Workspace);
-        criterion = new CtcCriterion(engine, Alphabet.English.Blank, model.Workspace);
-        features = engine.Allocate(new Shape(batch, 1, rows, frames));
+        (RunOptions run, int batch, int frames, int labels, _, _) = options;
+        int rows = new FeatureExtractor(run.Features).Rows;
+        Model = new DeepSpeech2(run.ModelFor(rows, Alphabet.English.Size), engine, run.Seed);
+        if (frames < Model.MinimumFrames)
+            throw new InputException($"--frames {frames}: the model needs at least {Model.MinimumFrames}");
+        optimizer = Optimizer.Create(run, Model.Parameters, Model.Workspace);
+        criterion = new CtcCriterion(engine, Alphabet.English.Blank, Model.Workspace);
+        Features = engine.Allocate(new Shape(batch, 1, rows, frames));
         var random = new Random(1);
-        features.CopyFrom([.. Enumerable.Range(0, features.Length).Select(_ => (float)(2 * random.NextDouble() - 1))]);
+        Features.CopyFrom([.. Enumerable.Range(0, Features.Length).Select(_ => (float)(2 * random.NextDouble() - 1))]);
         counts = [.. Enumerable.Repeat(frames, batch)];
-        texts = [.. Enumerable.Range(0, batch).Select(_ => Enumerable.Range(0, labels).Select(_ => random.Next(1, Alphabet.English.Size)).ToArray())];
+        Texts = [.. Enumerable.Range(0, batch).Select(_ => Enumerable.Range(0, labels).Select(_ => random.Next(1, Alphabet.English.Size)).ToArray())];
     }
 
-    /// <summary>Trained values.</summary>
-    public long Parameters => model.Parameters.Count;
+    /// <summary>The model.</summary>
+    public DeepSpeech2 Model { get; }
+
+    /// <summary>The input, [N, 1, F, T].</summary>
+    public Tensor Features { get; }
+
+    /// <summary>The texts, as labels.</summary>
+    public int[][] Texts { get; }
+
+    /// <summary>The mean loss of the last step that the engine was waited for.</summary>
+    public double LastLoss => criterion.Losses().Mean;
 
     /// <summary>The gradient norm of the last step that the engine was waited for.</summary>
     public double LastGradientNorm => optimizer.LastGradientNorm;
@@ -46,24 +57,24 @@ internal sealed class TrainingStep : IDisposable
     /// <param name="lap">Called after each of the four.</param>
     public void Run(int step, Action? lap = null)
     {
-        Sequence logits = model.Forward(features, counts, training: true);
+        Sequence logits = Model.Forward(Features, counts, training: true);
         lap?.Invoke();
-        criterion.Forward(logits, texts);
+        criterion.Forward(logits, Texts);
         Tensor dLogits = criterion.Backward();
         lap?.Invoke();
-        model.Parameters.ZeroGradients();
-        model.Backward(dLogits);
+        Model.Parameters.ZeroGradients();
+        Model.Backward(dLogits);
         lap?.Invoke();
-        optimizer.Step(step, 1e-6);
+        optimizer.Step(step, LearningRate);
         lap?.Invoke();
     }
 
     /// <summary>Gives the memory back.</summary>
     public void Dispose()
     {
-        features.Dispose();
+        Features.Dispose();
         criterion.Dispose();
         optimizer.Dispose();
-        model.Dispose();
+        Model.Dispose();
     }
 }

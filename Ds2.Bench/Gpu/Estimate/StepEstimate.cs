@@ -52,7 +52,7 @@ internal sealed record StepEstimate(
     {
         var launches = new List<KernelLaunch>();
         using IlgpuEngine engine = IlgpuEngine.Recording(launches.Add);
-        using var step = new TrainingStep(options, engine, batch, frames, labels);
+        using var step = new TrainingStep(new StepOptions(options, batch, frames, labels, Steps: 1, Threads: 0), engine);
         step.Run(1);
         engine.Synchronize();
         launches.Clear();

@@ -1,0 +1,82 @@
+using Ds2.Bench.Step;
+using Ds2.Runtime.Layers;
+using Ds2.Runtime.Training;
+using TorchSharp;
+using static TorchSharp.torch.nn;
+
+namespace Ds2.Bench.Peers;
+
+/// <summary>The training step in libtorch, from the same parameters on the same batch as <see cref="TrainingStep"/>.</summary>
+internal sealed class TorchStep : IDisposable
+{
+    private readonly RunOptions options;
+    private readonly TorchModel model;
+    private readonly torch.optim.Optimizer optimizer;
+    private readonly torch.Tensor features;
+    private readonly TorchTexts texts;
+    private readonly int batch;
+
+    /// <summary>Copies what the step starts from; nothing of ours is needed afterwards.</summary>
+    public TorchStep(StepOptions options, TrainingStep ours)
+    {
+        this.options = options.Run;
+        batch = options.Batch;
+        model = new TorchModel(ours.Model.Options);
+        model.CopyFrom(ours.Model.Parameters);
+        features = torch.tensor(ours.Features.ToArray(), [batch, 1, ours.Features.Shape[2], ours.Features.Shape[3]]);
+        texts = new TorchTexts(ours.Texts, model.OutputFrames(options.Frames));
+        optimizer = options.Run.Optimizer == OptimizerKind.Sgd
+            ? torch.optim.SGD(
+                model.parameters(), TrainingStep.LearningRate, options.Run.Momentum, weight_decay: options.Run.WeightDecay, nesterov: options.Run.Momentum > 0)
+            : torch.optim.AdamW(model.parameters(), TrainingStep.LearningRate, weight_decay: options.Run.WeightDecay);
+    }
+
+    /// <summary>The mean loss of the last step.</summary>
+    public double LastLoss { get; private set; }
+
+    /// <summary>The gradient norm of the last step, before clipping.</summary>
+    public double LastGradientNorm { get; private set; }
+
+    /// <summary>A step: forward, loss, backward, update.</summary>
+    /// <param name="lap">Called after each of the four.</param>
+    public void Run(Action? lap = null)
+    {
+        using DisposeScope scope = torch.NewDisposeScope();
+        torch.Tensor logits = model.call(features);
+        lap?.Invoke();
+        torch.Tensor loss = texts.Loss(functional.log_softmax(logits, 2), Reduction.Sum) / batch;
+        LastLoss = loss.item<float>();
+        lap?.Invoke();
+        model.zero_grad();
+        loss.backward();
+        lap?.Invoke();
+        LastGradientNorm = utils.clip_grad_norm_(model.parameters(), options.MaxNorm);
+        optimizer.step();
+        lap?.Invoke();
+    }
+
+    /// <summary>||our gradient - libtorch's|| / ||libtorch's||, after both have made the first step.</summary>
+    public double GradientDifference(ParameterSet ours)
+    {
+        // libtorch scales the gradients themselves, our optimiser scales as it reads them.
+        double clip = Math.Min(1, options.MaxNorm / (LastGradientNorm + 1e-6)), difference = 0, size = 0;
+        foreach (Parameter parameter in ours.Parameters)
+        {
+            using torch.Tensor gradient = model.Parameters[parameter.Name].grad!.contiguous();
+            (double Difference, double Size) squares = Norms.Squares(parameter.Gradient.ToArray(), gradient.data<float>().ToArray(), clip);
+            difference += squares.Difference;
+            size += squares.Size;
+        }
+
+        return Math.Sqrt(difference / size);
+    }
+
+    /// <summary>Gives the memory back.</summary>
+    public void Dispose()
+    {
+        optimizer.Dispose();
+        model.Dispose();
+        features.Dispose();
+        texts.Dispose();
+    }
+}
