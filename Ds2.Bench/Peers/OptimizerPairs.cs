@@ -38,6 +38,13 @@ internal static class OptimizerPairs
                 new Side(() => optimizer.step()), Values);
         }
 
+        // Each has made as many steps as it was timed for: AdamW starts from the same parameters again.
+        using (torch.no_grad())
+        {
+            foreach ((TorchSharp.Modules.Parameter their, Parameter our) in theirs.Zip(set.Parameters))
+                their.copy_(numbers.Copy(our.Values));
+        }
+
         first.Fill(0);
         int steps = 0;
         using (TorchSharp.Modules.AdamW optimizer = torch.optim.AdamW(theirs, LearningRate, weight_decay: 0.01))
