@@ -65,7 +65,7 @@ internal static class Program
         return PeersCommand.Create();
 #else
         var command = new Command("peers", "The training step and each op beside libtorch's; needs a build with libtorch: -p:Peers=true.") { TreatUnmatchedTokensAsErrors = false };
-        command.SetAction((ParseResult _) => throw new InputException("peers: this build is without libtorch: dotnet run --project Ds2.Bench -p:Peers=true -- peers"));
+        command.SetAction(_ => Report("peers: this build is without libtorch: dotnet run --project Ds2.Bench -p:Peers=true -- peers"));
         return command;
 #endif
     }

@@ -37,7 +37,7 @@ internal static class PeersCommand
             if (parsed.GetValue(alone))
             {
                 StepResult result = StepPair.MeasureLibtorch(options, engine, log.WriteLine);
-                Console.WriteLine(asJson ? JsonSerializer.Serialize(result, Json) : result.ToText("libtorch"));
+                Console.WriteLine(asJson ? result.ToJson() : result.ToText("libtorch"));
                 return;
             }
 

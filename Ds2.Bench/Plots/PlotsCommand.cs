@@ -13,7 +13,9 @@ internal static class PlotsCommand
     {
         var axes = new Option<string[]>("--axis")
         {
-            Description = $"measures these alone: {string.Join(", ", StepSweep.Axes.Keys)}", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [.. StepSweep.Axes.Keys],
+            Description = $"measures these alone: {string.Join(", ", StepSweep.Axes.Keys)}",
+            AllowMultipleArgumentsPerToken = true,
+            DefaultValueFactory = _ => [.. StepSweep.Axes.Keys],
         };
         var folder = new Option<string>("--out") { Description = "the folder of plots and data", DefaultValueFactory = _ => Path.Combine("docs", "plots") };
         var draw = new Option<bool>("--draw") { Description = $"measures nothing and draws what {Data} holds" };

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Text.Json;
 using Ds2.Kernels.Engines;
 
 namespace Ds2.Bench.Step;
@@ -7,8 +6,6 @@ namespace Ds2.Bench.Step;
 /// <summary><c>step</c>: whole training steps on random input, the median of several.</summary>
 internal static class StepCommand
 {
-    private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
-
     public static Command Create()
     {
         var device = new Option<DeviceKind>("--device") { Description = "auto, cuda, opencl, host or emulated", DefaultValueFactory = _ => DeviceKind.Host };
@@ -20,7 +17,7 @@ internal static class StepCommand
             StepOptions options = read(parsed);
             using IEngine engine = EngineFactory.Create(parsed.GetValue(device), options.Threads);
             StepResult result = StepMeasurement.Measure(options, engine);
-            Console.WriteLine(parsed.GetValue(json) ? JsonSerializer.Serialize(result, Json) : result.ToText(engine.Name));
+            Console.WriteLine(parsed.GetValue(json) ? result.ToJson() : result.ToText(engine.Name));
         });
         return command;
     }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 
 namespace Ds2.Bench.Step;
 
@@ -16,6 +17,8 @@ internal sealed record StepResult(
     long Parameters, double MedianSeconds, double ForwardSeconds, double LossSeconds, double BackwardSeconds, double UpdateSeconds,
     double AudioSecondsPerSecond, long PeakRssBytes, long AllocatedBytesPerStep)
 {
+    private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
+
     /// <summary>The medians of several steps' phases.</summary>
     /// <param name="laps">Seconds of forward, loss, backward and update, a step each.</param>
     /// <param name="parameters">Trained values.</param>
@@ -29,6 +32,9 @@ internal sealed record StepResult(
 
         double Phase(int index) => laps.Select(lap => lap[index]).Median();
     }
+
+    /// <summary>One JSON object, for programs.</summary>
+    public string ToJson() => JsonSerializer.Serialize(this, Json);
 
     /// <summary>The result for people.</summary>
     public string ToText(string engine) =>
