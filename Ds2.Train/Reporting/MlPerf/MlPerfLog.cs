@@ -93,6 +93,8 @@ internal sealed class MlPerfLog : IRunReporter
         Log(Point, "opt_gradient_clip_norm", options.MaxNorm);
         Log(Point, "data_spec_augment_freq_n", options.RowMasks);
         Log(Point, "data_spec_augment_time_n", options.TimeMasks);
+        if (options.MaxSeconds > 0)
+            Log(Point, "data_train_max_duration", options.MaxSeconds);
     }
 
     private void Stop(bool success)
