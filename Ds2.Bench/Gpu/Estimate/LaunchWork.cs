@@ -9,7 +9,7 @@ namespace Ds2.Bench.Gpu.Estimate;
 /// <param name="ComputedFlops">Those that its groups compute, the parts of tiles beyond the edge among them.</param>
 /// <param name="Bytes">What must cross memory: each operand once, twice where it is read and written.</param>
 /// <param name="SerialSteps">How often a thread waits for what it has just made: frames of a recursion within one launch.</param>
-/// <param name="RepeatedBytes">What our kernel reads again: U, for each further eight utterances.</param>
+/// <param name="RepeatedBytes">What our kernel reads again, from the second-level cache: U, for each further eight utterances, whose groups run beside the first eight's.</param>
 internal readonly record struct LaunchWork(double Flops, double ComputedFlops, double Bytes, int SerialSteps = 0, double RepeatedBytes = 0)
 {
     // Kernels update these in place, so that they cross memory twice.

@@ -25,6 +25,9 @@ internal static class P100Model
     /// <summary>What long streams reach of it: three quarters to 85 % are usual.</summary>
     public const double SustainedShare = 0.8;
 
+    /// <summary>The second-level cache.</summary>
+    public const double CacheBandwidth = 1.6e12;
+
     /// <summary>From a load to its value, memory being busy.</summary>
     public const double LoadLatency = 600e-9;
 
@@ -48,7 +51,9 @@ internal static class P100Model
             arithmetic = work.ComputedFlops * wholeRounds / (PeakFlops * kernel.MainLoop!.IssueShare);
         }
 
-        double memory = (work.Bytes + work.RepeatedBytes) / Math.Min(sustainedShare * PeakBandwidth, BytesInFlight(launch, kernel, groups) / LoadLatency);
+        double inFlight = BytesInFlight(launch, kernel, groups) / LoadLatency;
+        double memory = Math.Max(
+            work.Bytes / Math.Min(sustainedShare * PeakBandwidth, inFlight), (work.Bytes + work.RepeatedBytes) / Math.Min(CacheBandwidth, inFlight));
         double chain = work.SerialSteps * (LoadLatency + InstructionCycles * (kernel.MainLoop?.Instructions ?? 0) / ClockHertz);
         return Math.Max(Math.Max(arithmetic, memory), chain) + LaunchGap;
     }

@@ -16,7 +16,8 @@ using PackLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, A
 /// A group makes 16 units of up to 8 utterances, of one direction; a thread four units, every 32nd row of U. U is packed before the last frame, in the order in which groups and threads read
 /// it: for each group 128 rows at a time, of which a thread takes four, a fourth after the other (or in half precision two after the other two). U goes from memory to registers; the gradients
 /// (dr', dz', du) of the frame after lie packed as well, [3H][8], zero beyond the last, and pass through shared memory. What comes next of both is asked for before or amid the products of
-/// what is there. In the end the 32 threads' sums of each unit and utterance are added in a fixed order. Odd frames walk U backwards, as <see cref="GruForwardKernel"/> does.
+/// what is there. In the end the 32 threads' sums of each unit and utterance are added in a fixed order. Odd frames walk U's rows backwards, for what the second-level cache still holds of
+/// the frame before; not the units, since all groups run at the same time.
 /// </remarks>
 internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision precision)
 {
@@ -123,8 +124,8 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
         ArrayView<float> products = SharedMemory.Allocate<float>(2 * Utterances * Units);
         int thread = Group.IdxX;
         bool odd = (step.Done & 1) != 0;
-        int direction = odd ? Grid.DimZ - 1 - Grid.IdxZ : Grid.IdxZ;
-        int unitGroup = odd ? Grid.DimY - 1 - Grid.IdxY : Grid.IdxY;
+        int direction = Grid.IdxZ;
+        int unitGroup = Grid.IdxY;
         int chunks = Chunks(step.H);
 
         // In blocks of a chunk: this group's gradients in the half that the frame after wrote, and in the half that this one writes.
@@ -136,7 +137,7 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
             reads += Grid.DimZ * Grid.DimX * chunks;
         Tile8x4 sum = default;
         if (step.Done > 0)
-            Product(ref sum, shared, packed, (direction * Grid.DimY + unitGroup) * chunks, gradients, reads, chunks, half);
+            Product(ref sum, shared, packed, (direction * Grid.DimY + unitGroup) * chunks, gradients, reads, chunks, odd, half);
         AddThreads(shared, products, 0, sum.S0, sum.S1, sum.S2, sum.S3);
         AddThreads(shared, products, 1, sum.S4, sum.S5, sum.S6, sum.S7);
         Group.Barrier();
@@ -164,12 +165,20 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
     /// <summary>The gradients [8, 3H] times the group's columns of U: this thread's rows of the sum.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Product(
-        ref Tile8x4 sum, ArrayView<Float4> shared, ArrayView<float> packed, int columns, ArrayView<float> gradients, int block, int chunks, bool half)
+        ref Tile8x4 sum, ArrayView<Float4> shared, ArrayView<float> packed, int columns, ArrayView<float> gradients, int block, int chunks, bool odd, bool half)
     {
         int thread = Group.IdxX;
-        int step = half ? 2 * Threads : 4 * Threads;
-        int indexU = columns * step + thread;
-        int indexG = block * GradientBuffer + thread;
+        int stepU = half ? 2 * Threads : 4 * Threads;
+        int stepG = GradientBuffer;
+        int chunk0 = odd ? chunks - 1 : 0;
+        int indexU = (columns + chunk0) * stepU + thread;
+        int indexG = (block + chunk0) * GradientBuffer + thread;
+        if (odd)
+        {
+            stepU = -stepU;
+            stepG = -stepG;
+        }
+
         Rows own = Fetch(packed, indexU);
         Rows further = default;
         if (!half)
@@ -187,8 +196,8 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
             int row = buffer + thread / 4 * 2;
             ArrayView<Float4> from = shared.SubView(row, SharedLength - row);
             buffer ^= GradientBuffer;
-            indexU += step;
-            indexG += GradientBuffer;
+            indexU += stepU;
+            indexG += stepG;
             if (left > 0)
             {
                 first = gradients.Cast<Float4>()[indexG];

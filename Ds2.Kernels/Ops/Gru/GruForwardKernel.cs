@@ -16,7 +16,7 @@ using PackLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, A
 /// frame; where there are more than 8 utterances, the groups that share a part of U run side by side and meet in the second-level cache. Each element of U goes from memory to one register, where it
 /// serves all utterances. The states of the frame before lie packed as well: blocks of 256 k of 8 utterances, zero beyond the last, which pass through shared memory. What comes next of both is
 /// asked for before the products of what is there. In the end the lanes' sums are added in a fixed order, then a thread turns one unit of one utterance into its gates and state.
-/// Odd frames walk U backwards, so that what was read last, still in the second-level cache, is read first.
+/// Odd frames walk U backwards, units and k, so that what was read last, still in the second-level cache, is read first.
 /// Source: Diamos et al., "Persistent RNNs", ICML 2016, for what bounds the recurrence; Appleyard et al., arXiv:1604.01946, for the fusion.
 /// </remarks>
 internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision precision)
@@ -133,7 +133,7 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
         if (step.Done > 0)
         {
             int unit = IntrinsicMath.Min(unit0 + thread / 32, step.H - 1); // One that does not exist repeats the last.
-            Product(ref sums0, ref sums1, shared, packed, (direction * step.H + unit) * chunks, states, reads, chunks, half);
+            Product(ref sums0, ref sums1, shared, packed, (direction * step.H + unit) * chunks, states, reads, chunks, odd, half);
         }
 
         AddLanes(shared, products, 0, sums0.R, sums1.R);
@@ -151,16 +151,25 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
         }
     }
 
-    /// <summary>A unit's three rows of U, from <paramref name="row"/> on, times the states: this lane's part of the sums over k.</summary>
+    /// <summary>A unit's three rows of U, from <paramref name="row"/> on, times the states: this lane's part of the sums over k, downwards in odd frames.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Product(
-        ref Sums sums0, ref Sums sums1, ArrayView<Float4> shared, ArrayView<float> packed, int row, ArrayView<float> states, int block, int chunks, bool half)
+        ref Sums sums0, ref Sums sums1, ArrayView<Float4> shared, ArrayView<float> packed, int row, ArrayView<float> states, int block, int chunks, bool odd,
+        bool half)
     {
         int thread = Group.IdxX;
         int lane = thread & 31;
-        int step = half ? 3 * 32 : 6 * 32;
-        int indexU = row * step + lane;
-        int indexH = block * StateBuffer + thread;
+        int stepU = half ? 3 * 32 : 6 * 32;
+        int stepH = StateBuffer;
+        int chunk0 = odd ? chunks - 1 : 0;
+        int indexU = (row + chunk0) * stepU + lane;
+        int indexH = (block + chunk0) * StateBuffer + thread;
+        if (odd)
+        {
+            stepU = -stepU;
+            stepH = -stepH;
+        }
+
         Weights own = half ? FetchHalves(packed, indexU) : Fetch(packed, indexU);
         Weights further = default;
         if (!half)
@@ -177,8 +186,8 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
             Group.Barrier();
             ArrayView<Float4> from = shared.SubView(buffer + lane, StateBuffer - lane);
             buffer ^= StateBuffer;
-            indexU += step;
-            indexH += StateBuffer;
+            indexU += stepU;
+            indexH += stepH;
             if (left > 0)
             {
                 first = states.Cast<Float4>()[indexH];
