@@ -137,7 +137,7 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
             reads += Grid.DimZ * Grid.DimX * chunks;
         Tile8x4 sum = default;
         if (step.Done > 0)
-            Product(ref sum, shared, packed, (direction * Grid.DimY + unitGroup) * chunks, gradients, reads, chunks, odd, half);
+            Product(ref sum, shared, packed, (direction * Grid.DimY + unitGroup) * chunks, gradients, reads, chunks, step.Done & 1, half);
         AddThreads(shared, products, 0, sum.S0, sum.S1, sum.S2, sum.S3);
         AddThreads(shared, products, 1, sum.S4, sum.S5, sum.S6, sum.S7);
         Group.Barrier();
@@ -165,20 +165,14 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
     /// <summary>The gradients [8, 3H] times the group's columns of U: this thread's rows of the sum.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Product(
-        ref Tile8x4 sum, ArrayView<Float4> shared, ArrayView<float> packed, int columns, ArrayView<float> gradients, int block, int chunks, bool odd, bool half)
+        ref Tile8x4 sum, ArrayView<Float4> shared, ArrayView<float> packed, int columns, ArrayView<float> gradients, int block, int chunks, int odd, bool half)
     {
         int thread = Group.IdxX;
-        int stepU = half ? 2 * Threads : 4 * Threads;
-        int stepG = GradientBuffer;
-        int chunk0 = odd ? chunks - 1 : 0;
-        int indexU = (columns + chunk0) * stepU + thread;
+        int sizeU = half ? 2 * Threads : 4 * Threads;
+        int chunk0 = odd * (chunks - 1);
+        int sign = 1 - 2 * odd;
+        int indexU = (columns + chunk0) * sizeU + thread;
         int indexG = (block + chunk0) * GradientBuffer + thread;
-        if (odd)
-        {
-            stepU = -stepU;
-            stepG = -stepG;
-        }
-
         Rows own = Fetch(packed, indexU);
         Rows further = default;
         if (!half)
@@ -196,8 +190,8 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
             int row = buffer + thread / 4 * 2;
             ArrayView<Float4> from = shared.SubView(row, SharedLength - row);
             buffer ^= GradientBuffer;
-            indexU += stepU;
-            indexG += stepG;
+            indexU += sign * sizeU;
+            indexG += sign * GradientBuffer;
             if (left > 0)
             {
                 first = gradients.Cast<Float4>()[indexG];

@@ -133,7 +133,7 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
         if (step.Done > 0)
         {
             int unit = IntrinsicMath.Min(unit0 + thread / 32, step.H - 1); // One that does not exist repeats the last.
-            Product(ref sums0, ref sums1, shared, packed, (direction * step.H + unit) * chunks, states, reads, chunks, odd, half);
+            Product(ref sums0, ref sums1, shared, packed, (direction * step.H + unit) * chunks, states, reads, chunks, step.Done & 1, half);
         }
 
         AddLanes(shared, products, 0, sums0.R, sums1.R);
@@ -154,22 +154,16 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
     /// <summary>A unit's three rows of U, from <paramref name="row"/> on, times the states: this lane's part of the sums over k, downwards in odd frames.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Product(
-        ref Sums sums0, ref Sums sums1, ArrayView<Float4> shared, ArrayView<float> packed, int row, ArrayView<float> states, int block, int chunks, bool odd,
+        ref Sums sums0, ref Sums sums1, ArrayView<Float4> shared, ArrayView<float> packed, int row, ArrayView<float> states, int block, int chunks, int odd,
         bool half)
     {
         int thread = Group.IdxX;
         int lane = thread & 31;
-        int stepU = half ? 3 * 32 : 6 * 32;
-        int stepH = StateBuffer;
-        int chunk0 = odd ? chunks - 1 : 0;
-        int indexU = (row + chunk0) * stepU + lane;
+        int sizeU = half ? 3 * 32 : 6 * 32;
+        int chunk0 = odd * (chunks - 1);
+        int sign = 1 - 2 * odd;
+        int indexU = (row + chunk0) * sizeU + lane;
         int indexH = (block + chunk0) * StateBuffer + thread;
-        if (odd)
-        {
-            stepU = -stepU;
-            stepH = -stepH;
-        }
-
         Weights own = half ? FetchHalves(packed, indexU) : Fetch(packed, indexU);
         Weights further = default;
         if (!half)
@@ -186,8 +180,8 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
             Group.Barrier();
             ArrayView<Float4> from = shared.SubView(buffer + lane, StateBuffer - lane);
             buffer ^= StateBuffer;
-            indexU += stepU;
-            indexH += stepH;
+            indexU += sign * sizeU;
+            indexH += sign * StateBuffer;
             if (left > 0)
             {
                 first = states.Cast<Float4>()[indexH];
