@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using System.Text;
 
 namespace Ds2.Runtime.Audio;
 
@@ -14,6 +15,9 @@ internal static partial class SndFile
     private const int Flac16 = 0x170002;
     private const int FormatMask = 0x0FFFFFFF;
     private const int BlockFrames = 4096;
+
+    /// <summary>FLAC, WAV and its 64-bit and big-endian kin, Ogg, AIFF, AU, CAF; MP3 has no magic, or ID3's.</summary>
+    private static readonly string[] Magics = ["fLaC", "RIFF", "RIFX", "RF64", "riff", "OggS", "FORM", ".snd", "caff"];
 
     /// <summary>Half a minute at 16 kHz: nearly all utterances fit at once.</summary>
     private const int FirstFrames = 1 << 19;
@@ -121,10 +125,23 @@ internal static partial class SndFile
     /// <summary>Fills a block of at most <see cref="BlockFrames"/> and returns how many came.</summary>
     private delegate int BlockReader(Span<float> samples);
 
+    /// <summary>Whether a file begins as one of the formats that say what they are. At others libsndfile guesses, MP3 most of all, and a decoder that was
+    /// given a damaged WAV complains on stderr in many lines.</summary>
+    private static bool SaysItsFormat(string path)
+    {
+        using FileStream file = InputFile.Open(path);
+        Span<byte> start = stackalloc byte[4];
+        int count = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        string magic = Encoding.Latin1.GetString(start[..count]);
+        return Magics.Contains(magic) || magic.StartsWith("ID3", StringComparison.Ordinal) || count >= 2 && start[0] == 0xFF && start[1] is >= 0xE2 and < 0xFF;
+    }
+
     private static nint Open(string path, out Info info)
     {
         if (!IsAvailable)
             throw new InputException($"{path}: this format needs libsndfile, which is not installed (on Debian: apt-get install libsndfile1)");
+        if (!SaysItsFormat(path))
+            throw new InputException($"{path}: not an audio file that can be read: it begins like none of a known format");
         info = default;
         nint handle = Open(path, ReadMode, ref info);
         if (handle == 0)

@@ -103,6 +103,17 @@ public sealed class FlacTests
         Assert.That(() => AudioFile.Read(path), WavReaderTests.IsOneLine(path, "not an audio file"));
     }
 
+    /// <summary>Found by fuzzing: libsndfile took such a file for MP3, and its decoder complained on stderr in many lines.</summary>
+    [Test]
+    public void Read_WavWithADamagedMagic_SaysSo()
+    {
+        byte[] bytes = WavBytes.Make(WavBytes.Pcm, 16, 1, 16000, new byte[4000]);
+        bytes[1] ^= 2;
+        string path = folder.Write("a.wav", bytes);
+        Sounds.RequireSndFile();
+        Assert.That(() => AudioFile.Read(path), WavReaderTests.IsOneLine(path, "it begins like none"));
+    }
+
     [Test]
     public void Duration_HeaderCutShort_SaysSo()
     {
