@@ -7,21 +7,11 @@ namespace Ds2.Kernels.Engines.Host;
 internal sealed unsafe class HostStorage<T> : Storage<T>
     where T : unmanaged
 {
-    private const int Alignment = 64;
-
     public HostStorage(IEngine engine, int length)
         : base(engine, length)
     {
-        nuint bytes = Math.Max((nuint)length * (nuint)sizeof(T), Alignment);
-        try
-        {
-            Pointer = (T*)NativeMemory.AlignedAlloc(bytes, Alignment);
-        }
-        catch (OutOfMemoryException)
-        {
-            throw new OutOfMemoryException($"the host has no {bytes:N0} bytes left");
-        }
-
+        nuint bytes = (nuint)length * (nuint)sizeof(T);
+        Pointer = (T*)HostMemory.Allocate(bytes);
         NativeMemory.Clear(Pointer, bytes);
     }
 
@@ -42,7 +32,7 @@ internal sealed unsafe class HostStorage<T> : Storage<T>
     {
         if (Pointer is null)
             return;
-        NativeMemory.AlignedFree(Pointer);
+        HostMemory.Free(Pointer);
         Pointer = null;
     }
 

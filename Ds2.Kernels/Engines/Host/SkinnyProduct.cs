@@ -1,55 +1,76 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Ds2.Kernels.Engines.Host;
 
 /// <summary>The product of a few rows with a wide, packed matrix: what a recurrence does once a frame.</summary>
 /// <remarks>
 /// The matrix is packed in panels of three registers' width; a panel holds its columns' elements of the first row, then of the second, and so on, so that
-/// it streams through the core from end to end. All rows of the batch are multiplied by an element while it is in a register: eight rows by three
-/// registers are the 24 accumulators that 32 registers have room for, four rows by three the 12 of 16.
+/// it streams through the core from end to end. Eight rows by three registers are the 24 accumulators that 32 registers have room for, four rows by three
+/// the 12 of 16. A panel comes in chunks: all rows pass over one while it lies in the first-level cache, and meanwhile ask for the next one, so that
+/// memory and arithmetic never wait for one another (on two Zen 3 cores, eight rows, U of 79 MB: 22 instead of 15 GB/s).
 /// </remarks>
 internal static unsafe class SkinnyProduct<TLanes>
     where TLanes : unmanaged, ILanes<TLanes>
 {
     /// <summary>The rows that one call may have.</summary>
-    public const int MaxRows = 8;
+    public const int MaxRows = 32;
+
+    private const int LineFloats = 16;
 
     /// <summary>The columns of a panel.</summary>
     public static int Width => 3 * TLanes.Count;
 
-    // Only the widest registers come in a set of 32.
-    private static bool Wide => TLanes.Count == Lanes512.Count;
+    // 12 KiB: this chunk, the next one and the rows' parts fit a first-level cache of 32 KiB.
+    private static int Chunk => 3072 / Width;
 
-    /// <summary>result[i, j] = sum over p of rows[i][p] panel[p, j].</summary>
+    // Only the widest registers come in a set of 32.
+    private static int PassRows => TLanes.Count == Lanes512.Count ? 8 : 4;
+
+    /// <summary>result[i, j] = sum over p of rows[i][p] panel[p, j], summed in order.</summary>
     /// <param name="rows">Where each row begins.</param>
     /// <param name="count">Rows, 1..<see cref="MaxRows"/>.</param>
     /// <param name="length">Elements of a row; 0 gives zeros.</param>
     /// <param name="panel">[length, Width].</param>
+    /// <param name="next">The panel that the caller needs next.</param>
     /// <param name="result">[MaxRows, Width]; rows from count on are undefined.</param>
-    public static void Multiply(float** rows, int count, int length, float* panel, float* result)
+    public static void Multiply(float** rows, int count, int length, float* panel, float* next, float* result)
     {
-        // Absent rows of a block repeat its last one: the panel's traffic, not the arithmetic, sets the time.
-        if (count > 4 && Wide)
+        // Absent rows of a pass repeat its last one, and their sums go where nobody looks.
+        int passes = (count + PassRows - 1) / PassRows;
+        new Span<float>(result, passes * PassRows * Width).Clear();
+        nint aheadStep = Width / passes;
+        for (int start = 0; start < length; start += Chunk)
         {
-            Eight(
-                rows[0], rows[1], rows[2], rows[3], rows[4], rows[Math.Min(5, count - 1)], rows[Math.Min(6, count - 1)], rows[Math.Min(7, count - 1)],
-                length, panel, result);
-            return;
+            int some = Math.Min(Chunk, length - start);
+            float* chunk = panel + (nint)start * Width;
+            float* ahead = start + Chunk < length ? chunk + Chunk * Width : next;
+            for (int i = 0; i < count; i += PassRows, ahead += some * aheadStep)
+            {
+                float** r = rows + i;
+                int last = Math.Min(count - i, PassRows) - 1;
+                if (last >= 4)
+                    Eight(
+                        r[0] + start, r[1] + start, r[2] + start, r[3] + start, r[4] + start,
+                        r[Math.Min(5, last)] + start, r[Math.Min(6, last)] + start, r[last] + start, some, chunk, result + i * Width, ahead, aheadStep);
+                else
+                    Four(
+                        r[0] + start, r[Math.Min(1, last)] + start, r[Math.Min(2, last)] + start, r[last] + start,
+                        some, chunk, result + i * Width, ahead, aheadStep);
+            }
         }
-
-        for (int i = 0; i < count; i += 4)
-            Four(
-                rows[i], rows[Math.Min(i + 1, count - 1)], rows[Math.Min(i + 2, count - 1)], rows[Math.Min(i + 3, count - 1)],
-                length, panel, result + i * Width);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Four(float* r0, float* r1, float* r2, float* r3, nint length, float* panel, float* result)
+    private static void Four(float* r0, float* r1, float* r2, float* r3, nint length, float* panel, float* result, float* ahead, nint aheadStep)
     {
-        TLanes a0 = default, a1 = default, a2 = default, b0 = default, b1 = default, b2 = default;
-        TLanes c0 = default, c1 = default, c2 = default, d0 = default, d1 = default, d2 = default;
-        for (nint p = 0; p < length; p++, panel += Width)
+        Load(result, out TLanes a0, out TLanes a1, out TLanes a2);
+        Load(result + Width, out TLanes b0, out TLanes b1, out TLanes b2);
+        Load(result + 2 * Width, out TLanes c0, out TLanes c1, out TLanes c2);
+        Load(result + 3 * Width, out TLanes d0, out TLanes d1, out TLanes d2);
+        for (nint p = 0; p < length; p++, panel += Width, ahead += aheadStep)
         {
+            Prefetch(ahead);
             TLanes u0 = TLanes.Load(panel), u1 = TLanes.Load(panel + TLanes.Count), u2 = TLanes.Load(panel + 2 * TLanes.Count);
             TLanes h = TLanes.All(r0[p]);
             a0 = TLanes.MultiplyAdd(h, u0, a0);
@@ -77,14 +98,19 @@ internal static unsafe class SkinnyProduct<TLanes>
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Eight(
-        float* r0, float* r1, float* r2, float* r3, float* r4, float* r5, float* r6, float* r7, nint length, float* panel, float* result)
+        float* r0, float* r1, float* r2, float* r3, float* r4, float* r5, float* r6, float* r7, nint length, float* panel, float* result, float* ahead, nint aheadStep)
     {
-        TLanes a0 = default, a1 = default, a2 = default, b0 = default, b1 = default, b2 = default;
-        TLanes c0 = default, c1 = default, c2 = default, d0 = default, d1 = default, d2 = default;
-        TLanes e0 = default, e1 = default, e2 = default, f0 = default, f1 = default, f2 = default;
-        TLanes g0 = default, g1 = default, g2 = default, h0 = default, h1 = default, h2 = default;
-        for (nint p = 0; p < length; p++, panel += Width)
+        Load(result, out TLanes a0, out TLanes a1, out TLanes a2);
+        Load(result + Width, out TLanes b0, out TLanes b1, out TLanes b2);
+        Load(result + 2 * Width, out TLanes c0, out TLanes c1, out TLanes c2);
+        Load(result + 3 * Width, out TLanes d0, out TLanes d1, out TLanes d2);
+        Load(result + 4 * Width, out TLanes e0, out TLanes e1, out TLanes e2);
+        Load(result + 5 * Width, out TLanes f0, out TLanes f1, out TLanes f2);
+        Load(result + 6 * Width, out TLanes g0, out TLanes g1, out TLanes g2);
+        Load(result + 7 * Width, out TLanes h0, out TLanes h1, out TLanes h2);
+        for (nint p = 0; p < length; p++, panel += Width, ahead += aheadStep)
         {
+            Prefetch(ahead);
             TLanes u0 = TLanes.Load(panel), u1 = TLanes.Load(panel + TLanes.Count), u2 = TLanes.Load(panel + 2 * TLanes.Count);
             TLanes x = TLanes.All(r0[p]);
             a0 = TLanes.MultiplyAdd(x, u0, a0);
@@ -128,6 +154,27 @@ internal static unsafe class SkinnyProduct<TLanes>
         Store(result + 5 * Width, f0, f1, f2);
         Store(result + 6 * Width, g0, g1, g2);
         Store(result + 7 * Width, h0, h1, h2);
+    }
+
+    // A row of the panel is up to three cache lines long.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(float* ahead)
+    {
+        if (!Sse.IsSupported)
+            return;
+        Sse.Prefetch0(ahead);
+        if (Width > LineFloats)
+            Sse.Prefetch0(ahead + LineFloats);
+        if (Width > 2 * LineFloats)
+            Sse.Prefetch0(ahead + 2 * LineFloats);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Load(float* row, out TLanes first, out TLanes second, out TLanes third)
+    {
+        first = TLanes.Load(row);
+        second = TLanes.Load(row + TLanes.Count);
+        third = TLanes.Load(row + 2 * TLanes.Count);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

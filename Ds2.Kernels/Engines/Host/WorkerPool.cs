@@ -1,23 +1,26 @@
-using System.Runtime.InteropServices;
-
 namespace Ds2.Kernels.Engines.Host;
 
 /// <summary>A fixed set of threads that ops split their loops over; the calling thread is worker 0.</summary>
 /// <remarks>
 /// Between two ops a worker spins briefly, then sleeps: most ops take longer than a wake-up, and a spinning thread would take the core
-/// from a busy neighbour. Which worker runs which index may vary; what an index computes must not depend on it.
+/// from a busy neighbour. A worker that has not woken up when the work is done, because the op is small or its core is taken, is not waited for.
+/// Which worker runs which index may vary; what an index computes must not depend on it.
 /// </remarks>
 internal sealed unsafe class WorkerPool : IDisposable
 {
     private const int SpinsBeforeSleep = 2000;
     private const int SpinsBeforeYield = 2000;
 
+    // What a worker is to do with the body: nothing, begin, or it has begun.
+    private const int Idle = 0;
+    private const int Offered = 1;
+    private const int Taken = 2;
+
     private readonly Thread[] threads;
     private readonly SemaphoreSlim[] wake;
+    private readonly int[] offers;
     private Action<int>? body;
-    private volatile int generation;
     private volatile bool stopping;
-    private int running;
     private int arrived;
     private volatile int phase;
     private volatile Exception? failure;
@@ -28,6 +31,7 @@ internal sealed unsafe class WorkerPool : IDisposable
     {
         Threads = threadCount;
         wake = new SemaphoreSlim[threadCount - 1];
+        offers = new int[threadCount - 1];
         threads = new Thread[threadCount - 1];
         for (int i = 0; i < threads.Length; i++)
         {
@@ -42,29 +46,11 @@ internal sealed unsafe class WorkerPool : IDisposable
     public int Threads { get; }
 
     /// <summary>Calls <paramref name="work"/> once on every worker, with the worker's number, all at the same time.</summary>
-    public void Run(Action<int> work)
-    {
-        if (Threads == 1)
-        {
-            work(0);
-            return;
-        }
+    public void Run(Action<int> work) => Start(work, everyone: true);
 
-        failure = null;
-        arrived = 0;
-        body = work;
-        Volatile.Write(ref running, threads.Length);
-        generation++;
-        foreach (SemaphoreSlim semaphore in wake)
-            semaphore.Release();
-        Execute(work, 0);
-        var spin = default(SpinWait);
-        while (Volatile.Read(ref running) > 0)
-            spin.SpinOnce(sleep1Threshold: -1);
-        body = null;
-        if (failure is not null)
-            throw new AggregateException(failure);
-    }
+    /// <summary>Calls <paramref name="work"/> on the calling thread (worker 0) and on every worker that comes before that call returns.</summary>
+    /// <remarks>So <paramref name="work"/> draws its tasks from a common counter, and may wait only for tasks that were drawn: <see cref="WaitUntil"/>.</remarks>
+    public void Share(Action<int> work) => Start(work, everyone: false);
 
     /// <summary>Calls <paramref name="work"/> for each index of 0..count-1; idle workers take the next one.</summary>
     public void For(int count, Action<int> work) => For(count, (_, index) => work(index));
@@ -80,7 +66,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
 
         int next = -1;
-        Run(worker =>
+        Share(worker =>
         {
             for (int i = Interlocked.Increment(ref next); i < count; i = Interlocked.Increment(ref next))
                 work(worker, i);
@@ -103,15 +89,15 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
 
         for (int spins = 0; phase == current; spins++)
-        {
-            if (failure is not null)
-                throw new OperationCanceledException("another worker failed");
-            // A neighbour may hold the other worker's core: spin for microseconds, then let it run.
-            if (spins < SpinsBeforeYield)
-                Thread.SpinWait(1);
-            else
-                Thread.Yield();
-        }
+            Pause(spins);
+    }
+
+    /// <summary>Waits, inside <see cref="Run"/> or <see cref="Share"/>, until a counter that others increase has reached a value.</summary>
+    /// <exception cref="OperationCanceledException">Another worker threw; its exception is reported.</exception>
+    public void WaitUntil(ref int counter, int value)
+    {
+        for (int spins = 0; Volatile.Read(ref counter) < value; spins++)
+            Pause(spins);
     }
 
     /// <summary>Memory for one op at a time, kept from call to call: packed operands and partial sums. Its contents are undefined.</summary>
@@ -121,9 +107,10 @@ internal sealed unsafe class WorkerPool : IDisposable
     {
         if (length > scratchLength)
         {
-            NativeMemory.AlignedFree(scratch);
+            HostMemory.Free(scratch);
+            scratch = null;
             scratchLength = 0;
-            scratch = (float*)NativeMemory.AlignedAlloc((nuint)length * sizeof(float), 4096);
+            scratch = (float*)HostMemory.Allocate((nuint)length * sizeof(float));
             scratchLength = length;
         }
 
@@ -142,7 +129,7 @@ internal sealed unsafe class WorkerPool : IDisposable
             thread.Join();
         foreach (SemaphoreSlim semaphore in wake)
             semaphore.Dispose();
-        NativeMemory.AlignedFree(scratch);
+        HostMemory.Free(scratch);
         scratch = null;
     }
 
@@ -156,9 +143,55 @@ internal sealed unsafe class WorkerPool : IDisposable
             mine.Wait();
             if (stopping)
                 return;
+            if (Interlocked.CompareExchange(ref offers[worker - 1], Taken, Offered) != Offered)
+                continue;
             Execute(body!, worker);
-            Interlocked.Decrement(ref running);
+            Volatile.Write(ref offers[worker - 1], Idle);
         }
+    }
+
+    private void Start(Action<int> work, bool everyone)
+    {
+        if (Threads == 1)
+        {
+            work(0);
+            return;
+        }
+
+        failure = null;
+        arrived = 0;
+        body = work;
+        for (int i = 0; i < offers.Length; i++)
+        {
+            Volatile.Write(ref offers[i], Offered);
+            if (wake[i].CurrentCount == 0)
+                wake[i].Release();
+        }
+
+        Execute(work, 0);
+        for (int i = 0; i < offers.Length; i++)
+        {
+            if (!everyone && Interlocked.CompareExchange(ref offers[i], Idle, Offered) == Offered)
+                continue;
+            var spin = default(SpinWait);
+            while (Volatile.Read(ref offers[i]) != Idle)
+                spin.SpinOnce(sleep1Threshold: -1);
+        }
+
+        body = null;
+        if (failure is not null)
+            throw new AggregateException(failure);
+    }
+
+    // A neighbour may hold the core of the worker that is waited for: spin for microseconds, then let it run.
+    private void Pause(int spins)
+    {
+        if (failure is not null)
+            throw new OperationCanceledException("another worker failed");
+        if (spins < SpinsBeforeYield)
+            Thread.SpinWait(1);
+        else
+            Thread.Yield();
     }
 
     private void Execute(Action<int> work, int worker)

@@ -137,27 +137,20 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
 
     private static int Share(int panels, int worker, int workers) => (int)((long)panels * worker / workers);
 
+    // Upwards in even steps, downwards in odd ones.
+    private static int Panel(int step, int i, int first, int last) => (step & 1) == 0 ? i : first + last - 1 - i;
+
     private static Span<float> Units(float* row, int first, int last) => new(row + first, Math.Max(0, last - first));
 
     /// <summary>Forward panel: element (k, gate, lane) is U[gate H + unit, k].</summary>
     private static void PackUnits(GruDirection direction, int panel, int h)
     {
-        // In blocks of k, so that a block's rows of the panel stay in the first-level cache while its 3 Count columns are filled in.
-        const int Block = 64;
         float* target = direction.Panels + (nint)panel * Width * h;
         int unit = panel * TLanes.Count, units = Math.Min(TLanes.Count, h - unit);
         if (units < TLanes.Count)
             new Span<float>(target, Width * h).Clear();
-        for (int k = 0; k < h; k += Block)
-            for (int gate = 0; gate < 3; gate++)
-                for (int lane = 0; lane < units; lane++)
-                {
-                    float* source = direction.Recurrent + ((nint)gate * h + unit + lane) * h;
-                    float* column = target + gate * TLanes.Count + lane;
-                    int end = Math.Min(h, k + Block);
-                    for (int i = k; i < end; i++)
-                        column[(nint)i * Width] = source[i];
-                }
+        for (int gate = 0; gate < 3; gate++)
+            Packing.Transpose(direction.Recurrent + ((nint)gate * h + unit) * h, h, units, h, target + gate * TLanes.Count, Width);
     }
 
     /// <summary>Backward panel: element (j, column) is U[j, unit + column].</summary>
@@ -194,11 +187,12 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
 
         for (int i = first; i < last; i++)
         {
-            int panel = (step & 1) == 0 ? i : first + last - 1 - i, unit = panel * TLanes.Count;
+            int panel = Panel(step, i, first, last), next = Panel(step, Math.Min(i + 1, last - 1), first, last), unit = panel * TLanes.Count;
             for (int row = 0; row < count; row += MaxRows)
             {
                 int some = Math.Min(MaxRows, count - row);
-                SkinnyProduct<TLanes>.Multiply(rows + row, some, step == 0 ? 0 : h, direction.Panels + (nint)panel * Width * h, products);
+                SkinnyProduct<TLanes>.Multiply(
+                    rows + row, some, step == 0 ? 0 : h, direction.Panels + (nint)panel * Width * h, direction.Panels + (nint)next * Width * h, products);
                 for (int j = 0; j < some; j++)
                 {
                     nint cell = frame + active[row + j];
@@ -249,11 +243,12 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
 
         for (int i = first; i < last; i++)
         {
-            int panel = (step & 1) == 0 ? i : first + last - 1 - i, unit = panel * Width;
+            int panel = Panel(step, i, first, last), next = Panel(step, Math.Min(i + 1, last - 1), first, last), unit = panel * Width;
             for (int row = 0; row < count; row += MaxRows)
             {
                 int some = Math.Min(MaxRows, count - row);
-                SkinnyProduct<TLanes>.Multiply(rows + row, some, 3 * h, direction.Panels + (nint)panel * Width * 3 * h, products);
+                SkinnyProduct<TLanes>.Multiply(
+                    rows + row, some, 3 * h, direction.Panels + (nint)panel * Width * 3 * h, direction.Panels + (nint)next * Width * 3 * h, products);
                 for (int j = 0; j < some; j++)
                     Elementwise.Run(new Accumulate(products + j * Width, direction.Carry + (nint)active[row + j] * h + unit), Math.Min(Width, h - unit));
             }

@@ -32,13 +32,11 @@ internal sealed unsafe class HostTimeMajor(HostEngine engine) : TimeMajor(engine
         {
             float* from = source + item / bands * sourceStep;
             float* to = target + item / bands * targetStep;
-            int firstColumn = item % bands * Tile, lastColumn = Math.Min(columns, firstColumn + Tile);
+            int firstColumn = item % bands * Tile, tileColumns = Math.Min(Tile, columns - firstColumn);
             for (int firstRow = 0; firstRow < rows; firstRow += Tile)
             {
-                int lastRow = Math.Min(rows, firstRow + Tile);
-                for (int column = firstColumn; column < lastColumn; column++)
-                    for (int row = firstRow; row < lastRow; row++)
-                        to[column * targetRow + row] = from[row * sourceRow + column];
+                int tileRows = Math.Min(Tile, rows - firstRow);
+                Packing.Transpose(from + firstRow * sourceRow + firstColumn, sourceRow, tileRows, tileColumns, to + firstColumn * targetRow + firstRow, targetRow);
             }
         });
     }

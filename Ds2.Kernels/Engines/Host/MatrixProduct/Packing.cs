@@ -30,20 +30,26 @@ internal static unsafe class Packing
     /// <remarks>Elements from <paramref name="count"/> to <paramref name="width"/> become 0.</remarks>
     public static void Along(float* source, nint stride, int count, int width, int k, float* target)
     {
-        int i = 0;
-        if (Sse.IsSupported)
-            for (; i <= count - 4; i += 4)
-                Four(source + i * stride, stride, width, k, target + i);
-        for (; i < count; i++)
-            for (int p = 0; p < k; p++)
-                target[(nint)p * width + i] = source[i * stride + p];
-        for (; i < width; i++)
+        Transpose(source, stride, count, k, target, width);
+        for (int i = count; i < width; i++)
             for (int p = 0; p < k; p++)
                 target[(nint)p * width + i] = 0;
     }
 
+    /// <summary>A transposition: <c>target[p * width + i] = source[i * stride + p]</c> for i &lt; rows, p &lt; columns; the rest of the target stays.</summary>
+    public static void Transpose(float* source, nint stride, int rows, int columns, float* target, nint width)
+    {
+        int i = 0;
+        if (Sse.IsSupported)
+            for (; i <= rows - 4; i += 4)
+                Four(source + i * stride, stride, columns, target + i, width);
+        for (; i < rows; i++)
+            for (int p = 0; p < columns; p++)
+                target[p * width + i] = source[i * stride + p];
+    }
+
     // Four stored rows become four neighbours of each k: blocks of 4 x 4 are transposed in registers.
-    private static void Four(float* source, nint stride, int width, int k, float* target)
+    private static void Four(float* source, nint stride, int k, float* target, nint width)
     {
         int p = 0;
         for (; p <= k - 4; p += 4, source += 4, target += 4 * width)

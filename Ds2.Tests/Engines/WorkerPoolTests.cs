@@ -1,0 +1,54 @@
+using Ds2.Kernels.Engines.Host;
+
+namespace Ds2.Tests.Engines;
+
+public sealed class WorkerPoolTests
+{
+    private const int Threads = 3;
+
+    [Test]
+    public void For_CallsEachIndexOnce()
+    {
+        // Mostly so short that the workers come too late, or in the middle of the next call.
+        using var pool = new WorkerPool(Threads);
+        for (int repeat = 0; repeat < 2000; repeat++)
+        {
+            var calls = new int[repeat % 50];
+            pool.For(calls.Length, index => Interlocked.Increment(ref calls[index]));
+            Assert.That(calls, Is.All.EqualTo(1));
+        }
+    }
+
+    [Test]
+    public void Run_CallsEveryWorkerOnce_AndBarriersHold()
+    {
+        using var pool = new WorkerPool(Threads);
+        var steps = new int[Threads];
+        pool.Run(worker =>
+        {
+            for (int step = 1; step <= 100; step++)
+            {
+                steps[worker]++;
+                pool.Barrier();
+                if (steps.Any(other => other < step))
+                    throw new InvalidOperationException($"a worker passed barrier {step} alone");
+                pool.Barrier();
+            }
+        });
+        Assert.That(steps, Is.All.EqualTo(100));
+    }
+
+    [Test]
+    public void For_Failure_IsThrownAndThePoolGoesOn()
+    {
+        using var pool = new WorkerPool(Threads);
+        Assert.Throws<AggregateException>(() => pool.For(100, index =>
+        {
+            if (index == 57)
+                throw new InvalidOperationException("57");
+        }));
+        int sum = 0;
+        pool.For(10, index => Interlocked.Add(ref sum, index));
+        Assert.That(sum, Is.EqualTo(45));
+    }
+}
