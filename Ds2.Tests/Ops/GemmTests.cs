@@ -53,6 +53,16 @@ public sealed class GemmTests(string engine) : OpTest(engine)
         AssertMatches(form with { M = 9, N = 130, K = 10 }, beta: 1, hasBias: true);
     }
 
+    [TestCaseSource(nameof(FormCases))]
+    public void Multiply_LongSums_MatchesReference(GemmShape form)
+    {
+        // Longer than the slices, blocks and chunks in which a kernel takes the sum: few rows, few columns, many of both.
+        int k = IsFast ? 1101 : 70;
+        AssertMatches(form with { M = 9, N = 301, K = k }, beta: 1, hasBias: true);
+        AssertMatches(form with { M = 301, N = 9, K = k }, beta: 1, hasBias: true);
+        AssertMatches(form with { M = 67, N = 70, K = k });
+    }
+
     [Test]
     public void Multiply_EmptySum_IsBiasAndOldValue()
     {

@@ -8,6 +8,7 @@ namespace Ds2.Kernels.Ops;
 internal sealed unsafe class BatchNormSums
 {
     private const int RowsPerPart = 64;
+    private const int RowsAtOnce = 8;
 
     private readonly WorkerPool workers;
     private readonly BatchNormShape shape;
@@ -100,26 +101,34 @@ internal sealed unsafe class BatchNormSums
     private void SumRows(int part, float* a, float* p, float* b, float* q)
     {
         float* sums = partial + (nint)part * 2 * shape.C;
-        new Span<float>(sums, 2 * shape.C).Clear();
-        int end = Math.Min(shape.T * shape.N, (part + 1) * RowsPerPart);
+        nint* starts = stackalloc nint[RowsPerPart];
+        int valid = 0, end = Math.Min(shape.T * shape.N, (part + 1) * RowsPerPart);
         for (int row = part * RowsPerPart; row < end; row++)
-        {
-            nint start = (nint)row * shape.C;
             if (row / shape.N < lengths[row % shape.N])
-                Elementwise.Run(new AddRow(a + start, p, b + start, q, sums, sums + shape.C), shape.C);
-        }
+                starts[valid++] = (nint)row * shape.C;
+        new Span<float>(sums, 2 * shape.C).Clear();
+        for (int row = 0; row < valid; row += RowsAtOnce)
+            Elementwise.Run(new AddRows(starts + row, Math.Min(RowsAtOnce, valid - row), a, p, b, q, sums, sums + shape.C), shape.C);
     }
 
-    private readonly struct AddRow(float* a, float* p, float* b, float* q, float* first, float* second) : IElementwise
+    // A register's features in a few rows: so many that the sums seldom go to memory, so few that each row streams.
+    private readonly struct AddRows(nint* starts, int rows, float* a, float* p, float* b, float* q, float* first, float* second) : IElementwise
     {
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes>
         {
-            TLanes value = TLanes.Load(a + index);
-            if (p is not null)
-                value -= TLanes.Load(p + index);
-            (TLanes.Load(first + index) + value).Store(first + index);
-            TLanes.MultiplyAdd(value, TLanes.Load(b + index) - TLanes.Load(q + index), TLanes.Load(second + index)).Store(second + index);
+            TLanes sums = TLanes.Load(first + index), products = TLanes.Load(second + index);
+            TLanes fromA = p is null ? default : TLanes.Load(p + index), fromB = TLanes.Load(q + index);
+            for (int row = 0; row < rows; row++)
+            {
+                nint at = starts[row] + index;
+                TLanes value = TLanes.Load(a + at) - fromA;
+                sums += value;
+                products = TLanes.MultiplyAdd(value, TLanes.Load(b + at) - fromB, products);
+            }
+
+            sums.Store(first + index);
+            products.Store(second + index);
         }
     }
 }

@@ -15,7 +15,7 @@ internal sealed unsafe class WindowProduct<TLanes>
     private const int StripeVectors = 4;
 
     private readonly Window window;
-    private readonly int blockInputs, blocks, groups, groupOutputs, stripes, stripe;
+    private readonly int blockInputs, blocks, groups, stripes, stripe;
     private readonly int pitch, rowPitch, planePitch;
 
     public WindowProduct(in Window window)
@@ -25,7 +25,6 @@ internal sealed unsafe class WindowProduct<TLanes>
         blocks = Math.Max(1, Pieces(window.Inputs, blockInputs));
         blockInputs = Math.Max(1, Pieces(window.Inputs, blocks));
         groups = Pieces(window.Outputs, TileKernel<TLanes>.Rows);
-        groupOutputs = Pieces(window.Outputs, Math.Max(1, groups));
         int vectors = Pieces(window.CountJ, TLanes.Count);
         stripes = Pieces(vectors, StripeVectors);
         stripe = Pieces(vectors, Math.Max(1, stripes)) * TLanes.Count;
@@ -55,8 +54,8 @@ internal sealed unsafe class WindowProduct<TLanes>
     {
         if (task == 0)
             FillOffsets((int*)(packed + Workspace.Round(blocks * groups * BlockWeights)));
-        int block = task / groups, firstOutput = task % groups * groupOutputs, firstInput = block * blockInputs;
-        int inputs = Math.Min(blockInputs, window.Inputs - firstInput), outputs = Math.Min(groupOutputs, window.Outputs - firstOutput);
+        int block = task / groups, firstOutput = FirstOutput(task % groups), firstInput = block * blockInputs;
+        int inputs = Math.Min(blockInputs, window.Inputs - firstInput), outputs = FirstOutput(task % groups + 1) - firstOutput;
         float* target = packed + (nint)task * BlockWeights;
         for (int r = 0; r < window.Rows; r++)
             for (int c = 0; c < blockInputs; c++)
@@ -145,9 +144,7 @@ internal sealed unsafe class WindowProduct<TLanes>
             int taps = blockInputs * window.Columns, skipped = first * taps;
             for (int group = 0; group < groups; group++)
             {
-                int firstOutput = group * groupOutputs, outputs = Math.Min(groupOutputs, window.Outputs - firstOutput);
-                if (outputs <= 0)
-                    break;
+                int firstOutput = FirstOutput(group), outputs = FirstOutput(group + 1) - firstOutput;
                 float* groupWeights = weights + (nint)group * BlockWeights + (nint)skipped * TileKernel<TLanes>.Rows;
                 WindowKernel<TLanes>.Sum(outputs, (end - first) * taps, groupWeights, offsets + skipped, left, right, tile);
                 Place(block, i, firstJ + j, Math.Min(TLanes.Count, columns - j), firstOutput, outputs, tile, bias, target);
@@ -174,6 +171,9 @@ internal sealed unsafe class WindowProduct<TLanes>
                     to[lane * step] = tile[lane] + (block == 0 ? added : to[lane * step]);
         }
     }
+
+    // Groups of nearly equal size: a tile of two rows would take as long as one of four, waiting for its own sums.
+    private int FirstOutput(int group) => (int)((long)window.Outputs * group / groups);
 
     private static int Pieces(int length, int most) => (length + most - 1) / most;
 }

@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
@@ -5,7 +6,7 @@ namespace Ds2.Kernels.Ops;
 /// <summary><see cref="LogSoftmax"/> on the CPU.</summary>
 internal sealed unsafe class HostLogSoftmax(HostEngine engine) : LogSoftmax(engine)
 {
-    private const int ElementsPerPart = 4096;
+    private const int ElementsPerPart = 2048;
 
     private readonly WorkerPool workers = engine.Workers;
 
@@ -14,7 +15,18 @@ internal sealed unsafe class HostLogSoftmax(HostEngine engine) : LogSoftmax(engi
     {
         int classes = x.Shape[2];
         float* from = x.Pointer(), to = y.Pointer();
-        ForRows(x.Length / classes, classes, row => Normalise(from + (nint)row * classes, to + (nint)row * classes, classes));
+        ForRows(x.Length / classes, classes, row =>
+        {
+            float* source = from + (nint)row * classes, target = to + (nint)row * classes;
+            if (Vector512.IsHardwareAccelerated)
+                Normalise<Lanes512>(source, target, classes);
+            else if (Vector256.IsHardwareAccelerated)
+                Normalise<Lanes256>(source, target, classes);
+            else if (Vector128.IsHardwareAccelerated)
+                Normalise<Lanes128>(source, target, classes);
+            else
+                Normalise<Lanes1>(source, target, classes);
+        });
     }
 
     /// <inheritdoc/>
@@ -32,25 +44,32 @@ internal sealed unsafe class HostLogSoftmax(HostEngine engine) : LogSoftmax(engi
         });
     }
 
-    private static void Normalise(float* x, float* y, int classes)
+    private static void Normalise<TLanes>(float* x, float* y, int classes)
+        where TLanes : unmanaged, ILanes<TLanes>
     {
+        // The row's end in a register of its own, filled up with what neither a maximum nor a sum of exponentials sees.
+        int whole = classes / TLanes.Count * TLanes.Count;
+        float* lanes = stackalloc float[TLanes.Count];
+        new Span<float>(lanes, TLanes.Count).Fill(float.NegativeInfinity);
+        new Span<float>(x + whole, classes - whole).CopyTo(new Span<float>(lanes, TLanes.Count));
+        TLanes end = TLanes.Load(lanes);
+
         // NaN is greater than nothing, so it does not become the maximum; it reaches the row through the sum.
+        TLanes largest = TLanes.Max(end, TLanes.All(float.NegativeInfinity));
+        for (int c = 0; c < whole; c += TLanes.Count)
+            largest = TLanes.Max(TLanes.Load(x + c), largest);
+        largest.Store(lanes);
         float max = float.NegativeInfinity;
-        for (int c = 0; c < classes; c++)
-            max = x[c] > max ? x[c] : max;
+        for (int lane = 0; lane < TLanes.Count; lane++)
+            max = lanes[lane] > max ? lanes[lane] : max;
 
-        // Parts of a row at a time: y may be x, whose values are still needed after the sum.
-        const int Part = 128;
-        float* terms = stackalloc float[Part];
+        TLanes sums = VectorMath.Exp(end - TLanes.All(max));
+        for (int c = 0; c < whole; c += TLanes.Count)
+            sums += VectorMath.Exp(TLanes.Load(x + c) - TLanes.All(max));
+        sums.Store(lanes);
         double sum = 0;
-        for (int start = 0; start < classes; start += Part)
-        {
-            int length = Math.Min(Part, classes - start);
-            Elementwise.Run(new ShiftedExp(x + start, max, terms), length);
-            for (int c = 0; c < length; c++)
-                sum += terms[c];
-        }
-
+        for (int lane = 0; lane < TLanes.Count; lane++)
+            sum += lanes[lane];
         Elementwise.Run(new Shift(x, max, (float)Math.Log(sum), y), classes);
     }
 
@@ -63,13 +82,6 @@ internal sealed unsafe class HostLogSoftmax(HostEngine engine) : LogSoftmax(engi
             for (int row = part * rowsPerPart; row < end; row++)
                 work(row);
         });
-    }
-
-    private readonly struct ShiftedExp(float* x, float max, float* terms) : IElementwise
-    {
-        public void Apply<TLanes>(int index)
-            where TLanes : unmanaged, ILanes<TLanes> =>
-            VectorMath.Exp(TLanes.Load(x + index) - TLanes.All(max)).Store(terms + index);
     }
 
     // x - max first: it is small where it matters, and then the subtraction of the logarithm rounds little.

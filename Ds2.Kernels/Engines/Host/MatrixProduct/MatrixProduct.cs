@@ -47,8 +47,20 @@ internal static unsafe class MatrixProduct
         float* a, int lda, float* b, int ldb, float* c, int ldc, float beta, float* bias)
         where TLanes : unmanaged, ILanes<TLanes>
     {
+        if (DotProduct<TLanes>.Fits(m, n, transposeA, transposeB))
+        {
+            new DotProduct<TLanes>(m, n, k, a, lda, b, ldb, c, ldc, beta, bias).Run(workers);
+            return;
+        }
+
+        if (StreamedProduct<TLanes>.Fits(m, transposeB))
+        {
+            new StreamedProduct<TLanes>(m, n, k, transposeA, a, lda, b, ldb, c, ldc, beta, bias).Run(workers);
+            return;
+        }
+
         var product = new PackedProduct<TLanes>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
-        workers.Run(_ => product.Work(workers));
+        workers.Share(_ => product.Work(workers));
     }
 
     // What is left of the product when nothing is summed.

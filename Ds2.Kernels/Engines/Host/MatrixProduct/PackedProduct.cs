@@ -4,8 +4,8 @@ namespace Ds2.Kernels.Engines.Host;
 
 /// <summary>The matrix product for operands that are used many times each: both are packed block by block, then multiplied from cache.</summary>
 /// <remarks>
-/// C is cut into blocks, K into slices. For each slice all workers pack their share of A and B, meet, and multiply tiles of the block;
-/// who is done early packs for the next slice into the other half of the buffer, so that there is one meeting a slice.
+/// C is cut into blocks, K into slices. For each slice the workers pack shares of A and B, wait for one another, and multiply tiles of the block;
+/// who is done early packs for the next slice into the other half of the buffer, so that there is one wait a slice.
 /// An element's sum runs over the slices in order, whoever computes it.
 /// Source: Goto, van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008;
 /// Van Zee, van de Geijn, "BLIS: A Framework for Rapidly Instantiating BLAS Functionality", ACM TOMS 41(3), 2015.
@@ -34,6 +34,7 @@ internal sealed unsafe class PackedProduct<TLanes>
     private readonly float* packing;
     private readonly int blocksM, blocksN, slices, blockM, blockN, slice, steps, taskM, taskN;
     private int next = -1;
+    private int done;
 
     public PackedProduct(
         WorkerPool workers, int m, int n, int k, bool transposeA, bool transposeB,
@@ -65,26 +66,28 @@ internal sealed unsafe class PackedProduct<TLanes>
 
     private static int HalfBuffer => (MaxM + MaxN) * MaxK;
 
-    /// <summary>What every worker does; all of them together compute the product.</summary>
+    /// <summary>What each worker does; those that come compute the product together.</summary>
     public void Work(WorkerPool workers)
     {
-        // Tickets number the tasks of all steps one after the other. Who draws one of a later step waits for that step with it in hand.
+        // Tickets number the tasks of all steps one after the other: a step's products, and the packing for the next, when all before them is done.
         int ticket = Interlocked.Increment(ref next);
         int first = 0;
         Step previous = default;
         for (int number = 0; number <= steps; number++)
         {
             Step current = number < steps ? Locate(number) : default;
-            int end = first + previous.Tasks;
+            int packs = first + previous.Tasks, end = packs + current.Packs;
             for (; ticket < end; ticket = Interlocked.Increment(ref next))
-                MultiplyTask(previous, ticket - first);
+            {
+                workers.WaitUntil(ref done, first);
+                if (ticket < packs)
+                    MultiplyTask(previous, ticket - first);
+                else
+                    PackTask(current, ticket - packs);
+                Interlocked.Increment(ref done);
+            }
+
             first = end;
-            end += current.Packs;
-            for (; ticket < end; ticket = Interlocked.Increment(ref next))
-                PackTask(current, ticket - first);
-            first = end;
-            if (number < steps)
-                workers.Barrier();
             previous = current;
         }
     }
@@ -144,13 +147,13 @@ internal sealed unsafe class PackedProduct<TLanes>
             for (int i = i0; i < i1; i += TileKernel<TLanes>.Rows)
             {
                 int rows = Math.Min(TileKernel<TLanes>.Rows, i1 - i);
-                float* panelA = step.A + (nint)i * step.K, tile = c + (step.Row + i) * ldc + step.Column + j;
+                float* panelA = step.A + (nint)i * step.K, nextA = panelA + (nint)TileKernel<TLanes>.Rows * step.K, tile = c + (step.Row + i) * ldc + step.Column + j;
                 if (factor != 0)
                     Prefetch(tile, rows, ldc);
                 if (columns == TileKernel<TLanes>.Columns)
-                    Tile.Multiply<TLanes, PackedLeft>(rows, step.K, panelA, 0, panelB, TileKernel<TLanes>.Columns, tile, ldc, factor, added);
+                    Tile.Multiply<TLanes, PackedLeft>(rows, step.K, panelA, 0, panelB, TileKernel<TLanes>.Columns, tile, ldc, factor, added, nextA, TileKernel<TLanes>.Rows);
                 else
-                    Tile.MultiplyPart<TLanes, PackedLeft>(rows, columns, step.K, panelA, 0, panelB, TileKernel<TLanes>.Columns, tile, ldc, factor, added);
+                    Tile.MultiplyPart<TLanes, PackedLeft>(rows, columns, step.K, panelA, 0, panelB, TileKernel<TLanes>.Columns, tile, ldc, factor, added, nextA, TileKernel<TLanes>.Rows);
             }
         }
     }

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace Ds2.Kernels.Engines.Host;
 
@@ -11,6 +12,8 @@ namespace Ds2.Kernels.Engines.Host;
 internal static unsafe class TileKernel<TLanes>
     where TLanes : unmanaged, ILanes<TLanes>
 {
+    private const int LineFloats = 16;
+
     /// <summary>The most rows of a tile.</summary>
     public static int Rows
     {
@@ -35,8 +38,10 @@ internal static unsafe class TileKernel<TLanes>
     /// <param name="ldc">Elements between two rows of C.</param>
     /// <param name="beta">The factor of C's old value; 0 does not read it.</param>
     /// <param name="bias">One number per column; may be null.</param>
+    /// <param name="ahead">What the core will need soon: for each k a row of a tile of B is asked for.</param>
+    /// <param name="aheadStep">Elements from one of these to the next.</param>
     public static void Multiply<TRows, TLeft>(
-        int k, float* a, nint lda, float* b, nint ldb, float* c, nint ldc, float beta, float* bias)
+        int k, float* a, nint lda, float* b, nint ldb, float* c, nint ldc, float beta, float* bias, float* ahead, nint aheadStep)
         where TRows : struct, IRows
         where TLeft : struct, ILeftLayout
     {
@@ -53,8 +58,15 @@ internal static unsafe class TileKernel<TLanes>
         TLanes r9l = default, r9r = default;
         TLanes r10l = default, r10r = default;
         TLanes r11l = default, r11r = default;
-        for (; k > 0; k--, a += step, b += ldb)
+        for (; k > 0; k--, a += step, b += ldb, ahead += aheadStep)
         {
+            if (Sse.IsSupported)
+            {
+                Sse.Prefetch0(ahead);
+                if (Columns > LineFloats)
+                    Sse.Prefetch0(ahead + LineFloats);
+            }
+
             TLanes left = TLanes.Load(b), right = TLanes.Load(b + TLanes.Count);
             TLanes factor = TLanes.All(*a);
             r0l = TLanes.MultiplyAdd(factor, left, r0l);
