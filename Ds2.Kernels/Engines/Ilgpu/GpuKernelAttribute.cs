@@ -14,4 +14,7 @@ internal sealed class GpuKernelAttribute(int threads) : Attribute
 
     /// <summary>Groups that should fit a multiprocessor at the same time; 0 leaves it to the assembler.</summary>
     public int GroupsPerMultiprocessor { get; init; }
+
+    /// <summary>Whether it converts from half precision: some OpenCL devices cannot.</summary>
+    public bool NeedsHalf { get; init; }
 }

@@ -73,8 +73,11 @@ public sealed class IlgpuEngine : IEngine
     /// <summary>How many kernels were compiled.</summary>
     internal int CompiledKernels => kernels.Count;
 
-    /// <summary>How many kernels are not compiled yet.</summary>
-    public int KernelsToCompile => GpuKernels.All().Count - kernels.Count;
+    /// <summary>How many kernels that the device can run are not compiled yet.</summary>
+    public int KernelsToCompile => kernels.Missing.Count;
+
+    /// <summary>Whether the device converts from half precision.</summary>
+    internal bool HasHalf => kernels.HasHalf;
 
     /// <summary>ILGPU's CPU emulation of an NVIDIA device: for tests, slow.</summary>
     public static IlgpuEngine Emulated() => Create(IlgpuDeviceKind.Emulated, 0);

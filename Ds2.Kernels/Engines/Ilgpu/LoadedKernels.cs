@@ -2,6 +2,7 @@ using System.Reflection;
 using ILGPU.Backends;
 using ILGPU.Backends.EntryPoints;
 using ILGPU.Runtime;
+using ILGPU.Runtime.OpenCL;
 
 namespace Ds2.Kernels.Engines.Ilgpu;
 
@@ -21,6 +22,7 @@ internal sealed class LoadedKernels(Accelerator accelerator)
     /// <summary>A kernel, compiled and loaded at the first call.</summary>
     /// <param name="method">A static method marked with <see cref="GpuKernelAttribute"/>.</param>
     /// <exception cref="ArgumentException">The method is not marked.</exception>
+    /// <exception cref="NotSupportedException">The device has no half precision, which the kernel needs.</exception>
     public Kernel Get(MethodInfo method)
     {
         if (!kernels.TryGetValue(method, out Kernel? kernel))
@@ -28,11 +30,17 @@ internal sealed class LoadedKernels(Accelerator accelerator)
         return kernel;
     }
 
-    /// <summary>Compiles and loads all kernels that are not yet.</summary>
+    /// <summary>Whether the device converts from half precision: all do but some of OpenCL's.</summary>
+    public bool HasHalf => accelerator is not CLAccelerator device || device.Capabilities.Float16;
+
+    /// <summary>The kernels that the device can run and that are not compiled yet.</summary>
+    public IReadOnlyList<MethodInfo> Missing => [.. GpuKernels.All().Where(method => CanRun(method) && !kernels.ContainsKey(method))];
+
+    /// <summary>Compiles and loads all that are missing.</summary>
     /// <param name="ready">Called after each, from several threads.</param>
     public void LoadAll(Action ready)
     {
-        MethodInfo[] missing = [.. GpuKernels.All().Where(method => !kernels.ContainsKey(method))];
+        IReadOnlyList<MethodInfo> missing = Missing;
         Task<Kernel>[] loads = [.. missing.Select(method =>
         {
             CompiledKernel compiled = Compile(method);
@@ -47,9 +55,13 @@ internal sealed class LoadedKernels(Accelerator accelerator)
             kernels.Add(method, load.GetAwaiter().GetResult());
     }
 
+    private bool CanRun(MethodInfo method) => HasHalf || !method.GetCustomAttribute<GpuKernelAttribute>()!.NeedsHalf;
+
     private CompiledKernel Compile(MethodInfo method)
     {
         KernelSpecialization specialization = GpuKernels.Specialization(method);
+        if (!CanRun(method))
+            throw new NotSupportedException($"{accelerator.Name} has no half precision, which {method.DeclaringType!.Name}.{method.Name} needs");
         if (!specialization.IsCompatibleWith(accelerator))
             specialization = KernelSpecialization.Empty; // A bound for the compiler, no demand: the launch says how many threads there are.
         return accelerator.GetBackend().Compile(EntryPointDescription.FromExplicitlyGroupedKernel(method), specialization);

@@ -109,7 +109,7 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
         ArrayView<float> packed, ArrayView<float> gradients, GruStep step) =>
         CellGradient(gates, candidates, hidden, dY, carry, lengths, packed, gradients, step, half: false);
 
-    [GpuKernel(Threads)]
+    [GpuKernel(Threads, NeedsHalf = true)]
     private static void CellGradientHalfKernel(
         ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<float> dY, ArrayView<float> carry, ArrayView<int> lengths,
         ArrayView<float> packed, ArrayView<float> gradients, GruStep step) =>

@@ -103,7 +103,7 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
         ArrayView<float> bias0, ArrayView<float> bias1, GruStep step) =>
         Cell(gates, candidates, hidden, lengths, packed, states, bias0, bias1, step, half: false);
 
-    [GpuKernel(Threads)]
+    [GpuKernel(Threads, NeedsHalf = true)]
     private static void CellHalfKernel(
         ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<int> lengths, ArrayView<float> packed, ArrayView<float> states,
         ArrayView<float> bias0, ArrayView<float> bias1, GruStep step) =>
