@@ -38,6 +38,22 @@ public sealed class WorkerPoolTests
         Assert.That(steps, Is.All.EqualTo(100));
     }
 
+    /// <remarks>A worker that comes too late for one call must not miss the next, which waits for it: the suite once hung on this.</remarks>
+    [Test]
+    public void Run_AfterWorkThatWasNotWaitedFor_ReachesEveryWorker()
+    {
+        const int Repeats = 1_000_000;
+        using var pool = new WorkerPool(2);
+        int calls = 0;
+        for (int repeat = 0; repeat < Repeats; repeat++)
+        {
+            pool.For(2, _ => { });
+            pool.Run(_ => Interlocked.Increment(ref calls));
+        }
+
+        Assert.That(calls, Is.EqualTo(2 * Repeats));
+    }
+
     [Test]
     public void For_Failure_IsThrownAndThePoolGoesOn()
     {

@@ -163,7 +163,9 @@ internal sealed unsafe class WorkerPool : IDisposable
         body = work;
         for (int i = 0; i < offers.Length; i++)
         {
-            Volatile.Write(ref offers[i], Offered);
+            // A full fence: the worker takes a token, then looks for an offer; the offer must be seen before the token is looked for here, else a worker that
+            // takes an old token between the two finds no offer and gets no token.
+            Interlocked.Exchange(ref offers[i], Offered);
             if (wake[i].CurrentCount == 0)
                 wake[i].Release();
         }
