@@ -1,7 +1,7 @@
 # The target machine's image: CUDA's runtime, .NET and libsndfile. ILGPU needs the driver alone, which the NVIDIA container toolkit brings in.
 #
 #   docker build --build-arg COMMIT=$(git rev-parse HEAD) -t ds2 .
-#   docker run --rm --gpus all -v $PWD/LibriSpeech_dataset:/work/LibriSpeech_dataset -v $PWD/runs:/work/runs ds2 run_and_time.sh 1 23.0
+#   docker run --rm --gpus all -v $PWD/LibriSpeech_dataset:/data/LibriSpeech_dataset -v $PWD/runs:/data/runs ds2 run_and_time.sh 1 23.0
 
 FROM mcr.microsoft.com/dotnet/sdk:10.0 AS build
 WORKDIR /src
@@ -23,5 +23,5 @@ ENV DS2="dotnet /opt/ds2/Ds2.Train.dll" \
     PATH="/opt/data-scripts:$PATH" \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility
-WORKDIR /work
+WORKDIR /data
 CMD ["bash", "-c", "$DS2 devices"]
