@@ -107,6 +107,24 @@ public sealed class BatchNormTests(string engine) : OpTest(engine)
     }
 
     [Test]
+    public void Forward_AnEighthFarFromTheRest_LosesNoVariance([Values] BatchNormLayout layout)
+    {
+        // What the host takes a first, approximate mean of: every eighth row or frame.
+        var shape = new BatchNormShape(layout, N: 2, C: 4, F: layout == BatchNormLayout.ChannelsFirst ? 16 : 1, T: 32);
+        float[] x = Normal(shape.X.Length, deviation: 0.1);
+        for (int i = 0; i < x.Length; i++)
+            if ((layout == BatchNormLayout.ChannelsFirst ? i / shape.T % shape.F : i / (shape.N * shape.C)) % 8 == 0)
+                x[i] += 1000;
+        State result = Run(shape, x, [32, 32], Normal(x.Length));
+        BatchNormReference.Result expected = BatchNormReference.Forward(
+            shape, x.ToDouble(), [32, 32], new double[4], new double[4], new double[4], new double[4], Momentum, Epsilon);
+        // Eight variances are summed in fp32, in parts of 64 terms.
+        var threeBitsLess = new Tolerance(0, 8 * 8 * Tolerances.Epsilon);
+        Compare.Close(result.Mean.ToDouble(), expected.Mean, threeBitsLess, "mean");
+        Compare.Close(result.InverseDeviation.ToDouble(), expected.InverseDeviation, threeBitsLess, "inverse deviation");
+    }
+
+    [Test]
     public void Infer_MatchesReference()
     {
         foreach (BatchNormShape shape in IsFast ? [.. Shapes, .. HostShapes] : Shapes)

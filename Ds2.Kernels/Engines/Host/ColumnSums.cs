@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Ds2.Kernels.Engines.Host;
 
 /// <summary>Sums over the rows of a matrix: a bias's gradient.</summary>
@@ -33,6 +35,7 @@ internal static unsafe class ColumnSums
 internal readonly unsafe struct Accumulate(float* source, float* target) : IElementwise
 {
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<TLanes>(int index)
         where TLanes : unmanaged, ILanes<TLanes> =>
         (TLanes.Load(source + index) + TLanes.Load(target + index)).Store(target + index);

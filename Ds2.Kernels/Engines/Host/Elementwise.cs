@@ -7,6 +7,7 @@ namespace Ds2.Kernels.Engines.Host;
 internal interface IElementwise
 {
     /// <summary>Computes the elements index .. index + TLanes.Count - 1.</summary>
+    /// <remarks>To be marked <see cref="MethodImplOptions.AggressiveInlining"/>: a call for each register's elements costs more than most kernels' work.</remarks>
     void Apply<TLanes>(int index)
         where TLanes : unmanaged, ILanes<TLanes>;
 }

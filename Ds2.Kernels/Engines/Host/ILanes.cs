@@ -25,6 +25,13 @@ internal unsafe interface ILanes<TSelf> :
     /// <summary>a b + c, rounded once where the machine can.</summary>
     static abstract TSelf MultiplyAdd(TSelf a, TSelf b, TSelf c);
 
+    /// <summary>sum += a b, rounded once where the machine can.</summary>
+    /// <remarks>
+    /// What a hot loop accumulates with: the result is written to the sum's own field, so that the compiler multiplies into its register; the result of
+    /// <see cref="MultiplyAdd"/> it puts into an operand's register where that is used no more, and copies it from there.
+    /// </remarks>
+    static abstract void AddProduct(ref TSelf sum, TSelf a, TSelf b);
+
     /// <summary>The smaller of two numbers; the second where one is NaN.</summary>
     static abstract TSelf Min(TSelf a, TSelf b);
 
@@ -42,6 +49,9 @@ internal unsafe interface ILanes<TSelf> :
 
     /// <summary>A positive normal number's exponent e and significand m, number = 2^e m, sqrt(1/2) &lt;= m &lt; sqrt(2).</summary>
     static abstract TSelf Split(TSelf number, out TSelf significand);
+
+    /// <summary>The sum of all lanes, halves first: the roundings are those of the logarithm of the lanes' number.</summary>
+    float Sum();
 
     /// <summary>Writes the numbers to an address; it need not be aligned.</summary>
     void Store(float* destination);

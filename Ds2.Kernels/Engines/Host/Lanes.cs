@@ -18,9 +18,9 @@ internal static class FloatBits
 }
 
 /// <summary>Sixteen numbers: AVX-512.</summary>
-internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes512>
+internal unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes512>
 {
-    private readonly Vector512<float> value = value;
+    private Vector512<float> value = value;
 
     public static int Count => Vector512<float>.Count;
 
@@ -41,6 +41,9 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 All(float value) => new(Vector512.Create(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddProduct(ref Lanes512 sum, Lanes512 a, Lanes512 b) => sum.value = Vector512.MultiplyAddEstimate(a.value, b.value, sum.value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 MultiplyAdd(Lanes512 a, Lanes512 b, Lanes512 c) => new(Vector512.MultiplyAddEstimate(a.value, b.value, c.value));
@@ -74,13 +77,16 @@ internal readonly unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes5
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public float Sum() => new Lanes256(value.GetLower() + value.GetUpper()).Sum();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store(float* destination) => value.Store(destination);
 }
 
 /// <summary>Eight numbers: AVX2.</summary>
-internal readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes256>
+internal unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes256>
 {
-    private readonly Vector256<float> value = value;
+    private Vector256<float> value = value;
 
     public static int Count => Vector256<float>.Count;
 
@@ -101,6 +107,9 @@ internal readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes2
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 All(float value) => new(Vector256.Create(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddProduct(ref Lanes256 sum, Lanes256 a, Lanes256 b) => sum.value = Vector256.MultiplyAddEstimate(a.value, b.value, sum.value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 MultiplyAdd(Lanes256 a, Lanes256 b, Lanes256 c) => new(Vector256.MultiplyAddEstimate(a.value, b.value, c.value));
@@ -134,13 +143,16 @@ internal readonly unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes2
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public float Sum() => new Lanes128(value.GetLower() + value.GetUpper()).Sum();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store(float* destination) => value.Store(destination);
 }
 
 /// <summary>Four numbers: SSE, NEON.</summary>
-internal readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128>
+internal unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128>
 {
-    private readonly Vector128<float> value = value;
+    private Vector128<float> value = value;
 
     public static int Count => Vector128<float>.Count;
 
@@ -161,6 +173,9 @@ internal readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes1
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 All(float value) => new(Vector128.Create(value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void AddProduct(ref Lanes128 sum, Lanes128 a, Lanes128 b) => sum.value = Vector128.MultiplyAddEstimate(a.value, b.value, sum.value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 MultiplyAdd(Lanes128 a, Lanes128 b, Lanes128 c) => new(Vector128.MultiplyAddEstimate(a.value, b.value, c.value));
@@ -194,13 +209,16 @@ internal readonly unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes1
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public float Sum() => Vector128.Sum(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store(float* destination) => value.Store(destination);
 }
 
 /// <summary>One number: tails, and machines without vector instructions.</summary>
-internal readonly unsafe struct Lanes1(float value) : ILanes<Lanes1>
+internal unsafe struct Lanes1(float value) : ILanes<Lanes1>
 {
-    private readonly float value = value;
+    private float value = value;
 
     public static int Count => 1;
 
@@ -215,6 +233,8 @@ internal readonly unsafe struct Lanes1(float value) : ILanes<Lanes1>
     public static Lanes1 Load(float* source) => new(*source);
 
     public static Lanes1 All(float value) => new(value);
+
+    public static void AddProduct(ref Lanes1 sum, Lanes1 a, Lanes1 b) => sum.value = float.MultiplyAddEstimate(a.value, b.value, sum.value);
 
     public static Lanes1 MultiplyAdd(Lanes1 a, Lanes1 b, Lanes1 c) => new(float.MultiplyAddEstimate(a.value, b.value, c.value));
 
@@ -235,6 +255,8 @@ internal readonly unsafe struct Lanes1(float value) : ILanes<Lanes1>
         significand = new(BitConverter.Int32BitsToSingle(bits - (exponent << FloatBits.ExponentShift)));
         return new(exponent);
     }
+
+    public float Sum() => value;
 
     public void Store(float* destination) => *destination = value;
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
@@ -26,6 +27,7 @@ internal sealed unsafe class HostAdamW(HostEngine engine) : AdamW(engine)
     private readonly struct Update(
         AdamWOptions options, float factor, float rate, float scale, float* gradients, float* parameters, float* firstMoment, float* secondMoment) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes>
         {

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
@@ -27,15 +28,15 @@ internal sealed unsafe class BatchNormSums
 
     /// <summary>The parts that the sums are made in: images, or runs of time-major rows.</summary>
     public static int Parts(BatchNormShape shape) =>
-        shape.Layout == BatchNormLayout.ChannelsFirst ? shape.N : (shape.T * shape.N + RowsPerPart - 1) / RowsPerPart;
+        shape.Layout == BatchNormLayout.ChannelsFirst ? shape.N : Pieces(shape.T * shape.N, RowsPerPart);
 
-    /// <summary>The valid elements of each feature.</summary>
-    public static double Count(BatchNormShape shape, int* lengths)
+    /// <summary>The valid elements of each feature that sums over every so many rows of planes, or time-major frames, take in.</summary>
+    public static double Count(BatchNormShape shape, int* lengths, int every = 1)
     {
-        double frames = 0;
+        double count = 0;
         for (int n = 0; n < shape.N; n++)
-            frames += lengths[n];
-        return frames * shape.F;
+            count += shape.Layout == BatchNormLayout.ChannelsFirst ? (double)lengths[n] * Pieces(shape.F, every) : Pieces(lengths[n], every);
+        return count;
     }
 
     /// <summary>Computes all sums.</summary>
@@ -43,12 +44,13 @@ internal sealed unsafe class BatchNormSums
     /// <param name="p">[C], taken from a; null for none.</param>
     /// <param name="b">The second factor.</param>
     /// <param name="q">[C], taken from b.</param>
-    public void Compute(float* a, float* p, float* b, float* q)
+    /// <param name="every">1 for all rows of planes, or time-major frames; n for every nth, the first among them.</param>
+    public void Compute(float* a, float* p, float* b, float* q, int every = 1)
     {
         if (shape.Layout == BatchNormLayout.ChannelsFirst)
-            workers.For(shape.N * shape.C, plane => SumPlane(plane, a, p, b, q));
+            workers.For(shape.N * shape.C, plane => SumPlane(plane, a, p, b, q, every));
         else
-            workers.For(parts, part => SumRows(part, a, p, b, q));
+            workers.For(parts, part => SumRows(part, a, p, b, q, every));
     }
 
     /// <summary>A feature's sum of a - p.</summary>
@@ -56,6 +58,8 @@ internal sealed unsafe class BatchNormSums
 
     /// <summary>A feature's sum of (a - p)(b - q).</summary>
     public double Second(int feature) => Total(shape.C + feature);
+
+    private static int Pieces(int length, int most) => (length + most - 1) / most;
 
     private double Total(int column)
     {
@@ -65,12 +69,12 @@ internal sealed unsafe class BatchNormSums
         return total;
     }
 
-    private void SumPlane(int plane, float* a, float* p, float* b, float* q)
+    private void SumPlane(int plane, float* a, float* p, float* b, float* q, int every)
     {
         int n = plane / shape.C, c = plane % shape.C, length = lengths[n];
         float fromA = p is null ? 0 : p[c], fromB = q[c];
         double first = 0, second = 0;
-        for (int row = 0; row < shape.F; row++)
+        for (int row = 0; row < shape.F; row += every)
         {
             nint start = ((nint)plane * shape.F + row) * shape.T;
             Vector<float> sums = default, products = default;
@@ -98,13 +102,13 @@ internal sealed unsafe class BatchNormSums
         partial[(nint)n * 2 * shape.C + shape.C + c] = (float)second;
     }
 
-    private void SumRows(int part, float* a, float* p, float* b, float* q)
+    private void SumRows(int part, float* a, float* p, float* b, float* q, int every)
     {
         float* sums = partial + (nint)part * 2 * shape.C;
         nint* starts = stackalloc nint[RowsPerPart];
         int valid = 0, end = Math.Min(shape.T * shape.N, (part + 1) * RowsPerPart);
         for (int row = part * RowsPerPart; row < end; row++)
-            if (row / shape.N < lengths[row % shape.N])
+            if (row / shape.N is int t && t < lengths[row % shape.N] && t % every == 0)
                 starts[valid++] = (nint)row * shape.C;
         new Span<float>(sums, 2 * shape.C).Clear();
         for (int row = 0; row < valid; row += RowsAtOnce)
@@ -114,6 +118,7 @@ internal sealed unsafe class BatchNormSums
     // A register's features in a few rows: so many that the sums seldom go to memory, so few that each row streams.
     private readonly struct AddRows(nint* starts, int rows, float* a, float* p, float* b, float* q, float* first, float* second) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes>
         {
@@ -124,7 +129,7 @@ internal sealed unsafe class BatchNormSums
                 nint at = starts[row] + index;
                 TLanes value = TLanes.Load(a + at) - fromA;
                 sums += value;
-                products = TLanes.MultiplyAdd(value, TLanes.Load(b + at) - fromB, products);
+                TLanes.AddProduct(ref products, value, TLanes.Load(b + at) - fromB);
             }
 
             sums.Store(first + index);

@@ -115,11 +115,7 @@ internal sealed unsafe class HostConv2d<TLanes>(HostEngine engine) : Conv2d(engi
         int i = 0;
         for (; i <= count - TLanes.Count; i += TLanes.Count)
             lanes += TLanes.Load(values + i);
-        float* parts = stackalloc float[TLanes.Count];
-        lanes.Store(parts);
-        double sum = 0;
-        for (int lane = 0; lane < TLanes.Count; lane++)
-            sum += parts[lane];
+        double sum = lanes.Sum();
         for (; i < count; i++)
             sum += values[i];
         return sum;

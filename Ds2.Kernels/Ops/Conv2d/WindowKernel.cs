@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
@@ -10,111 +11,111 @@ namespace Ds2.Kernels.Ops;
 internal static unsafe class WindowKernel<TLanes>
     where TLanes : unmanaged, ILanes<TLanes>
 {
-    /// <summary>The sums over all taps for one tile.</summary>
+    /// <summary>Adds the sums over some taps to one tile.</summary>
     /// <param name="taps">The number of taps.</param>
     /// <param name="weights">[taps, <see cref="TileKernel{TLanes}.Rows"/>]: one weight per tap and channel.</param>
     /// <param name="offsets">[taps]: where a tap looks, from the position's own address.</param>
     /// <param name="left">The first of the left vector's positions.</param>
     /// <param name="right">The first of the right vector's positions.</param>
-    /// <param name="tile">[channels, two vectors]; overwritten.</param>
+    /// <param name="tile">[channels, two vectors]; added to.</param>
     public static void Sum<TRows>(int taps, float* weights, int* offsets, float* left, float* right, float* tile)
         where TRows : struct, IRows
     {
         int step = TileKernel<TLanes>.Rows;
-        TLanes r0l = default, r0r = default;
-        TLanes r1l = default, r1r = default;
-        TLanes r2l = default, r2r = default;
-        TLanes r3l = default, r3r = default;
-        TLanes r4l = default, r4r = default;
-        TLanes r5l = default, r5r = default;
-        TLanes r6l = default, r6r = default;
-        TLanes r7l = default, r7r = default;
-        TLanes r8l = default, r8r = default;
-        TLanes r9l = default, r9r = default;
-        TLanes r10l = default, r10r = default;
-        TLanes r11l = default, r11r = default;
-        for (; taps > 0; taps--, weights += step, offsets++)
+        TLanes r0l = Start(true, tile, 0), r0r = Start(true, tile, 1);
+        TLanes r1l = Start(TRows.Count > 1, tile, 2), r1r = Start(TRows.Count > 1, tile, 3);
+        TLanes r2l = Start(TRows.Count > 2, tile, 4), r2r = Start(TRows.Count > 2, tile, 5);
+        TLanes r3l = Start(TRows.Count > 3, tile, 6), r3r = Start(TRows.Count > 3, tile, 7);
+        TLanes r4l = Start(TRows.Count > 4, tile, 8), r4r = Start(TRows.Count > 4, tile, 9);
+        TLanes r5l = Start(TRows.Count > 5, tile, 10), r5r = Start(TRows.Count > 5, tile, 11);
+        TLanes r6l = Start(TRows.Count > 6, tile, 12), r6r = Start(TRows.Count > 6, tile, 13);
+        TLanes r7l = Start(TRows.Count > 7, tile, 14), r7r = Start(TRows.Count > 7, tile, 15);
+        TLanes r8l = Start(TRows.Count > 8, tile, 16), r8r = Start(TRows.Count > 8, tile, 17);
+        TLanes r9l = Start(TRows.Count > 9, tile, 18), r9r = Start(TRows.Count > 9, tile, 19);
+        TLanes r10l = Start(TRows.Count > 10, tile, 20), r10r = Start(TRows.Count > 10, tile, 21);
+        TLanes r11l = Start(TRows.Count > 11, tile, 22), r11r = Start(TRows.Count > 11, tile, 23);
+        for (int* end = offsets + taps; offsets != end; weights += step, offsets++)
         {
             nint offset = *offsets;
             TLanes near = TLanes.Load(left + offset), far = TLanes.Load(right + offset);
             TLanes weight = TLanes.All(*weights);
-            r0l = TLanes.MultiplyAdd(weight, near, r0l);
-            r0r = TLanes.MultiplyAdd(weight, far, r0r);
+            TLanes.AddProduct(ref r0l, weight, near);
+            TLanes.AddProduct(ref r0r, weight, far);
             if (TRows.Count > 1)
             {
                 weight = TLanes.All(weights[1]);
-                r1l = TLanes.MultiplyAdd(weight, near, r1l);
-                r1r = TLanes.MultiplyAdd(weight, far, r1r);
+                TLanes.AddProduct(ref r1l, weight, near);
+                TLanes.AddProduct(ref r1r, weight, far);
             }
 
             if (TRows.Count > 2)
             {
                 weight = TLanes.All(weights[2]);
-                r2l = TLanes.MultiplyAdd(weight, near, r2l);
-                r2r = TLanes.MultiplyAdd(weight, far, r2r);
+                TLanes.AddProduct(ref r2l, weight, near);
+                TLanes.AddProduct(ref r2r, weight, far);
             }
 
             if (TRows.Count > 3)
             {
                 weight = TLanes.All(weights[3]);
-                r3l = TLanes.MultiplyAdd(weight, near, r3l);
-                r3r = TLanes.MultiplyAdd(weight, far, r3r);
+                TLanes.AddProduct(ref r3l, weight, near);
+                TLanes.AddProduct(ref r3r, weight, far);
             }
 
             if (TRows.Count > 4)
             {
                 weight = TLanes.All(weights[4]);
-                r4l = TLanes.MultiplyAdd(weight, near, r4l);
-                r4r = TLanes.MultiplyAdd(weight, far, r4r);
+                TLanes.AddProduct(ref r4l, weight, near);
+                TLanes.AddProduct(ref r4r, weight, far);
             }
 
             if (TRows.Count > 5)
             {
                 weight = TLanes.All(weights[5]);
-                r5l = TLanes.MultiplyAdd(weight, near, r5l);
-                r5r = TLanes.MultiplyAdd(weight, far, r5r);
+                TLanes.AddProduct(ref r5l, weight, near);
+                TLanes.AddProduct(ref r5r, weight, far);
             }
 
             if (TRows.Count > 6)
             {
                 weight = TLanes.All(weights[6]);
-                r6l = TLanes.MultiplyAdd(weight, near, r6l);
-                r6r = TLanes.MultiplyAdd(weight, far, r6r);
+                TLanes.AddProduct(ref r6l, weight, near);
+                TLanes.AddProduct(ref r6r, weight, far);
             }
 
             if (TRows.Count > 7)
             {
                 weight = TLanes.All(weights[7]);
-                r7l = TLanes.MultiplyAdd(weight, near, r7l);
-                r7r = TLanes.MultiplyAdd(weight, far, r7r);
+                TLanes.AddProduct(ref r7l, weight, near);
+                TLanes.AddProduct(ref r7r, weight, far);
             }
 
             if (TRows.Count > 8)
             {
                 weight = TLanes.All(weights[8]);
-                r8l = TLanes.MultiplyAdd(weight, near, r8l);
-                r8r = TLanes.MultiplyAdd(weight, far, r8r);
+                TLanes.AddProduct(ref r8l, weight, near);
+                TLanes.AddProduct(ref r8r, weight, far);
             }
 
             if (TRows.Count > 9)
             {
                 weight = TLanes.All(weights[9]);
-                r9l = TLanes.MultiplyAdd(weight, near, r9l);
-                r9r = TLanes.MultiplyAdd(weight, far, r9r);
+                TLanes.AddProduct(ref r9l, weight, near);
+                TLanes.AddProduct(ref r9r, weight, far);
             }
 
             if (TRows.Count > 10)
             {
                 weight = TLanes.All(weights[10]);
-                r10l = TLanes.MultiplyAdd(weight, near, r10l);
-                r10r = TLanes.MultiplyAdd(weight, far, r10r);
+                TLanes.AddProduct(ref r10l, weight, near);
+                TLanes.AddProduct(ref r10r, weight, far);
             }
 
             if (TRows.Count > 11)
             {
                 weight = TLanes.All(weights[11]);
-                r11l = TLanes.MultiplyAdd(weight, near, r11l);
-                r11r = TLanes.MultiplyAdd(weight, far, r11r);
+                TLanes.AddProduct(ref r11l, weight, near);
+                TLanes.AddProduct(ref r11r, weight, far);
             }
         }
 
@@ -232,4 +233,7 @@ internal static unsafe class WindowKernel<TLanes>
                 throw new ArgumentOutOfRangeException(nameof(channels));
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TLanes Start(bool exists, float* tile, int vector) => exists ? TLanes.Load(tile + vector * TLanes.Count) : default;
 }

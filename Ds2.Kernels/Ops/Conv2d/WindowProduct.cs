@@ -6,12 +6,14 @@ namespace Ds2.Kernels.Ops;
 /// <remarks>
 /// A task is a stripe of columns of one image. For each block of input channels it copies the stripe, with the zeros left and right of the plane and
 /// with columns sorted by their residue modulo the stride, so that neighbouring outputs read neighbouring elements; then every tile of the
-/// stripe runs over the block's taps. Stripe and weights of a block stay in the second-level cache. The blocks are added up in order.
+/// stripe runs over the block's taps. A block is so small that the weights of a group of output channels and the rows of the stripe that a tile
+/// sees lie in the first-level cache together; the tiles' sums wait in the second-level cache for the next block.
 /// </remarks>
 internal sealed unsafe class WindowProduct<TLanes>
     where TLanes : unmanaged, ILanes<TLanes>
 {
-    private const int MaxTaps = 2048;
+    // With AVX2 12 KiB of weights a group, with AVX-512 24 KiB.
+    private const int MaxTaps = 512;
     private const int StripeVectors = 4;
 
     private readonly Window window;
@@ -36,14 +38,18 @@ internal sealed unsafe class WindowProduct<TLanes>
     /// <summary>Fp32 elements of the packed weights, the offsets behind them included.</summary>
     public int WeightLength => Workspace.Round(blocks * groups * BlockWeights) + Workspace.Round(BlockTaps);
 
-    /// <summary>Fp32 elements of a worker's copy of a stripe.</summary>
-    public int StripeLength => Workspace.Round(Math.Max(0, blockInputs * planePitch));
+    /// <summary>Fp32 elements of a worker's memory: its copy of a stripe, and the sums of the stripe's tiles.</summary>
+    public int StripeLength => CopyLength + Workspace.Round(checked(groups * window.CountI * Pieces(stripe, TLanes.Count) * TileLength));
 
     /// <summary>Independent pieces of packing the weights.</summary>
     public int PackTasks => blocks * groups;
 
     /// <summary>Independent pieces of one image.</summary>
     public int ImageTasks => window.CountI > 0 ? stripes : 0;
+
+    private int CopyLength => Workspace.Round(Math.Max(0, blockInputs * planePitch));
+
+    private static int TileLength => TileKernel<TLanes>.Rows * TileKernel<TLanes>.Columns;
 
     private int BlockTaps => blockInputs * window.Rows * window.Columns;
 
@@ -72,7 +78,7 @@ internal sealed unsafe class WindowProduct<TLanes>
     /// <param name="task">The stripe.</param>
     /// <param name="source">The image: [inputs, rows, columns].</param>
     /// <param name="packed">The packed weights.</param>
-    /// <param name="copy">This worker's memory for the stripe.</param>
+    /// <param name="copy">This worker's memory, of <see cref="StripeLength"/> elements.</param>
     /// <param name="bias">One number per output channel; may be null.</param>
     /// <param name="target">The result: [outputs, rows, columns]; the window's positions are overwritten.</param>
     public void Run(int task, float* source, float* packed, float* copy, float* bias, float* target)
@@ -83,7 +89,7 @@ internal sealed unsafe class WindowProduct<TLanes>
         {
             int firstInput = block * blockInputs;
             Copy(source + (nint)firstInput * window.PlaneRows * window.PlaneColumns, Math.Min(blockInputs, window.Inputs - firstInput), firstJ, copy);
-            Multiply(block, firstJ, columns, packed + (nint)block * groups * BlockWeights, offsets, copy, bias, target);
+            Multiply(block, firstJ, columns, packed + (nint)block * groups * BlockWeights, offsets, copy, copy + CopyLength, bias, target);
         }
     }
 
@@ -126,37 +132,42 @@ internal sealed unsafe class WindowProduct<TLanes>
         new Span<float>(copy, (blockInputs - inputs) * planePitch).Clear();
     }
 
-    private void Multiply(int block, int firstJ, int columns, float* weights, int* offsets, float* copy, float* bias, float* target)
+    // Every tile of the stripe over one block's taps: group by group, so that a group's weights stay in the first-level cache while the tiles pass over them.
+    private void Multiply(int block, int firstJ, int columns, float* weights, int* offsets, float* copy, float* sums, float* bias, float* target)
     {
-        float* tile = stackalloc float[TileKernel<TLanes>.Rows * TileKernel<TLanes>.Columns];
-        int vectors = Pieces(columns, TLanes.Count), count = window.CountI * vectors;
-        for (int unit = 0; unit < count;)
+        int vectors = Pieces(columns, TLanes.Count), count = window.CountI * vectors, taps = blockInputs * window.Columns;
+        float* tile = sums;
+        for (int group = 0; group < groups; group++, weights += BlockWeights)
         {
-            int i = unit / vectors, j = unit % vectors * TLanes.Count;
-            (int first, int end) = window.TapRows(i);
-
-            // The right half is the next vector, in this row or the next, if the same taps apply there; else the left one again.
-            int nextI = (unit + 1) / vectors, nextJ = (unit + 1) % vectors * TLanes.Count;
-            bool two = unit + 1 < count && (nextI == i || window.TapRows(nextI) == (first, end));
-            float* left = copy + (i * window.RowStep + window.RowOrigin) * rowPitch + j;
-            float* right = two ? copy + (nextI * window.RowStep + window.RowOrigin) * rowPitch + nextJ : left;
-
-            int taps = blockInputs * window.Columns, skipped = first * taps;
-            for (int group = 0; group < groups; group++)
+            int firstOutput = FirstOutput(group), outputs = FirstOutput(group + 1) - firstOutput;
+            for (int unit = 0; unit < count; tile += TileLength)
             {
-                int firstOutput = FirstOutput(group), outputs = FirstOutput(group + 1) - firstOutput;
-                float* groupWeights = weights + (nint)group * BlockWeights + (nint)skipped * TileKernel<TLanes>.Rows;
-                WindowKernel<TLanes>.Sum(outputs, (end - first) * taps, groupWeights, offsets + skipped, left, right, tile);
-                Place(block, i, firstJ + j, Math.Min(TLanes.Count, columns - j), firstOutput, outputs, tile, bias, target);
-                if (two)
-                    Place(block, nextI, firstJ + nextJ, Math.Min(TLanes.Count, columns - nextJ), firstOutput, outputs, tile + TLanes.Count, bias, target);
-            }
+                int i = unit / vectors, j = unit % vectors * TLanes.Count;
+                (int first, int end) = window.TapRows(i);
 
-            unit += two ? 2 : 1;
+                // The right half is the next vector, in this row or the next, if the same taps apply there; else the left one again.
+                int nextI = (unit + 1) / vectors, nextJ = (unit + 1) % vectors * TLanes.Count;
+                bool two = unit + 1 < count && (nextI == i || window.TapRows(nextI) == (first, end));
+                float* left = copy + (i * window.RowStep + window.RowOrigin) * rowPitch + j;
+                float* right = two ? copy + (nextI * window.RowStep + window.RowOrigin) * rowPitch + nextJ : left;
+
+                int skipped = first * taps;
+                if (block == 0)
+                    new Span<float>(tile, TileLength).Clear();
+                WindowKernel<TLanes>.Sum(outputs, (end - first) * taps, weights + (nint)skipped * TileKernel<TLanes>.Rows, offsets + skipped, left, right, tile);
+                if (block == blocks - 1)
+                {
+                    Place(i, firstJ + j, Math.Min(TLanes.Count, columns - j), firstOutput, outputs, tile, bias, target);
+                    if (two)
+                        Place(nextI, firstJ + nextJ, Math.Min(TLanes.Count, columns - nextJ), firstOutput, outputs, tile + TLanes.Count, bias, target);
+                }
+
+                unit += two ? 2 : 1;
+            }
         }
     }
 
-    private void Place(int block, int i, int j, int columns, int firstOutput, int outputs, float* tile, float* bias, float* target)
+    private void Place(int i, int j, int columns, int firstOutput, int outputs, float* tile, float* bias, float* target)
     {
         int step = window.TargetColumnStep;
         float* to = target + ((nint)firstOutput * window.TargetRows + window.FirstRow + i * window.TargetRowStep) * window.TargetColumns
@@ -165,10 +176,10 @@ internal sealed unsafe class WindowProduct<TLanes>
         {
             float added = bias is null ? 0 : bias[firstOutput + o];
             if (step == 1 && columns == TLanes.Count)
-                (TLanes.Load(tile) + (block == 0 ? TLanes.All(added) : TLanes.Load(to))).Store(to);
+                (TLanes.Load(tile) + TLanes.All(added)).Store(to);
             else
                 for (int lane = 0; lane < columns; lane++)
-                    to[lane * step] = tile[lane] + (block == 0 ? added : to[lane * step]);
+                    to[lane * step] = tile[lane] + added;
         }
     }
 

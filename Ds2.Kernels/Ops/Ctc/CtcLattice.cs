@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
@@ -128,6 +129,7 @@ internal readonly unsafe struct CtcLattice(CtcShape shape, float* y, int* labels
         // Under all sums of log-probabilities, and finite: three impossible terms give log 0, not inf - inf.
         private const float Floor = -1e30f;
 
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes>
         {
@@ -140,6 +142,7 @@ internal readonly unsafe struct CtcLattice(CtcShape shape, float* y, int* labels
 
     private readonly struct Add(float* a, float* result) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes> =>
             (TLanes.Load(a + index) + TLanes.Load(result + index)).Store(result + index);
@@ -147,6 +150,7 @@ internal readonly unsafe struct CtcLattice(CtcShape shape, float* y, int* labels
 
     private readonly struct ShiftedExp(float* values, float max) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes> =>
             VectorMath.Exp(TLanes.Load(values + index) - TLanes.All(max)).Store(values + index);
@@ -154,6 +158,7 @@ internal readonly unsafe struct CtcLattice(CtcShape shape, float* y, int* labels
 
     private readonly struct Gradient(float* y, float share, float scale, float* gradient) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes>
         {

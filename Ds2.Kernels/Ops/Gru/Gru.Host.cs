@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
@@ -147,6 +148,7 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
 
     private readonly struct Sum(float* a, float* b, float* result) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes> =>
             (TLanes.Load(a + index) + TLanes.Load(b + index)).Store(result + index);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
@@ -15,6 +16,7 @@ internal readonly unsafe struct GruCell(
     float* products, int gateStep, float* candidateBias, float* before, float* gates, int h, float* candidates, float* hidden) : IElementwise
 {
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<TLanes>(int index)
         where TLanes : unmanaged, ILanes<TLanes>
     {
@@ -43,6 +45,7 @@ internal readonly unsafe struct GruCell(
 internal readonly unsafe struct GruCellGradient(float* before, float* dY, float* carry, float* gates, int h, float* candidates) : IElementwise
 {
     /// <inheritdoc/>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<TLanes>(int index)
         where TLanes : unmanaged, ILanes<TLanes>
     {

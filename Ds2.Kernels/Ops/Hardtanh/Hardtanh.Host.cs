@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
@@ -17,6 +18,7 @@ internal sealed unsafe class HostHardtanh(HostEngine engine) : Hardtanh(engine)
 
     private readonly struct Clip(float* x, float low, float high, float* y) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes> =>
             TLanes.Min(TLanes.All(high), TLanes.Max(TLanes.All(low), TLanes.Load(x + index))).Store(y + index);
@@ -24,6 +26,7 @@ internal sealed unsafe class HostHardtanh(HostEngine engine) : Hardtanh(engine)
 
     private readonly struct ClipGradient(float* y, float low, float high, float* dY, float* dX) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes>
         {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using Ds2.Kernels.Engines.Host;
 
@@ -66,11 +67,7 @@ internal sealed unsafe class HostLogSoftmax(HostEngine engine) : LogSoftmax(engi
         TLanes sums = VectorMath.Exp(end - TLanes.All(max));
         for (int c = 0; c < whole; c += TLanes.Count)
             sums += VectorMath.Exp(TLanes.Load(x + c) - TLanes.All(max));
-        sums.Store(lanes);
-        double sum = 0;
-        for (int lane = 0; lane < TLanes.Count; lane++)
-            sum += lanes[lane];
-        Elementwise.Run(new Shift(x, max, (float)Math.Log(sum), y), classes);
+        Elementwise.Run(new Shift(x, max, MathF.Log(sums.Sum()), y), classes);
     }
 
     private void ForRows(int rows, int classes, Action<int> work)
@@ -87,6 +84,7 @@ internal sealed unsafe class HostLogSoftmax(HostEngine engine) : LogSoftmax(engi
     // x - max first: it is small where it matters, and then the subtraction of the logarithm rounds little.
     private readonly struct Shift(float* x, float max, float logSum, float* y) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes> =>
             (TLanes.Load(x + index) - TLanes.All(max) - TLanes.All(logSum)).Store(y + index);
@@ -94,6 +92,7 @@ internal sealed unsafe class HostLogSoftmax(HostEngine engine) : LogSoftmax(engi
 
     private readonly struct Gradient(float* y, float* dY, float sum, float* dX) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes> =>
             TLanes.MultiplyAdd(VectorMath.Exp(TLanes.Load(y + index)), TLanes.All(-sum), TLanes.Load(dY + index)).Store(dX + index);

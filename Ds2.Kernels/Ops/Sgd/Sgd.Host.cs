@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
@@ -18,6 +19,7 @@ internal sealed unsafe class HostSgd(HostEngine engine) : Sgd(engine)
 
     private readonly struct Update(SgdOptions options, float factor, float* gradients, float* parameters, float* velocity) : IElementwise
     {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes>
         {

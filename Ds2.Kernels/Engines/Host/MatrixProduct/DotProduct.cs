@@ -112,21 +112,21 @@ internal sealed unsafe class DotProduct<TLanes>
 
             TLanes x0 = TLanes.Load(l0 + p), x1 = TLanes.Load(l1 + p), x2 = TLanes.Load(l2 + p);
             TLanes s = TLanes.Load(s0 + p);
-            a0 = TLanes.MultiplyAdd(s, x0, a0);
-            a1 = TLanes.MultiplyAdd(s, x1, a1);
-            a2 = TLanes.MultiplyAdd(s, x2, a2);
+            TLanes.AddProduct(ref a0, s, x0);
+            TLanes.AddProduct(ref a1, s, x1);
+            TLanes.AddProduct(ref a2, s, x2);
             s = TLanes.Load(s1 + p);
-            b0 = TLanes.MultiplyAdd(s, x0, b0);
-            b1 = TLanes.MultiplyAdd(s, x1, b1);
-            b2 = TLanes.MultiplyAdd(s, x2, b2);
+            TLanes.AddProduct(ref b0, s, x0);
+            TLanes.AddProduct(ref b1, s, x1);
+            TLanes.AddProduct(ref b2, s, x2);
             s = TLanes.Load(s2 + p);
-            c0 = TLanes.MultiplyAdd(s, x0, c0);
-            c1 = TLanes.MultiplyAdd(s, x1, c1);
-            c2 = TLanes.MultiplyAdd(s, x2, c2);
+            TLanes.AddProduct(ref c0, s, x0);
+            TLanes.AddProduct(ref c1, s, x1);
+            TLanes.AddProduct(ref c2, s, x2);
             s = TLanes.Load(s3 + p);
-            d0 = TLanes.MultiplyAdd(s, x0, d0);
-            d1 = TLanes.MultiplyAdd(s, x1, d1);
-            d2 = TLanes.MultiplyAdd(s, x2, d2);
+            TLanes.AddProduct(ref d0, s, x0);
+            TLanes.AddProduct(ref d1, s, x1);
+            TLanes.AddProduct(ref d2, s, x2);
         }
 
         Store(sums, 0, a0, a1, a2);
@@ -153,12 +153,10 @@ internal sealed unsafe class DotProduct<TLanes>
         x2.Store(sums + 2 * TLanes.Count);
     }
 
-    // The lanes in order, then the products behind the last whole register.
+    // The lanes, then the products behind the last whole register.
     private void Write(int longRow, int shortRow, int whole, float* lanes)
     {
-        float sum = 0;
-        for (int lane = 0; lane < TLanes.Count; lane++)
-            sum += lanes[lane];
+        float sum = TLanes.Load(lanes).Sum();
         float* x = longSide + longRow * longStep, y = shortSide + shortRow * shortStep;
         for (int p = whole; p < k; p++)
             sum = MathF.FusedMultiplyAdd(x[p], y[p], sum);

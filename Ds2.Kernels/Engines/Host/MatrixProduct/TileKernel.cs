@@ -58,7 +58,7 @@ internal static unsafe class TileKernel<TLanes>
         TLanes r9l = default, r9r = default;
         TLanes r10l = default, r10r = default;
         TLanes r11l = default, r11r = default;
-        for (; k > 0; k--, a += step, b += ldb, ahead += aheadStep)
+        for (float* end = a + k * step; a != end; a += step, b += ldb, ahead += aheadStep)
         {
             if (Sse.IsSupported)
             {
@@ -69,128 +69,163 @@ internal static unsafe class TileKernel<TLanes>
 
             TLanes left = TLanes.Load(b), right = TLanes.Load(b + TLanes.Count);
             TLanes factor = TLanes.All(*a);
-            r0l = TLanes.MultiplyAdd(factor, left, r0l);
-            r0r = TLanes.MultiplyAdd(factor, right, r0r);
+            TLanes.AddProduct(ref r0l, factor, left);
+            TLanes.AddProduct(ref r0r, factor, right);
             if (TRows.Count > 1)
             {
                 factor = TLanes.All(a[TLeft.Row(1, lda)]);
-                r1l = TLanes.MultiplyAdd(factor, left, r1l);
-                r1r = TLanes.MultiplyAdd(factor, right, r1r);
+                TLanes.AddProduct(ref r1l, factor, left);
+                TLanes.AddProduct(ref r1r, factor, right);
             }
 
             if (TRows.Count > 2)
             {
                 factor = TLanes.All(a[TLeft.Row(2, lda)]);
-                r2l = TLanes.MultiplyAdd(factor, left, r2l);
-                r2r = TLanes.MultiplyAdd(factor, right, r2r);
+                TLanes.AddProduct(ref r2l, factor, left);
+                TLanes.AddProduct(ref r2r, factor, right);
             }
 
             if (TRows.Count > 3)
             {
                 factor = TLanes.All(a[TLeft.Row(3, lda)]);
-                r3l = TLanes.MultiplyAdd(factor, left, r3l);
-                r3r = TLanes.MultiplyAdd(factor, right, r3r);
+                TLanes.AddProduct(ref r3l, factor, left);
+                TLanes.AddProduct(ref r3r, factor, right);
             }
 
             if (TRows.Count > 4)
             {
                 factor = TLanes.All(a[TLeft.Row(4, lda)]);
-                r4l = TLanes.MultiplyAdd(factor, left, r4l);
-                r4r = TLanes.MultiplyAdd(factor, right, r4r);
+                TLanes.AddProduct(ref r4l, factor, left);
+                TLanes.AddProduct(ref r4r, factor, right);
             }
 
             if (TRows.Count > 5)
             {
                 factor = TLanes.All(a[TLeft.Row(5, lda)]);
-                r5l = TLanes.MultiplyAdd(factor, left, r5l);
-                r5r = TLanes.MultiplyAdd(factor, right, r5r);
+                TLanes.AddProduct(ref r5l, factor, left);
+                TLanes.AddProduct(ref r5r, factor, right);
             }
 
             if (TRows.Count > 6)
             {
                 factor = TLanes.All(a[TLeft.Row(6, lda)]);
-                r6l = TLanes.MultiplyAdd(factor, left, r6l);
-                r6r = TLanes.MultiplyAdd(factor, right, r6r);
+                TLanes.AddProduct(ref r6l, factor, left);
+                TLanes.AddProduct(ref r6r, factor, right);
             }
 
             if (TRows.Count > 7)
             {
                 factor = TLanes.All(a[TLeft.Row(7, lda)]);
-                r7l = TLanes.MultiplyAdd(factor, left, r7l);
-                r7r = TLanes.MultiplyAdd(factor, right, r7r);
+                TLanes.AddProduct(ref r7l, factor, left);
+                TLanes.AddProduct(ref r7r, factor, right);
             }
 
             if (TRows.Count > 8)
             {
                 factor = TLanes.All(a[TLeft.Row(8, lda)]);
-                r8l = TLanes.MultiplyAdd(factor, left, r8l);
-                r8r = TLanes.MultiplyAdd(factor, right, r8r);
+                TLanes.AddProduct(ref r8l, factor, left);
+                TLanes.AddProduct(ref r8r, factor, right);
             }
 
             if (TRows.Count > 9)
             {
                 factor = TLanes.All(a[TLeft.Row(9, lda)]);
-                r9l = TLanes.MultiplyAdd(factor, left, r9l);
-                r9r = TLanes.MultiplyAdd(factor, right, r9r);
+                TLanes.AddProduct(ref r9l, factor, left);
+                TLanes.AddProduct(ref r9r, factor, right);
             }
 
             if (TRows.Count > 10)
             {
                 factor = TLanes.All(a[TLeft.Row(10, lda)]);
-                r10l = TLanes.MultiplyAdd(factor, left, r10l);
-                r10r = TLanes.MultiplyAdd(factor, right, r10r);
+                TLanes.AddProduct(ref r10l, factor, left);
+                TLanes.AddProduct(ref r10r, factor, right);
             }
 
             if (TRows.Count > 11)
             {
                 factor = TLanes.All(a[TLeft.Row(11, lda)]);
-                r11l = TLanes.MultiplyAdd(factor, left, r11l);
-                r11r = TLanes.MultiplyAdd(factor, right, r11r);
+                TLanes.AddProduct(ref r11l, factor, left);
+                TLanes.AddProduct(ref r11r, factor, right);
             }
         }
 
-        TLanes biasLeft = default, biasRight = default;
         if (bias is not null)
         {
-            biasLeft = TLanes.Load(bias);
-            biasRight = TLanes.Load(bias + TLanes.Count);
+            TLanes left = TLanes.Load(bias), right = TLanes.Load(bias + TLanes.Count);
+            r0l += left;
+            r0r += right;
+            r1l += left;
+            r1r += right;
+            r2l += left;
+            r2r += right;
+            r3l += left;
+            r3r += right;
+            r4l += left;
+            r4r += right;
+            r5l += left;
+            r5r += right;
+            r6l += left;
+            r6r += right;
+            r7l += left;
+            r7r += right;
+            r8l += left;
+            r8r += right;
+            r9l += left;
+            r9r += right;
+            r10l += left;
+            r10r += right;
+            r11l += left;
+            r11r += right;
         }
 
-        Store(c, r0l + biasLeft, r0r + biasRight, beta);
-        if (TRows.Count > 1)
-            Store(c + 1 * ldc, r1l + biasLeft, r1r + biasRight, beta);
-        if (TRows.Count > 2)
-            Store(c + 2 * ldc, r2l + biasLeft, r2r + biasRight, beta);
-        if (TRows.Count > 3)
-            Store(c + 3 * ldc, r3l + biasLeft, r3r + biasRight, beta);
-        if (TRows.Count > 4)
-            Store(c + 4 * ldc, r4l + biasLeft, r4r + biasRight, beta);
-        if (TRows.Count > 5)
-            Store(c + 5 * ldc, r5l + biasLeft, r5r + biasRight, beta);
-        if (TRows.Count > 6)
-            Store(c + 6 * ldc, r6l + biasLeft, r6r + biasRight, beta);
-        if (TRows.Count > 7)
-            Store(c + 7 * ldc, r7l + biasLeft, r7r + biasRight, beta);
-        if (TRows.Count > 8)
-            Store(c + 8 * ldc, r8l + biasLeft, r8r + biasRight, beta);
-        if (TRows.Count > 9)
-            Store(c + 9 * ldc, r9l + biasLeft, r9r + biasRight, beta);
-        if (TRows.Count > 10)
-            Store(c + 10 * ldc, r10l + biasLeft, r10r + biasRight, beta);
-        if (TRows.Count > 11)
-            Store(c + 11 * ldc, r11l + biasLeft, r11r + biasRight, beta);
+        if (beta != 0)
+        {
+            var factor = TLanes.All(beta);
+            AddOld(true, c, factor, ref r0l, ref r0r);
+            AddOld(TRows.Count > 1, c + 1 * ldc, factor, ref r1l, ref r1r);
+            AddOld(TRows.Count > 2, c + 2 * ldc, factor, ref r2l, ref r2r);
+            AddOld(TRows.Count > 3, c + 3 * ldc, factor, ref r3l, ref r3r);
+            AddOld(TRows.Count > 4, c + 4 * ldc, factor, ref r4l, ref r4r);
+            AddOld(TRows.Count > 5, c + 5 * ldc, factor, ref r5l, ref r5r);
+            AddOld(TRows.Count > 6, c + 6 * ldc, factor, ref r6l, ref r6r);
+            AddOld(TRows.Count > 7, c + 7 * ldc, factor, ref r7l, ref r7r);
+            AddOld(TRows.Count > 8, c + 8 * ldc, factor, ref r8l, ref r8r);
+            AddOld(TRows.Count > 9, c + 9 * ldc, factor, ref r9l, ref r9r);
+            AddOld(TRows.Count > 10, c + 10 * ldc, factor, ref r10l, ref r10r);
+            AddOld(TRows.Count > 11, c + 11 * ldc, factor, ref r11l, ref r11r);
+        }
+
+        Store(true, c, r0l, r0r);
+        Store(TRows.Count > 1, c + 1 * ldc, r1l, r1r);
+        Store(TRows.Count > 2, c + 2 * ldc, r2l, r2r);
+        Store(TRows.Count > 3, c + 3 * ldc, r3l, r3r);
+        Store(TRows.Count > 4, c + 4 * ldc, r4l, r4r);
+        Store(TRows.Count > 5, c + 5 * ldc, r5l, r5r);
+        Store(TRows.Count > 6, c + 6 * ldc, r6l, r6r);
+        Store(TRows.Count > 7, c + 7 * ldc, r7l, r7r);
+        Store(TRows.Count > 8, c + 8 * ldc, r8l, r8r);
+        Store(TRows.Count > 9, c + 9 * ldc, r9l, r9r);
+        Store(TRows.Count > 10, c + 10 * ldc, r10l, r10r);
+        Store(TRows.Count > 11, c + 11 * ldc, r11l, r11r);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(float* c, TLanes left, TLanes right, float beta)
+    private static void AddOld(bool exists, float* c, TLanes factor, ref TLanes left, ref TLanes right)
     {
-        if (beta != 0)
+        if (exists)
         {
-            left = TLanes.MultiplyAdd(TLanes.All(beta), TLanes.Load(c), left);
-            right = TLanes.MultiplyAdd(TLanes.All(beta), TLanes.Load(c + TLanes.Count), right);
+            TLanes.AddProduct(ref left, factor, TLanes.Load(c));
+            TLanes.AddProduct(ref right, factor, TLanes.Load(c + TLanes.Count));
         }
+    }
 
-        left.Store(c);
-        right.Store(c + TLanes.Count);
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(bool exists, float* c, TLanes left, TLanes right)
+    {
+        if (exists)
+        {
+            left.Store(c);
+            right.Store(c + TLanes.Count);
+        }
     }
 }
