@@ -11,6 +11,9 @@ internal sealed class Alternation(int repeats, double budget)
     private const double SecondsOfATurn = 0.1;
     private const int MostCallsOfATurn = 50;
 
+    /// <summary>Untimed calls before a turn's: after a pause caches are cold, threads asleep and clocks low, which an op in the midst of a step never meets.</summary>
+    private const double WarmingSeconds = 0.05;
+
     /// <summary>A library's idle threads may spin for a while: the other's turn waits for their sleep.</summary>
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
@@ -44,11 +47,12 @@ internal sealed class Alternation(int repeats, double budget)
         return new PeerTime(pair.Name, pair.Size, seconds[0].Median(), seconds[1].Median(), difference);
     }
 
-    /// <summary>Seconds of each of several calls behind one another; where they are short, one more before them warms caches and threads.</summary>
+    /// <summary>Seconds of each of several calls behind one another.</summary>
     private static List<double> Turn(Side side, int calls)
     {
         Thread.Sleep(Pause);
-        if (calls > 1)
+        long start = Stopwatch.GetTimestamp();
+        while (calls > 1 && Stopwatch.GetElapsedTime(start).TotalSeconds < WarmingSeconds)
             Call(side);
         var seconds = new List<double>(calls);
         for (int call = 0; call < calls; call++)

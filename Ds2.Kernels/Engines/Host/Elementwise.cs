@@ -6,6 +6,9 @@ namespace Ds2.Kernels.Engines.Host;
 /// <summary>A computation that treats every index of a range alike.</summary>
 internal interface IElementwise
 {
+    /// <summary>Whether it is a few instructions and loop control would take as long: it is then unrolled. Larger kernels the compiler would not inline so often.</summary>
+    static virtual bool IsLight => false;
+
     /// <summary>Computes the elements index .. index + TLanes.Count - 1.</summary>
     /// <remarks>To be marked <see cref="MethodImplOptions.AggressiveInlining"/>: a call for each register's elements costs more than most kernels' work.</remarks>
     void Apply<TLanes>(int index)
@@ -41,15 +44,32 @@ internal static class Elementwise
     {
         int i = start;
         if (Vector512.IsHardwareAccelerated)
-            for (; i <= end - Lanes512.Count; i += Lanes512.Count)
-                kernel.Apply<Lanes512>(i);
+            i = Whole<TKernel, Lanes512>(kernel, i, end);
         if (Vector256.IsHardwareAccelerated)
-            for (; i <= end - Lanes256.Count; i += Lanes256.Count)
-                kernel.Apply<Lanes256>(i);
+            i = Whole<TKernel, Lanes256>(kernel, i, end);
         if (Vector128.IsHardwareAccelerated)
-            for (; i <= end - Lanes128.Count; i += Lanes128.Count)
-                kernel.Apply<Lanes128>(i);
+            i = Whole<TKernel, Lanes128>(kernel, i, end);
         for (; i < end; i++)
             kernel.Apply<Lanes1>(i);
+    }
+
+    // As many whole registers as there are; returns the first element behind them.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Whole<TKernel, TLanes>(TKernel kernel, int i, int end)
+        where TKernel : struct, IElementwise
+        where TLanes : unmanaged, ILanes<TLanes>
+    {
+        if (TKernel.IsLight)
+            for (; i <= end - 4 * TLanes.Count; i += 4 * TLanes.Count)
+            {
+                kernel.Apply<TLanes>(i);
+                kernel.Apply<TLanes>(i + TLanes.Count);
+                kernel.Apply<TLanes>(i + 2 * TLanes.Count);
+                kernel.Apply<TLanes>(i + 3 * TLanes.Count);
+            }
+
+        for (; i <= end - TLanes.Count; i += TLanes.Count)
+            kernel.Apply<TLanes>(i);
+        return i;
     }
 }

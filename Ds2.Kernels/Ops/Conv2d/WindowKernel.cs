@@ -3,231 +3,155 @@ using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
 
-/// <summary>The innermost loop of a convolution: some output channels at two vectors of neighbouring positions, over the taps of the window.</summary>
+/// <summary>The innermost loop of a convolution: some output channels at three vectors of positions, over the taps of the window.</summary>
 /// <remarks>
 /// As <see cref="TileKernel{TLanes}"/>, but B is not packed: a tap's row of B is the image itself, shifted, so each tap only has an offset.
-/// Every image element is loaded from the first-level cache R S / stride times and copied never.
+/// Every image element is loaded from the first-level cache R S / stride times and copied never. Three vectors by four channels fill 16 registers,
+/// by eight channels 28 of 32, and both divide the model's 32 channels. rNa, rNb and rNc hold row N of the tile, its three vectors.
 /// </remarks>
 internal static unsafe class WindowKernel<TLanes>
     where TLanes : unmanaged, ILanes<TLanes>
 {
+    /// <summary>The most channels of a tile.</summary>
+    public static int Rows
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TLanes.Count == Lanes512.Count ? 8 : 4;
+    }
+
+    /// <summary>The positions of a tile.</summary>
+    public static int Columns
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => Vectors * TLanes.Count;
+    }
+
+    /// <summary>The vectors of positions; each may lie anywhere.</summary>
+    public const int Vectors = 3;
+
     /// <summary>Adds the sums over some taps to one tile.</summary>
     /// <param name="taps">The number of taps.</param>
-    /// <param name="weights">[taps, <see cref="TileKernel{TLanes}.Rows"/>]: one weight per tap and channel.</param>
+    /// <param name="weights">[taps, <see cref="Rows"/>]: one weight per tap and channel.</param>
     /// <param name="offsets">[taps]: where a tap looks, from the position's own address.</param>
-    /// <param name="left">The first of the left vector's positions.</param>
-    /// <param name="right">The first of the right vector's positions.</param>
-    /// <param name="tile">[channels, two vectors]; added to.</param>
-    public static void Sum<TRows>(int taps, float* weights, int* offsets, float* left, float* right, float* tile)
+    /// <param name="a">The first of the first vector's positions.</param>
+    /// <param name="b">The second vector's.</param>
+    /// <param name="c">The third vector's.</param>
+    /// <param name="tile">[channels, <see cref="Columns"/>]; added to.</param>
+    public static void Sum<TRows>(int taps, float* weights, int* offsets, float* a, float* b, float* c, float* tile)
         where TRows : struct, IRows
     {
-        int step = TileKernel<TLanes>.Rows;
-        TLanes r0l = Start(true, tile, 0), r0r = Start(true, tile, 1);
-        TLanes r1l = Start(TRows.Count > 1, tile, 2), r1r = Start(TRows.Count > 1, tile, 3);
-        TLanes r2l = Start(TRows.Count > 2, tile, 4), r2r = Start(TRows.Count > 2, tile, 5);
-        TLanes r3l = Start(TRows.Count > 3, tile, 6), r3r = Start(TRows.Count > 3, tile, 7);
-        TLanes r4l = Start(TRows.Count > 4, tile, 8), r4r = Start(TRows.Count > 4, tile, 9);
-        TLanes r5l = Start(TRows.Count > 5, tile, 10), r5r = Start(TRows.Count > 5, tile, 11);
-        TLanes r6l = Start(TRows.Count > 6, tile, 12), r6r = Start(TRows.Count > 6, tile, 13);
-        TLanes r7l = Start(TRows.Count > 7, tile, 14), r7r = Start(TRows.Count > 7, tile, 15);
-        TLanes r8l = Start(TRows.Count > 8, tile, 16), r8r = Start(TRows.Count > 8, tile, 17);
-        TLanes r9l = Start(TRows.Count > 9, tile, 18), r9r = Start(TRows.Count > 9, tile, 19);
-        TLanes r10l = Start(TRows.Count > 10, tile, 20), r10r = Start(TRows.Count > 10, tile, 21);
-        TLanes r11l = Start(TRows.Count > 11, tile, 22), r11r = Start(TRows.Count > 11, tile, 23);
+        int step = Rows;
+        Load(true, tile, 0, out TLanes r0a, out TLanes r0b, out TLanes r0c);
+        Load(TRows.Count > 1, tile, 1, out TLanes r1a, out TLanes r1b, out TLanes r1c);
+        Load(TRows.Count > 2, tile, 2, out TLanes r2a, out TLanes r2b, out TLanes r2c);
+        Load(TRows.Count > 3, tile, 3, out TLanes r3a, out TLanes r3b, out TLanes r3c);
+        Load(TRows.Count > 4, tile, 4, out TLanes r4a, out TLanes r4b, out TLanes r4c);
+        Load(TRows.Count > 5, tile, 5, out TLanes r5a, out TLanes r5b, out TLanes r5c);
+        Load(TRows.Count > 6, tile, 6, out TLanes r6a, out TLanes r6b, out TLanes r6c);
+        Load(TRows.Count > 7, tile, 7, out TLanes r7a, out TLanes r7b, out TLanes r7c);
         for (int* end = offsets + taps; offsets != end; weights += step, offsets++)
         {
             nint offset = *offsets;
-            TLanes near = TLanes.Load(left + offset), far = TLanes.Load(right + offset);
+            TLanes xa = TLanes.Load(a + offset), xb = TLanes.Load(b + offset), xc = TLanes.Load(c + offset);
             TLanes weight = TLanes.All(*weights);
-            TLanes.AddProduct(ref r0l, weight, near);
-            TLanes.AddProduct(ref r0r, weight, far);
+            TLanes.AddProduct(ref r0a, weight, xa);
+            TLanes.AddProduct(ref r0b, weight, xb);
+            TLanes.AddProduct(ref r0c, weight, xc);
             if (TRows.Count > 1)
             {
                 weight = TLanes.All(weights[1]);
-                TLanes.AddProduct(ref r1l, weight, near);
-                TLanes.AddProduct(ref r1r, weight, far);
+                TLanes.AddProduct(ref r1a, weight, xa);
+                TLanes.AddProduct(ref r1b, weight, xb);
+                TLanes.AddProduct(ref r1c, weight, xc);
             }
 
             if (TRows.Count > 2)
             {
                 weight = TLanes.All(weights[2]);
-                TLanes.AddProduct(ref r2l, weight, near);
-                TLanes.AddProduct(ref r2r, weight, far);
+                TLanes.AddProduct(ref r2a, weight, xa);
+                TLanes.AddProduct(ref r2b, weight, xb);
+                TLanes.AddProduct(ref r2c, weight, xc);
             }
 
             if (TRows.Count > 3)
             {
                 weight = TLanes.All(weights[3]);
-                TLanes.AddProduct(ref r3l, weight, near);
-                TLanes.AddProduct(ref r3r, weight, far);
+                TLanes.AddProduct(ref r3a, weight, xa);
+                TLanes.AddProduct(ref r3b, weight, xb);
+                TLanes.AddProduct(ref r3c, weight, xc);
             }
 
             if (TRows.Count > 4)
             {
                 weight = TLanes.All(weights[4]);
-                TLanes.AddProduct(ref r4l, weight, near);
-                TLanes.AddProduct(ref r4r, weight, far);
+                TLanes.AddProduct(ref r4a, weight, xa);
+                TLanes.AddProduct(ref r4b, weight, xb);
+                TLanes.AddProduct(ref r4c, weight, xc);
             }
 
             if (TRows.Count > 5)
             {
                 weight = TLanes.All(weights[5]);
-                TLanes.AddProduct(ref r5l, weight, near);
-                TLanes.AddProduct(ref r5r, weight, far);
+                TLanes.AddProduct(ref r5a, weight, xa);
+                TLanes.AddProduct(ref r5b, weight, xb);
+                TLanes.AddProduct(ref r5c, weight, xc);
             }
 
             if (TRows.Count > 6)
             {
                 weight = TLanes.All(weights[6]);
-                TLanes.AddProduct(ref r6l, weight, near);
-                TLanes.AddProduct(ref r6r, weight, far);
+                TLanes.AddProduct(ref r6a, weight, xa);
+                TLanes.AddProduct(ref r6b, weight, xb);
+                TLanes.AddProduct(ref r6c, weight, xc);
             }
 
             if (TRows.Count > 7)
             {
                 weight = TLanes.All(weights[7]);
-                TLanes.AddProduct(ref r7l, weight, near);
-                TLanes.AddProduct(ref r7r, weight, far);
-            }
-
-            if (TRows.Count > 8)
-            {
-                weight = TLanes.All(weights[8]);
-                TLanes.AddProduct(ref r8l, weight, near);
-                TLanes.AddProduct(ref r8r, weight, far);
-            }
-
-            if (TRows.Count > 9)
-            {
-                weight = TLanes.All(weights[9]);
-                TLanes.AddProduct(ref r9l, weight, near);
-                TLanes.AddProduct(ref r9r, weight, far);
-            }
-
-            if (TRows.Count > 10)
-            {
-                weight = TLanes.All(weights[10]);
-                TLanes.AddProduct(ref r10l, weight, near);
-                TLanes.AddProduct(ref r10r, weight, far);
-            }
-
-            if (TRows.Count > 11)
-            {
-                weight = TLanes.All(weights[11]);
-                TLanes.AddProduct(ref r11l, weight, near);
-                TLanes.AddProduct(ref r11r, weight, far);
+                TLanes.AddProduct(ref r7a, weight, xa);
+                TLanes.AddProduct(ref r7b, weight, xb);
+                TLanes.AddProduct(ref r7c, weight, xc);
             }
         }
 
-        r0l.Store(tile);
-        r0r.Store(tile + TLanes.Count);
-        if (TRows.Count > 1)
-        {
-            r1l.Store(tile + 2 * TLanes.Count);
-            r1r.Store(tile + 3 * TLanes.Count);
-        }
-
-        if (TRows.Count > 2)
-        {
-            r2l.Store(tile + 4 * TLanes.Count);
-            r2r.Store(tile + 5 * TLanes.Count);
-        }
-
-        if (TRows.Count > 3)
-        {
-            r3l.Store(tile + 6 * TLanes.Count);
-            r3r.Store(tile + 7 * TLanes.Count);
-        }
-
-        if (TRows.Count > 4)
-        {
-            r4l.Store(tile + 8 * TLanes.Count);
-            r4r.Store(tile + 9 * TLanes.Count);
-        }
-
-        if (TRows.Count > 5)
-        {
-            r5l.Store(tile + 10 * TLanes.Count);
-            r5r.Store(tile + 11 * TLanes.Count);
-        }
-
-        if (TRows.Count > 6)
-        {
-            r6l.Store(tile + 12 * TLanes.Count);
-            r6r.Store(tile + 13 * TLanes.Count);
-        }
-
-        if (TRows.Count > 7)
-        {
-            r7l.Store(tile + 14 * TLanes.Count);
-            r7r.Store(tile + 15 * TLanes.Count);
-        }
-
-        if (TRows.Count > 8)
-        {
-            r8l.Store(tile + 16 * TLanes.Count);
-            r8r.Store(tile + 17 * TLanes.Count);
-        }
-
-        if (TRows.Count > 9)
-        {
-            r9l.Store(tile + 18 * TLanes.Count);
-            r9r.Store(tile + 19 * TLanes.Count);
-        }
-
-        if (TRows.Count > 10)
-        {
-            r10l.Store(tile + 20 * TLanes.Count);
-            r10r.Store(tile + 21 * TLanes.Count);
-        }
-
-        if (TRows.Count > 11)
-        {
-            r11l.Store(tile + 22 * TLanes.Count);
-            r11r.Store(tile + 23 * TLanes.Count);
-        }
+        Store(true, tile, 0, r0a, r0b, r0c);
+        Store(TRows.Count > 1, tile, 1, r1a, r1b, r1c);
+        Store(TRows.Count > 2, tile, 2, r2a, r2b, r2c);
+        Store(TRows.Count > 3, tile, 3, r3a, r3b, r3c);
+        Store(TRows.Count > 4, tile, 4, r4a, r4b, r4c);
+        Store(TRows.Count > 5, tile, 5, r5a, r5b, r5c);
+        Store(TRows.Count > 6, tile, 6, r6a, r6b, r6c);
+        Store(TRows.Count > 7, tile, 7, r7a, r7b, r7c);
     }
 
     /// <summary><see cref="Sum{TRows}"/> with a number of channels that is known at run time only.</summary>
-    public static void Sum(int channels, int taps, float* weights, int* offsets, float* left, float* right, float* tile)
+    public static void Sum(int channels, int taps, float* weights, int* offsets, float* a, float* b, float* c, float* tile)
     {
         switch (channels)
         {
             case 1:
-                Sum<One>(taps, weights, offsets, left, right, tile);
+                Sum<One>(taps, weights, offsets, a, b, c, tile);
                 break;
             case 2:
-                Sum<Two>(taps, weights, offsets, left, right, tile);
+                Sum<Two>(taps, weights, offsets, a, b, c, tile);
                 break;
             case 3:
-                Sum<Three>(taps, weights, offsets, left, right, tile);
+                Sum<Three>(taps, weights, offsets, a, b, c, tile);
                 break;
             case 4:
-                Sum<Four>(taps, weights, offsets, left, right, tile);
+                Sum<Four>(taps, weights, offsets, a, b, c, tile);
                 break;
-            case 5:
-                Sum<Five>(taps, weights, offsets, left, right, tile);
+            case 5 when Rows >= 5:
+                Sum<Five>(taps, weights, offsets, a, b, c, tile);
                 break;
-            case 6:
-                Sum<Six>(taps, weights, offsets, left, right, tile);
+            case 6 when Rows >= 6:
+                Sum<Six>(taps, weights, offsets, a, b, c, tile);
                 break;
-            case 7 when TileKernel<TLanes>.Rows >= 7:
-                Sum<Seven>(taps, weights, offsets, left, right, tile);
+            case 7 when Rows >= 7:
+                Sum<Seven>(taps, weights, offsets, a, b, c, tile);
                 break;
-            case 8 when TileKernel<TLanes>.Rows >= 8:
-                Sum<Eight>(taps, weights, offsets, left, right, tile);
-                break;
-            case 9 when TileKernel<TLanes>.Rows >= 9:
-                Sum<Nine>(taps, weights, offsets, left, right, tile);
-                break;
-            case 10 when TileKernel<TLanes>.Rows >= 10:
-                Sum<Ten>(taps, weights, offsets, left, right, tile);
-                break;
-            case 11 when TileKernel<TLanes>.Rows >= 11:
-                Sum<Eleven>(taps, weights, offsets, left, right, tile);
-                break;
-            case 12 when TileKernel<TLanes>.Rows >= 12:
-                Sum<Twelve>(taps, weights, offsets, left, right, tile);
+            case 8 when Rows >= 8:
+                Sum<Eight>(taps, weights, offsets, a, b, c, tile);
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(channels));
@@ -235,5 +159,22 @@ internal static unsafe class WindowKernel<TLanes>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TLanes Start(bool exists, float* tile, int vector) => exists ? TLanes.Load(tile + vector * TLanes.Count) : default;
+    private static void Load(bool exists, float* tile, int row, out TLanes a, out TLanes b, out TLanes c)
+    {
+        tile += row * Columns;
+        a = exists ? TLanes.Load(tile) : default;
+        b = exists ? TLanes.Load(tile + TLanes.Count) : default;
+        c = exists ? TLanes.Load(tile + 2 * TLanes.Count) : default;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Store(bool exists, float* tile, int row, TLanes a, TLanes b, TLanes c)
+    {
+        if (!exists)
+            return;
+        tile += row * Columns;
+        a.Store(tile);
+        b.Store(tile + TLanes.Count);
+        c.Store(tile + 2 * TLanes.Count);
+    }
 }

@@ -12,9 +12,10 @@ namespace Ds2.Kernels.Ops;
 internal sealed unsafe class WindowProduct<TLanes>
     where TLanes : unmanaged, ILanes<TLanes>
 {
-    // With AVX2 12 KiB of weights a group, with AVX-512 24 KiB.
-    private const int MaxTaps = 512;
-    private const int StripeVectors = 4;
+    // 16 KiB of a group's weights.
+    private static int MaxTaps => 4096 / WindowKernel<TLanes>.Rows;
+
+    private const int StripeVectors = 2 * WindowKernel<TLanes>.Vectors;
 
     private readonly Window window;
     private readonly int blockInputs, blocks, groups, stripes, stripe;
@@ -26,7 +27,7 @@ internal sealed unsafe class WindowProduct<TLanes>
         blockInputs = Math.Clamp(MaxTaps / Math.Max(1, window.Rows * window.Columns), 1, Math.Max(1, window.Inputs));
         blocks = Math.Max(1, Pieces(window.Inputs, blockInputs));
         blockInputs = Math.Max(1, Pieces(window.Inputs, blocks));
-        groups = Pieces(window.Outputs, TileKernel<TLanes>.Rows);
+        groups = Pieces(window.Outputs, WindowKernel<TLanes>.Rows);
         int vectors = Pieces(window.CountJ, TLanes.Count);
         stripes = Pieces(vectors, StripeVectors);
         stripe = Pieces(vectors, Math.Max(1, stripes)) * TLanes.Count;
@@ -49,11 +50,11 @@ internal sealed unsafe class WindowProduct<TLanes>
 
     private int CopyLength => Workspace.Round(Math.Max(0, blockInputs * planePitch));
 
-    private static int TileLength => TileKernel<TLanes>.Rows * TileKernel<TLanes>.Columns;
+    private static int TileLength => WindowKernel<TLanes>.Rows * WindowKernel<TLanes>.Columns;
 
     private int BlockTaps => blockInputs * window.Rows * window.Columns;
 
-    private int BlockWeights => BlockTaps * TileKernel<TLanes>.Rows;
+    private int BlockWeights => BlockTaps * WindowKernel<TLanes>.Rows;
 
     /// <summary>Packs the weights of one block and group: [r, c, s, output], so that the taps of some rows lie together.</summary>
     public void Pack(int task, float* weight, float* packed)
@@ -68,7 +69,7 @@ internal sealed unsafe class WindowProduct<TLanes>
             {
                 float* source = weight + window.WeightOrigin + r * window.WeightRowStep
                     + (nint)firstOutput * window.WeightOutputStep + (nint)(firstInput + c) * window.WeightInputStep;
-                for (int s = 0; s < window.Columns; s++, target += TileKernel<TLanes>.Rows)
+                for (int s = 0; s < window.Columns; s++, target += WindowKernel<TLanes>.Rows)
                     for (int o = 0; o < outputs; o++)
                         target[o] = c < inputs ? source[s * window.WeightColumnStep + (nint)o * window.WeightOutputStep] : 0;
             }
@@ -135,34 +136,38 @@ internal sealed unsafe class WindowProduct<TLanes>
     // Every tile of the stripe over one block's taps: group by group, so that a group's weights stay in the first-level cache while the tiles pass over them.
     private void Multiply(int block, int firstJ, int columns, float* weights, int* offsets, float* copy, float* sums, float* bias, float* target)
     {
-        int vectors = Pieces(columns, TLanes.Count), count = window.CountI * vectors, taps = blockInputs * window.Columns;
+        int rowVectors = Pieces(columns, TLanes.Count), vectors = window.CountI * rowVectors, taps = blockInputs * window.Columns;
+        float** sources = stackalloc float*[WindowKernel<TLanes>.Vectors];
         float* tile = sums;
         for (int group = 0; group < groups; group++, weights += BlockWeights)
         {
             int firstOutput = FirstOutput(group), outputs = FirstOutput(group + 1) - firstOutput;
-            for (int unit = 0; unit < count; tile += TileLength)
+            for (int vector = 0, count; vector < vectors; vector += count, tile += TileLength)
             {
-                int i = unit / vectors, j = unit % vectors * TLanes.Count;
-                (int first, int end) = window.TapRows(i);
+                // Up to three vectors, of this row and the next, where the same taps apply there; for absent ones the first again.
+                (int first, int end) = window.TapRows(vector / rowVectors);
+                for (count = 0; count < WindowKernel<TLanes>.Vectors && vector + count < vectors; count++)
+                {
+                    (int i, int j) = Math.DivRem(vector + count, rowVectors);
+                    if (count > 0 && j == 0 && window.TapRows(i) != (first, end))
+                        break;
+                    sources[count] = copy + (i * window.RowStep + window.RowOrigin) * rowPitch + j * TLanes.Count;
+                }
 
-                // The right half is the next vector, in this row or the next, if the same taps apply there; else the left one again.
-                int nextI = (unit + 1) / vectors, nextJ = (unit + 1) % vectors * TLanes.Count;
-                bool two = unit + 1 < count && (nextI == i || window.TapRows(nextI) == (first, end));
-                float* left = copy + (i * window.RowStep + window.RowOrigin) * rowPitch + j;
-                float* right = two ? copy + (nextI * window.RowStep + window.RowOrigin) * rowPitch + nextJ : left;
+                for (int absent = count; absent < WindowKernel<TLanes>.Vectors; absent++)
+                    sources[absent] = sources[0];
 
                 int skipped = first * taps;
                 if (block == 0)
                     new Span<float>(tile, TileLength).Clear();
-                WindowKernel<TLanes>.Sum(outputs, (end - first) * taps, weights + (nint)skipped * TileKernel<TLanes>.Rows, offsets + skipped, left, right, tile);
-                if (block == blocks - 1)
+                WindowKernel<TLanes>.Sum(
+                    outputs, (end - first) * taps, weights + (nint)skipped * WindowKernel<TLanes>.Rows, offsets + skipped, sources[0], sources[1], sources[2], tile);
+                for (int k = 0; k < count && block == blocks - 1; k++)
                 {
-                    Place(i, firstJ + j, Math.Min(TLanes.Count, columns - j), firstOutput, outputs, tile, bias, target);
-                    if (two)
-                        Place(nextI, firstJ + nextJ, Math.Min(TLanes.Count, columns - nextJ), firstOutput, outputs, tile + TLanes.Count, bias, target);
+                    (int i, int j) = Math.DivRem(vector + k, rowVectors);
+                    j *= TLanes.Count;
+                    Place(i, firstJ + j, Math.Min(TLanes.Count, columns - j), firstOutput, outputs, tile + k * TLanes.Count, bias, target);
                 }
-
-                unit += two ? 2 : 1;
             }
         }
     }
@@ -172,7 +177,7 @@ internal sealed unsafe class WindowProduct<TLanes>
         int step = window.TargetColumnStep;
         float* to = target + ((nint)firstOutput * window.TargetRows + window.FirstRow + i * window.TargetRowStep) * window.TargetColumns
             + window.FirstColumn + j * step;
-        for (int o = 0; o < outputs; o++, tile += TileKernel<TLanes>.Columns, to += (nint)window.TargetRows * window.TargetColumns)
+        for (int o = 0; o < outputs; o++, tile += WindowKernel<TLanes>.Columns, to += (nint)window.TargetRows * window.TargetColumns)
         {
             float added = bias is null ? 0 : bias[firstOutput + o];
             if (step == 1 && columns == TLanes.Count)

@@ -18,6 +18,8 @@ internal sealed unsafe class HostHardtanh(HostEngine engine) : Hardtanh(engine)
 
     private readonly struct Clip(float* x, float low, float high, float* y) : IElementwise
     {
+        public static bool IsLight => true;
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes> =>
@@ -26,6 +28,8 @@ internal sealed unsafe class HostHardtanh(HostEngine engine) : Hardtanh(engine)
 
     private readonly struct ClipGradient(float* y, float low, float high, float* dY, float* dX) : IElementwise
     {
+        public static bool IsLight => true;
+
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes>

@@ -22,8 +22,13 @@ internal sealed unsafe class PackedProduct<TLanes>
     private const int TaskM = 192;
     private const int TaskN = 256;
 
-    // Panels that are packed in one go.
-    private const int PackPanels = 4;
+    // Up to so many columns of C a panel of A is used too seldom to pay for its packing: its rows are read where they lie, unless in the first-level cache
+    // they would drive one another out.
+    private const int MaxDirectN = 1024;
+    private const int SameSet = 1024;
+
+    // Rows of panels that are packed in one go: where they lie side by side in memory, several cache lines of each k. A multiple of every panel's width.
+    private const int PackRows = 96;
 
     private readonly int m, n, k;
     private readonly bool transposeA, transposeB;
@@ -32,6 +37,7 @@ internal sealed unsafe class PackedProduct<TLanes>
     private readonly float beta;
 
     private readonly float* packing;
+    private readonly bool packsA;
     private readonly int blocksM, blocksN, slices, blockM, blockN, slice, steps, taskM, taskN;
     private int next = -1;
     private int done;
@@ -53,6 +59,7 @@ internal sealed unsafe class PackedProduct<TLanes>
         blockN = Up(Pieces(n, blocksN), TileKernel<TLanes>.Columns);
         slice = Pieces(k, slices);
         steps = blocksM * blocksN * slices;
+        packsA = transposeA || n > MaxDirectN || lda % SameSet == 0;
         packing = workers.Scratch(2 * HalfBuffer);
 
         // Enough tasks that the last ones of a step end at about the same time.
@@ -105,11 +112,11 @@ internal sealed unsafe class PackedProduct<TLanes>
             M = Math.Min(blockM, m - i),
             N = Math.Min(blockN, n - j),
             K = Math.Min(slice, k - p * slice),
-            A = half,
+            A = packsA ? half : a + i * lda + (nint)p * slice,
             B = half + MaxM * MaxK,
         };
-        step.PacksA = Pieces(step.M, PackPanels * TileKernel<TLanes>.Rows);
-        step.Packs = step.PacksA + Pieces(step.N, PackPanels * TileKernel<TLanes>.Columns);
+        step.PacksA = packsA ? Pieces(step.M, PackRows) : 0;
+        step.Packs = step.PacksA + Pieces(step.N, PackRows);
         step.TasksN = Pieces(step.N, taskN);
         step.Tasks = Pieces(step.M, taskM) * step.TasksN;
         return step;
@@ -125,12 +132,12 @@ internal sealed unsafe class PackedProduct<TLanes>
 
     private static void Pack(float* source, nint stride, bool across, int task, int length, int width, int k, float* target)
     {
-        int end = Math.Min(length, (task + 1) * PackPanels * width);
-        for (int i = task * PackPanels * width; i < end; i += width)
-            if (across)
-                Packing.Across(source + i, stride, Math.Min(width, length - i), width, k, target + (nint)i * k);
-            else
-                Packing.Along(source + i * stride, stride, Math.Min(width, length - i), width, k, target + (nint)i * k);
+        int start = task * PackRows, end = Math.Min(length, start + PackRows);
+        if (across)
+            Packing.Across(source + start, stride, end - start, width, k, target + (nint)start * k);
+        else
+            for (int i = start; i < end; i += width)
+                Packing.Along(source + i * stride, stride, Math.Min(width, end - i), width, k, target + (nint)i * k);
     }
 
     private void MultiplyTask(in Step step, int task)
@@ -147,15 +154,26 @@ internal sealed unsafe class PackedProduct<TLanes>
             for (int i = i0; i < i1; i += TileKernel<TLanes>.Rows)
             {
                 int rows = Math.Min(TileKernel<TLanes>.Rows, i1 - i);
-                float* panelA = step.A + (nint)i * step.K, nextA = panelA + (nint)TileKernel<TLanes>.Rows * step.K, tile = c + (step.Row + i) * ldc + step.Column + j;
+                float* panelA = step.A + i * (packsA ? step.K : lda), tile = c + (step.Row + i) * ldc + step.Column + j;
                 if (factor != 0)
                     Prefetch(tile, rows, ldc);
-                if (columns == TileKernel<TLanes>.Columns)
-                    Tile.Multiply<TLanes, PackedLeft>(rows, step.K, panelA, 0, panelB, TileKernel<TLanes>.Columns, tile, ldc, factor, added, nextA, TileKernel<TLanes>.Rows);
+                if (packsA)
+                    MultiplyTile<PackedLeft>(rows, columns, step.K, panelA, panelB, tile, factor, added);
                 else
-                    Tile.MultiplyPart<TLanes, PackedLeft>(rows, columns, step.K, panelA, 0, panelB, TileKernel<TLanes>.Columns, tile, ldc, factor, added, nextA, TileKernel<TLanes>.Rows);
+                    MultiplyTile<RowsLeft>(rows, columns, step.K, panelA, panelB, tile, factor, added);
             }
         }
+    }
+
+    // Asks for the next panel of A meanwhile; of one that is not packed, for as much of it as lies behind this one in one piece.
+    private void MultiplyTile<TLeft>(int rows, int columns, int depth, float* panelA, float* panelB, float* tile, float factor, float* added)
+        where TLeft : struct, ILeftLayout
+    {
+        float* nextA = panelA + TileKernel<TLanes>.Rows * (packsA ? depth : lda);
+        if (columns == TileKernel<TLanes>.Columns)
+            Tile.Multiply<TLanes, TLeft>(rows, depth, panelA, lda, panelB, TileKernel<TLanes>.Columns, tile, ldc, factor, added, nextA, TileKernel<TLanes>.Rows);
+        else
+            Tile.MultiplyPart<TLanes, TLeft>(rows, columns, depth, panelA, lda, panelB, TileKernel<TLanes>.Columns, tile, ldc, factor, added, nextA, TileKernel<TLanes>.Rows);
     }
 
     // C comes from afar: it is asked for before the sums are formed, and is there when they are.

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
@@ -6,23 +7,26 @@ namespace Ds2.Kernels.Engines.Host;
 /// <summary>Copies a slice of a matrix into the order in which a micro-kernel reads it: for each k, <c>width</c> elements side by side.</summary>
 internal static unsafe class Packing
 {
-    /// <summary>A panel from a matrix whose stored rows run across the panel: <c>target[p * width + i] = source[p * stride + i]</c>.</summary>
-    /// <remarks>Elements from <paramref name="count"/> to <paramref name="width"/> become 0.</remarks>
-    public static void Across(float* source, nint stride, int count, int width, int k, float* target)
+    /// <summary>Panels from a matrix whose stored rows run across them, panel j from <c>target + j * width * k</c>: <c>[p * width + i] = source[p * stride + j * width + i]</c>.</summary>
+    /// <remarks>Row by row, as the source lies in memory. Elements of the last panel behind <paramref name="length"/> become 0.</remarks>
+    public static void Across(float* source, nint stride, int length, int width, int k, float* target)
     {
+        int whole = length / width * width;
         for (int p = 0; p < k; p++, source += stride, target += width)
         {
+            // A panel of six is copied in eights, but for the last row's: what is too much is read from the next row, and overwritten with that.
+            float* panel = target;
             int i = 0;
-            if (Vector512.IsHardwareAccelerated)
-                for (; i <= count - Vector512<float>.Count; i += Vector512<float>.Count)
-                    Vector512.Store(Vector512.Load(source + i), target + i);
-            if (Vector128.IsHardwareAccelerated)
-                for (; i <= count - Vector128<float>.Count; i += Vector128<float>.Count)
-                    Vector128.Store(Vector128.Load(source + i), target + i);
-            for (; i < count; i++)
-                target[i] = source[i];
-            for (; i < width; i++)
-                target[i] = 0;
+            if (Vector256.IsHardwareAccelerated && width is > 4 and < 8 && p < k - 1)
+                for (; i < whole; i += width, panel += width * (nint)k)
+                    Vector256.Store(Vector256.Load(source + i), panel);
+            for (; i < whole; i += width, panel += width * (nint)k)
+                Copy(source + i, width, panel);
+            if (i < length)
+            {
+                Copy(source + i, length - i, panel);
+                new Span<float>(panel + length - i, width - (length - i)).Clear();
+            }
         }
     }
 
@@ -46,6 +50,23 @@ internal static unsafe class Packing
         for (; i < rows; i++)
             for (int p = 0; p < columns; p++)
                 target[p * width + i] = source[i * stride + p];
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Copy(float* source, int count, float* target)
+    {
+        int i = 0;
+        if (Vector512.IsHardwareAccelerated)
+            for (; i <= count - Vector512<float>.Count; i += Vector512<float>.Count)
+                Vector512.Store(Vector512.Load(source + i), target + i);
+        if (Vector256.IsHardwareAccelerated)
+            for (; i <= count - Vector256<float>.Count; i += Vector256<float>.Count)
+                Vector256.Store(Vector256.Load(source + i), target + i);
+        if (Vector128.IsHardwareAccelerated)
+            for (; i <= count - Vector128<float>.Count; i += Vector128<float>.Count)
+                Vector128.Store(Vector128.Load(source + i), target + i);
+        for (; i < count; i++)
+            target[i] = source[i];
     }
 
     // Four stored rows become four neighbours of each k: blocks of 4 x 4 are transposed in registers.
