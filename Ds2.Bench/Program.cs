@@ -2,6 +2,7 @@ using System.CommandLine;
 using BenchmarkDotNet.Running;
 using Ds2.Bench.Data;
 using Ds2.Bench.Gpu;
+using Ds2.Bench.Machine;
 using Ds2.Bench.Ops;
 #if PEERS
 using Ds2.Bench.Peers;
@@ -13,7 +14,7 @@ using Ds2.Runtime;
 
 namespace Ds2.Bench;
 
-/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|plots|loader|cublas|gpu-report …</c>.</summary>
+/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|plots|peaks|loader|cublas|gpu-report …</c>.</summary>
 internal static class Program
 {
     private const int BadInput = 2;
@@ -34,6 +35,7 @@ internal static class Program
               peers [options]                    the same and each op beside libtorch, built with -p:Peers=true: peers --preset mlperf --frames 600
               plots [options]                    step time against frames, batch, hidden size and threads, drawn into docs/plots
               parity --manifest FILE --device D  training steps on a device and on the host: their losses must agree
+              peaks [--rounds N]                 the machine's peaks, and what large and streaming matrix products reach of them
               loader --manifest FILE             what the loader reads, with augmentation and with the feature cache
               cublas [--json]                    our Gemm beside NVIDIA's on a CUDA GPU
               gpu-report [options]               what every GPU kernel compiles to, without a GPU: gpu-report --arch sm_60
@@ -44,6 +46,7 @@ internal static class Program
         root.Subcommands.Add(LoaderCommand.Create());
         root.Subcommands.Add(Peers());
         root.Subcommands.Add(PlotsCommand.Create());
+        root.Subcommands.Add(PeaksCommand.Create());
         root.Subcommands.Add(CublasCommand.Create());
         root.Subcommands.Add(GpuReportCommand.Create());
         ParseResult parsed = root.Parse(args.Length == 0 ? ["--help"] : args);

@@ -5,7 +5,8 @@ namespace Ds2.Tests.Engines;
 
 /// <summary>The engines that the op tests run on, each made once a run.</summary>
 /// <remarks>
-/// By default: the host with one and with two threads, and ILGPU's emulated device. The environment variable DS2_TEST_DEVICE picks one kind:
+/// By default: the host with one and with two threads, and with kernels that are blocked for AVX-512 (which the runtime emulates where the machine lacks
+/// it), and ILGPU's emulated device. The environment variable DS2_TEST_DEVICE picks one kind:
 /// host, emulated, cuda or opencl. A device asked for by name and absent fails the tests; it is not skipped.
 /// </remarks>
 public static class TestEngines
@@ -15,8 +16,8 @@ public static class TestEngines
     /// <summary>The names of the engines under test, as they stand in the test list.</summary>
     public static IEnumerable<string> Names => Environment.GetEnvironmentVariable("DS2_TEST_DEVICE") switch
     {
-        null or "" => ["host-1", "host-2", "emulated"],
-        "host" => ["host-1", "host-2"],
+        null or "" => ["host-1", "host-2", "host-lanes-16", "emulated"],
+        "host" => ["host-1", "host-2", "host-lanes-16"],
         string device => [device],
     };
 
@@ -42,6 +43,7 @@ public static class TestEngines
     {
         "host-1" or "stranger" => new HostEngine(threads: 1),
         "host-2" => new HostEngine(threads: 2),
+        "host-lanes-16" => new HostEngine(threads: 2, lanes: 16),
         "emulated" => IlgpuEngine.Emulated(),
         "cuda" => IlgpuEngine.Cuda(),
         "opencl" => IlgpuEngine.OpenCl(),

@@ -9,9 +9,18 @@ public sealed class HostEngine : IEngine
     /// <param name="threads">Threads that ops run on, the caller's included; 0 for one per core.</param>
     /// <exception cref="ArgumentOutOfRangeException">The number is negative.</exception>
     public HostEngine(int threads = 0)
+        : this(threads, WidestLanes)
+    {
+    }
+
+    /// <summary>An engine whose blocked kernels are those of registers of another width, for tests: what the machine does not have, the runtime emulates.</summary>
+    /// <param name="threads">As above.</param>
+    /// <param name="lanes">16, 8, 4 or 1.</param>
+    internal HostEngine(int threads, int lanes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         Workers = new WorkerPool(threads == 0 ? Environment.ProcessorCount : threads);
+        Lanes = lanes;
     }
 
     /// <inheritdoc/>
@@ -20,11 +29,16 @@ public sealed class HostEngine : IEngine
     /// <summary>The threads that host kernels split their work over.</summary>
     internal WorkerPool Workers { get; }
 
-    private static string InstructionSet =>
-        Vector512.IsHardwareAccelerated ? "AVX-512"
-        : Vector256.IsHardwareAccelerated ? "256-bit vectors"
-        : Vector128.IsHardwareAccelerated ? "128-bit vectors"
-        : "scalar";
+    /// <summary>Numbers in a register of the kernels that block for registers and caches; what treats all elements alike always takes the widest.</summary>
+    internal int Lanes { get; }
+
+    private static int WidestLanes =>
+        Vector512.IsHardwareAccelerated ? Lanes512.Count
+        : Vector256.IsHardwareAccelerated ? Lanes256.Count
+        : Vector128.IsHardwareAccelerated ? Lanes128.Count
+        : Lanes1.Count;
+
+    private string InstructionSet => Lanes == Lanes512.Count ? "AVX-512" : Lanes == Lanes1.Count ? "scalar" : $"{32 * Lanes}-bit vectors";
 
     /// <inheritdoc/>
     public Tensor Allocate(Shape shape) => new(new HostStorage<float>(this, shape.Length), shape);

@@ -1,17 +1,18 @@
-using System.Runtime.Intrinsics;
 using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
 
-/// <summary>Chooses the widest <see cref="HostConv2d{TLanes}"/> that the machine has.</summary>
+/// <summary>Chooses the <see cref="HostConv2d{TLanes}"/> of the engine's registers.</summary>
 internal static class HostConv2d
 {
-    /// <summary>The implementation for this machine.</summary>
-    public static Conv2d Create(HostEngine engine) =>
-        Vector512.IsHardwareAccelerated ? new HostConv2d<Lanes512>(engine)
-        : Vector256.IsHardwareAccelerated ? new HostConv2d<Lanes256>(engine)
-        : Vector128.IsHardwareAccelerated ? new HostConv2d<Lanes128>(engine)
-        : new HostConv2d<Lanes1>(engine);
+    /// <summary>The implementation for an engine.</summary>
+    public static Conv2d Create(HostEngine engine) => engine.Lanes switch
+    {
+        16 => new HostConv2d<Lanes512>(engine),
+        8 => new HostConv2d<Lanes256>(engine),
+        4 => new HostConv2d<Lanes128>(engine),
+        _ => new HostConv2d<Lanes1>(engine),
+    };
 }
 
 /// <summary><see cref="Conv2d"/> on the CPU.</summary>

@@ -7,7 +7,7 @@ namespace Ds2.Kernels.Ops;
 internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision precision) : Gru(engine)
 {
     private readonly WorkerPool workers = engine.Workers;
-    private readonly GruRecurrence recurrence = GruRecurrence.Widest;
+    private readonly GruRecurrence recurrence = GruRecurrence.Create(engine.Lanes);
 
     /// <inheritdoc/>
     public override int ForwardWorkspace(GruShape shape) =>
@@ -34,7 +34,7 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
             Elementwise.Run(new Accumulate(weights[d].RecurrentBias.Pointer(), bias), 2 * h);
             directions[d].Panels = workspace.Take(new Shape(recurrence.ForwardPanels(h))).Pointer();
             MatrixProduct.Multiply(
-                workers, rows, 3 * h, shape.I, false, true, x.Pointer(), shape.I, weights[d].Input.Pointer(), shape.I, directions[d].Gates, 3 * h, 0, bias);
+                engine, rows, 3 * h, shape.I, false, true, x.Pointer(), shape.I, weights[d].Input.Pointer(), shape.I, directions[d].Gates, 3 * h, 0, bias);
         }
 
         recurrence.Forward(workers, shape, lengths.Pointer(), directions, zeros);
@@ -126,13 +126,13 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
     {
         int h = shape.H, i = shape.I, rows = shape.T * shape.N, laterRows = rows - shape.N;
         float* dW = gradients.Input.Pointer(), dU = gradients.Recurrent.Pointer(), dB = gradients.InputBias.Pointer();
-        MatrixProduct.Multiply(workers, 2 * h, i, rows, true, false, direction.Gates, 3 * h, x, i, dW, i, 1, null);
-        MatrixProduct.Multiply(workers, h, i, rows, true, false, direction.Candidates, h, x, i, dW + 2 * (nint)h * i, i, 1, null);
+        MatrixProduct.Multiply(engine, 2 * h, i, rows, true, false, direction.Gates, 3 * h, x, i, dW, i, 1, null);
+        MatrixProduct.Multiply(engine, h, i, rows, true, false, direction.Candidates, h, x, i, dW + 2 * (nint)h * i, i, 1, null);
 
         // Each frame's gradients meet the state before it; the first frame of a direction has none.
         nint frame = shape.N;
         float* later = direction.Gates + (direction.Reverse ? 0 : frame * 3 * h), before = direction.Hidden + (direction.Reverse ? frame * h : 0);
-        MatrixProduct.Multiply(workers, 3 * h, h, laterRows, true, false, later, 3 * h, before, h, dU, h, 1, null);
+        MatrixProduct.Multiply(engine, 3 * h, h, laterRows, true, false, later, 3 * h, before, h, dU, h, 1, null);
 
         ColumnSums.Add(workers, direction.Gates, rows, 3 * h, 3 * h, gradients.RecurrentBias.Pointer());
         ColumnSums.Add(workers, direction.Gates, rows, 2 * h, 3 * h, dB);
@@ -142,8 +142,8 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
     private void AddInputGradient(GruShape shape, GruDirection direction, float* weight, float beta, float* dX)
     {
         int h = shape.H, i = shape.I, rows = shape.T * shape.N;
-        MatrixProduct.Multiply(workers, rows, i, 2 * h, false, false, direction.Gates, 3 * h, weight, i, dX, i, beta, null);
-        MatrixProduct.Multiply(workers, rows, i, h, false, false, direction.Candidates, h, weight + 2 * (nint)h * i, i, dX, i, 1, null);
+        MatrixProduct.Multiply(engine, rows, i, 2 * h, false, false, direction.Gates, 3 * h, weight, i, dX, i, beta, null);
+        MatrixProduct.Multiply(engine, rows, i, h, false, false, direction.Candidates, h, weight + 2 * (nint)h * i, i, dX, i, 1, null);
     }
 
     private readonly struct Sum(float* a, float* b, float* result) : IElementwise

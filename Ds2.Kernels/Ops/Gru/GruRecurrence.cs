@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics;
 using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
@@ -31,7 +30,7 @@ internal unsafe struct GruDirection
     public float* Carry;
 }
 
-/// <summary>The part of a GRU that goes frame by frame, for the widest registers of the machine.</summary>
+/// <summary>The part of a GRU that goes frame by frame, for registers of some width.</summary>
 /// <remarks>
 /// All frames run inside one parallel region. A worker owns a slice of the units, reads its slice of the packed weight once a frame for the whole batch,
 /// and finishes its units' gates while their products are at hand; one barrier a frame publishes the new states. Both directions advance together.
@@ -39,12 +38,14 @@ internal unsafe struct GruDirection
 /// </remarks>
 internal abstract unsafe class GruRecurrence
 {
-    /// <summary>The recurrence for this machine.</summary>
-    public static GruRecurrence Widest { get; } =
-        Vector512.IsHardwareAccelerated ? new GruRecurrence<Lanes512>()
-        : Vector256.IsHardwareAccelerated ? new GruRecurrence<Lanes256>()
-        : Vector128.IsHardwareAccelerated ? new GruRecurrence<Lanes128>()
-        : new GruRecurrence<Lanes1>();
+    /// <summary>The recurrence for registers of a width.</summary>
+    public static GruRecurrence Create(int lanes) => lanes switch
+    {
+        16 => new GruRecurrence<Lanes512>(),
+        8 => new GruRecurrence<Lanes256>(),
+        4 => new GruRecurrence<Lanes128>(),
+        _ => new GruRecurrence<Lanes1>(),
+    };
 
     /// <summary>The length of a direction's packed U for the forward pass.</summary>
     public abstract int ForwardPanels(int h);

@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.Intrinsics;
 using Ds2.Kernels.Engines.Host;
 
 namespace Ds2.Kernels.Ops;
@@ -19,11 +18,11 @@ internal sealed unsafe class HostLogSoftmax(HostEngine engine) : LogSoftmax(engi
         ForRows(x.Length / classes, classes, row =>
         {
             float* source = from + (nint)row * classes, target = to + (nint)row * classes;
-            if (Vector512.IsHardwareAccelerated)
+            if (engine.Lanes == Lanes512.Count)
                 Normalise<Lanes512>(source, target, classes);
-            else if (Vector256.IsHardwareAccelerated)
+            else if (engine.Lanes == Lanes256.Count)
                 Normalise<Lanes256>(source, target, classes);
-            else if (Vector128.IsHardwareAccelerated)
+            else if (engine.Lanes == Lanes128.Count)
                 Normalise<Lanes128>(source, target, classes);
             else
                 Normalise<Lanes1>(source, target, classes);

@@ -1,12 +1,10 @@
-using System.Runtime.Intrinsics;
-
 namespace Ds2.Kernels.Engines.Host;
 
 /// <summary>The matrix product that all host ops share: C = op(A) op(B) + bias + beta C, row-major with leading dimensions.</summary>
 internal static unsafe class MatrixProduct
 {
     /// <summary>C = op(A) op(B) + bias + beta C.</summary>
-    /// <param name="workers">The threads that it is split over; not to be called from inside their work.</param>
+    /// <param name="engine">Whose threads it is split over, and whose registers it blocks for; not to be called from inside their work.</param>
     /// <param name="m">Rows of C.</param>
     /// <param name="n">Columns of C.</param>
     /// <param name="k">The summed dimension; 0 gives bias + beta C.</param>
@@ -21,9 +19,10 @@ internal static unsafe class MatrixProduct
     /// <param name="beta">The factor of C's old value; 0 does not read it.</param>
     /// <param name="bias">[n], added to each row; may be null.</param>
     public static void Multiply(
-        WorkerPool workers, int m, int n, int k, bool transposeA, bool transposeB,
+        HostEngine engine, int m, int n, int k, bool transposeA, bool transposeB,
         float* a, int lda, float* b, int ldb, float* c, int ldc, float beta, float* bias)
     {
+        WorkerPool workers = engine.Workers;
         if (m == 0 || n == 0)
             return;
         if (k == 0)
@@ -32,11 +31,11 @@ internal static unsafe class MatrixProduct
             return;
         }
 
-        if (Vector512.IsHardwareAccelerated)
+        if (engine.Lanes == Lanes512.Count)
             Multiply<Lanes512>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
-        else if (Vector256.IsHardwareAccelerated)
+        else if (engine.Lanes == Lanes256.Count)
             Multiply<Lanes256>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
-        else if (Vector128.IsHardwareAccelerated)
+        else if (engine.Lanes == Lanes128.Count)
             Multiply<Lanes128>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
         else
             Multiply<Lanes1>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
