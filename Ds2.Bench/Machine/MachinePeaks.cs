@@ -18,7 +18,12 @@ internal sealed unsafe record MachinePeaks(double Flops, double CopiedBytes, dou
     private const int Block = 1 << 20;
 
     /// <summary>The best of several repetitions of each loop, half a second in all.</summary>
-    public static MachinePeaks Measure(int threads = 0)
+    public static MachinePeaks Measure(int threads = 0) => Measure(threads, Best);
+
+    /// <summary>The mean of as many repetitions of each loop as fill a time, other guests of the machine included.</summary>
+    public static MachinePeaks Mean(int threads, double seconds) => Measure(threads, loop => Timing.Mean(loop, seconds));
+
+    private static MachinePeaks Measure(int threads, Func<Action, double> time)
     {
         using var engine = new HostEngine(threads);
         WorkerPool workers = engine.Workers;
@@ -30,10 +35,10 @@ internal sealed unsafe record MachinePeaks(double Flops, double CopiedBytes, dou
             var from = (nint)source;
             var to = (nint)target;
             var sinks = new float[workers.Threads];
-            return Vector512.IsHardwareAccelerated ? Measure<Lanes512>(workers, from, to, sinks)
-                : Vector256.IsHardwareAccelerated ? Measure<Lanes256>(workers, from, to, sinks)
-                : Vector128.IsHardwareAccelerated ? Measure<Lanes128>(workers, from, to, sinks)
-                : Measure<Lanes1>(workers, from, to, sinks);
+            return Vector512.IsHardwareAccelerated ? Measure<Lanes512>(workers, from, to, sinks, time)
+                : Vector256.IsHardwareAccelerated ? Measure<Lanes256>(workers, from, to, sinks, time)
+                : Vector128.IsHardwareAccelerated ? Measure<Lanes128>(workers, from, to, sinks, time)
+                : Measure<Lanes1>(workers, from, to, sinks, time);
         }
         finally
         {
@@ -45,14 +50,14 @@ internal sealed unsafe record MachinePeaks(double Flops, double CopiedBytes, dou
     /// <summary>The peaks for people.</summary>
     public override string ToString() => $"{Flops / 1e9:F0} GFLOP/s of fused multiply-adds, {CopiedBytes / 1e9:F1} GB/s copying, {ReadBytes / 1e9:F1} GB/s reading";
 
-    private static MachinePeaks Measure<TLanes>(WorkerPool workers, nint source, nint target, float[] sinks)
+    private static MachinePeaks Measure<TLanes>(WorkerPool workers, nint source, nint target, float[] sinks, Func<Action, double> time)
         where TLanes : unmanaged, ILanes<TLanes>
     {
         int blocks = (int)(BytesOfABuffer / Block);
-        double multiplied = Best(() => workers.Run(worker => sinks[worker] = MultiplyAdd<TLanes>(worker)));
+        double multiplied = time(() => workers.Run(worker => sinks[worker] = MultiplyAdd<TLanes>(worker)));
         nint share = BytesOfABuffer / workers.Threads; // in one piece, so that the copy goes past the caches
-        double copied = Best(() => workers.Run(worker => NativeMemory.Copy((byte*)source + worker * share, (byte*)target + worker * share, (nuint)share)));
-        double read = Best(() => workers.For(blocks, (worker, block) => sinks[worker] += Sum<TLanes>((float*)((byte*)source + (nint)block * Block), Block / sizeof(float))));
+        double copied = time(() => workers.Run(worker => NativeMemory.Copy((byte*)source + worker * share, (byte*)target + worker * share, (nuint)share)));
+        double read = time(() => workers.For(blocks, (worker, block) => sinks[worker] += Sum<TLanes>((float*)((byte*)source + (nint)block * Block), Block / sizeof(float))));
         return new MachinePeaks(2.0 * Rounds * Accumulators * TLanes.Count * workers.Threads / multiplied, 2.0 * share * workers.Threads / copied, BytesOfABuffer / read);
     }
 

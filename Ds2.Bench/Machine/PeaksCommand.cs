@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Diagnostics;
 using Ds2.Bench.Ops;
 using Ds2.Kernels.Engines.Host;
 using Ds2.Kernels.Ops;
@@ -7,7 +6,10 @@ using Ds2.Kernels.Ops;
 namespace Ds2.Bench.Machine;
 
 /// <summary><c>peaks</c>: what this machine's cores and memory can do, and how much of it the full model's matrix products come to.</summary>
-/// <remarks>A shared machine is not as fast in one minute as in the next: peaks and products are measured in turns, and each product is held against the peak of its own turn.</remarks>
+/// <remarks>
+/// A shared machine is not as fast in one minute as in the next: peaks and products are measured in turns, each as a mean over half a second, and each product is
+/// held against the peak of its own turn.
+/// </remarks>
 internal static class PeaksCommand
 {
     private const double SecondsOfATurn = 0.5;
@@ -43,9 +45,9 @@ internal static class PeaksCommand
             List<double> rates = [], peaks = [], shares = [];
             for (int round = 0; round < rounds; round++)
             {
-                MachinePeaks machine = MachinePeaks.Measure(threads);
+                MachinePeaks machine = MachinePeaks.Mean(threads, SecondsOfATurn);
                 peaks.Add(product.OfReading ? machine.ReadBytes : machine.Flops);
-                rates.Add(product.Work / Best(() => gemm.Multiply(product.Shape, a, b, c)));
+                rates.Add(product.Work / Timing.Mean(() => gemm.Multiply(product.Shape, a, b, c), SecondsOfATurn));
                 shares.Add(rates[^1] / peaks[^1]);
             }
 
@@ -54,21 +56,6 @@ internal static class PeaksCommand
         }
 
         Console.WriteLine(MarkdownTable.Of(rows));
-    }
-
-    // The best call of a turn, as the peaks are the best of a few: both leave out what the machine's other guests took.
-    private static double Best(Action call)
-    {
-        double best = double.MaxValue;
-        long start = Stopwatch.GetTimestamp();
-        do
-        {
-            long begun = Stopwatch.GetTimestamp();
-            call();
-            best = Math.Min(best, Stopwatch.GetElapsedTime(begun).TotalSeconds);
-        }
-        while (Stopwatch.GetElapsedTime(start).TotalSeconds < SecondsOfATurn);
-        return best;
     }
 
     private sealed record Product(GemmShape Shape, double Work, bool OfReading)
