@@ -41,7 +41,7 @@ internal sealed record StepSweep(string Axis, string Held, string Engine, IReadO
         {
             StepOptions options = axis switch
             {
-                "frames" => held with { Frames = value },
+                "frames" => held with { Frames = value, Labels = held.Labels * value / held.Frames }, // longer speech has a longer text
                 "batch" => held with { Batch = value },
                 "hidden" => held with { Run = held.Run.With("hidden", value.ToString(CultureInfo.InvariantCulture)) },
                 "threads" => held with { Threads = value },
@@ -78,7 +78,7 @@ internal sealed record StepSweep(string Axis, string Held, string Engine, IReadO
         string[] parts =
         [
             axis == "hidden" ? "" : $"hidden {held.Run.Hidden}", $"{held.Run.Layers} GRU layers", axis == "batch" ? "" : $"batch {held.Batch}",
-            axis == "frames" ? "" : $"{held.Frames} frames", $"{held.Labels} labels",
+            axis == "frames" ? $"a label in {held.Frames / Math.Max(1, held.Labels)} frames" : $"{held.Frames} frames, {held.Labels} labels",
         ];
         return string.Join(", ", parts.Where(part => part.Length > 0));
     }

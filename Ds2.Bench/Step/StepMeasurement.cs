@@ -1,3 +1,5 @@
+using Ds2.Runtime;
+
 namespace Ds2.Bench.Step;
 
 /// <summary>Times whole training steps on random input.</summary>
@@ -7,7 +9,8 @@ internal static class StepMeasurement
     /// <param name="options">The step.</param>
     /// <param name="engine">Where it runs.</param>
     /// <param name="warmupSteps">Untimed steps before.</param>
-    /// <exception cref="InvalidOperationException">A gradient norm is zero or not finite.</exception>
+    /// <exception cref="InputException">No text of so many labels fits into the frames.</exception>
+    /// <exception cref="InvalidOperationException">A gradient norm is not finite.</exception>
     public static StepResult Measure(StepOptions options, IEngine engine, int warmupSteps = 2)
     {
         using var trainingStep = new TrainingStep(options, engine);
@@ -19,7 +22,9 @@ internal static class StepMeasurement
             var clock = new PhaseClock(engine);
             trainingStep.Run(step, clock.Lap);
             double norm = trainingStep.LastGradientNorm;
-            if (!double.IsFinite(norm) || norm == 0)
+            if (norm == 0)
+                throw new InputException($"--labels {options.Labels}: no text of so many fits into --frames {options.Frames}, and there would be no gradient");
+            if (!double.IsFinite(norm))
                 throw new InvalidOperationException($"the gradient norm of step {step} is {norm}: nothing worth timing");
             if (step <= warmupSteps)
                 continue;
