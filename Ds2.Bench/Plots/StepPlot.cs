@@ -20,17 +20,16 @@ internal static class StepPlot
         foreach (SweepPoint point in sweep.Points)
         {
             var text = plot.Add.Text($"{point.Seconds:G3} s", point.Value, point.Seconds);
-            text.LabelAlignment = Alignment.LowerRight;
-            text.OffsetX = -4;
-            text.OffsetY = -4;
+            text.LabelAlignment = Alignment.LowerCenter;
+            text.OffsetY = -6;
             text.LabelFontSize = 13;
         }
 
-        plot.Title($"Training step: {sweep.Held}", 15);
+        plot.Title($"Training step: {sweep.Held}", 13);
         plot.XLabel(sweep.Axis is "frames" ? "feature frames (10 ms) of each utterance" : sweep.Axis is "hidden" ? "hidden units" : sweep.Axis, 14);
         plot.YLabel("seconds (median)", 14);
         plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericManual(values, [.. values.Select(value => $"{value}")]);
-        plot.Axes.SetLimits(0, values[^1] * 1.08, 0, seconds.Max() * 1.15);
+        plot.Axes.SetLimits(0, values[^1] * 1.1, 0, seconds.Max() * 1.15);
         plot.FigureBackground.Color = Colors.White;
         plot.SaveSvg(path, Width, Height);
     }
