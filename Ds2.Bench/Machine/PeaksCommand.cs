@@ -2,6 +2,7 @@ using System.CommandLine;
 using Ds2.Bench.Ops;
 using Ds2.Kernels.Engines.Host;
 using Ds2.Kernels.Ops;
+using Ds2.Runtime;
 
 namespace Ds2.Bench.Machine;
 
@@ -19,7 +20,11 @@ internal static class PeaksCommand
         var rounds = new Option<int>("--rounds") { Description = "turns of each", DefaultValueFactory = _ => 7 };
         var threads = new Option<int>("--threads") { Description = "threads; 0 for one per core" };
         var command = new Command("peaks", "The machine's peaks, and what the full model's products reach of them.") { rounds, threads };
-        command.SetAction(parsed => Run(Math.Max(1, parsed.GetValue(rounds)), parsed.GetValue(threads)));
+        command.SetAction(parsed =>
+        {
+            int turns = parsed.GetValue(rounds);
+            Run(turns >= 1 ? turns : throw new InputException($"{rounds.Name} {turns}: must be at least 1"), parsed.GetValue(threads));
+        });
         return command;
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using static Ds2.Kernels.Engines.Host.Division;
 
 namespace Ds2.Kernels.Engines.Host;
 
@@ -10,7 +11,7 @@ internal static unsafe class ColumnSums
 
     /// <summary>target[j] += sum over i of a[i, j]: runs of rows in fp32, the runs in double, in order.</summary>
     public static void Add(WorkerPool workers, float* a, int rows, int columns, int rowStride, float* target) =>
-        workers.For((columns + Columns - 1) / Columns, block =>
+        workers.For(Pieces(columns, Columns), block =>
         {
             int first = block * Columns, width = Math.Min(Columns, columns - first);
             double* total = stackalloc double[Columns];

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using static Ds2.Kernels.Engines.Host.Division;
 
 namespace Ds2.Kernels.Engines.Host;
 
@@ -31,7 +32,7 @@ internal static class Elementwise
             return;
         }
 
-        workers.For((length + Grain - 1) / Grain, part => Range(kernel, part * Grain, Math.Min(length, (part + 1) * Grain)));
+        workers.For(Pieces(length, Grain), part => Range(kernel, part * Grain, Math.Min(length, (part + 1) * Grain)));
     }
 
     /// <summary>Applies a kernel to 0..length-1 on the calling thread.</summary>

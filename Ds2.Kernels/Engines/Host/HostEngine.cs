@@ -14,7 +14,7 @@ public sealed class HostEngine : IEngine
     }
 
     /// <summary>An engine whose blocked kernels are those of registers of another width, for tests: what the machine does not have, the runtime emulates.</summary>
-    /// <param name="threads">As above.</param>
+    /// <param name="threads">Threads that ops run on, the caller's included; 0 for one per core.</param>
     /// <param name="lanes">16, 8, 4 or 1.</param>
     internal HostEngine(int threads, int lanes)
     {

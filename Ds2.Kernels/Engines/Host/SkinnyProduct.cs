@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
+using static Ds2.Kernels.Engines.Host.Division;
 
 namespace Ds2.Kernels.Engines.Host;
 
@@ -37,7 +38,7 @@ internal static unsafe class SkinnyProduct<TLanes>
     public static void Multiply(float** rows, int count, int length, float* panel, float* next, float* result)
     {
         // Absent rows of a pass repeat its last one, and their sums go where nobody looks.
-        int passes = (count + PassRows - 1) / PassRows;
+        int passes = Pieces(count, PassRows);
         new Span<float>(result, passes * PassRows * Width).Clear();
         nint aheadStep = Width / passes;
         for (int start = 0; start < length; start += Chunk)

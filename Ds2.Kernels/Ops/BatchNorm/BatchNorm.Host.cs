@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Ds2.Kernels.Engines.Host;
+using static Ds2.Kernels.Engines.Host.Division;
 
 namespace Ds2.Kernels.Ops;
 
@@ -106,7 +107,7 @@ internal sealed unsafe class HostBatchNorm(HostEngine engine) : BatchNorm(engine
                 }
             });
         else
-            workers.For((shape.T * shape.N + TileRows - 1) / TileRows, tile =>
+            workers.For(Pieces(shape.T * shape.N, TileRows), tile =>
             {
                 int end = Math.Min(shape.T * shape.N, (tile + 1) * TileRows);
                 for (int row = tile * TileRows; row < end; row++)
@@ -135,7 +136,7 @@ internal sealed unsafe class HostBatchNorm(HostEngine engine) : BatchNorm(engine
         }
 
         int rows = shape.T * shape.N;
-        workers.For((rows + TileRows - 1) / TileRows, tile =>
+        workers.For(Pieces(rows, TileRows), tile =>
         {
             float* scale = stackalloc float[TileFeatures];
             int lastRow = Math.Min(rows, (tile + 1) * TileRows);

@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using Ds2.Kernels.Engines.Host;
+using static Ds2.Kernels.Engines.Host.Division;
 
 namespace Ds2.Kernels.Ops;
 
@@ -58,8 +59,6 @@ internal sealed unsafe class BatchNormSums
 
     /// <summary>A feature's sum of (a - p)(b - q).</summary>
     public double Second(int feature) => Total(shape.C + feature);
-
-    private static int Pieces(int length, int most) => (length + most - 1) / most;
 
     private double Total(int column)
     {

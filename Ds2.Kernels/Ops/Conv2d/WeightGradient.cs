@@ -1,4 +1,5 @@
 using Ds2.Kernels.Engines.Host;
+using static Ds2.Kernels.Engines.Host.Division;
 
 namespace Ds2.Kernels.Ops;
 
@@ -107,6 +108,4 @@ internal readonly unsafe struct WeightGradient<TLanes>
             for (int s = 0; s < shape.S; s++)
                 to[s] += from[s * width + k];
     }
-
-    private static int Pieces(int length, int most) => (length + most - 1) / most;
 }

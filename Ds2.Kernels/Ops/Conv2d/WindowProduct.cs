@@ -1,4 +1,5 @@
 using Ds2.Kernels.Engines.Host;
+using static Ds2.Kernels.Engines.Host.Division;
 
 namespace Ds2.Kernels.Ops;
 
@@ -31,7 +32,7 @@ internal sealed unsafe class WindowProduct<TLanes>
         int vectors = Pieces(window.CountJ, TLanes.Count);
         stripes = Pieces(vectors, StripeVectors);
         stripe = Pieces(vectors, Math.Max(1, stripes)) * TLanes.Count;
-        pitch = stripe + (window.Columns + window.ColumnStep - 1) / window.ColumnStep;
+        pitch = stripe + Pieces(window.Columns, window.ColumnStep);
         rowPitch = pitch * window.ColumnStep;
         planePitch = rowPitch * window.PlaneRows;
     }
@@ -190,6 +191,4 @@ internal sealed unsafe class WindowProduct<TLanes>
 
     // Groups of nearly equal size: a tile of two rows would take as long as one of four, waiting for its own sums.
     private int FirstOutput(int group) => (int)((long)window.Outputs * group / groups);
-
-    private static int Pieces(int length, int most) => (length + most - 1) / most;
 }

@@ -1,4 +1,5 @@
 using Ds2.Kernels.Engines.Host;
+using static Ds2.Kernels.Engines.Host.Division;
 
 namespace Ds2.Kernels.Ops;
 
@@ -134,7 +135,7 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
         });
     }
 
-    private static int Panels(int h, int units) => (h + units - 1) / units;
+    private static int Panels(int h, int units) => Pieces(h, units);
 
     private static int Share(int panels, int worker, int workers) => (int)((long)panels * worker / workers);
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Ds2.Kernels.Engines.Host;
+using static Ds2.Kernels.Engines.Host.Division;
 
 namespace Ds2.Kernels.Ops;
 
@@ -72,7 +73,7 @@ internal sealed unsafe class HostLogSoftmax(HostEngine engine) : LogSoftmax(engi
     private void ForRows(int rows, int classes, Action<int> work)
     {
         int rowsPerPart = Math.Max(1, ElementsPerPart / classes);
-        workers.For((rows + rowsPerPart - 1) / rowsPerPart, part =>
+        workers.For(Pieces(rows, rowsPerPart), part =>
         {
             int end = Math.Min(rows, (part + 1) * rowsPerPart);
             for (int row = part * rowsPerPart; row < end; row++)

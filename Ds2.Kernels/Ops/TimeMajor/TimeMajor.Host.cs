@@ -1,4 +1,5 @@
 using Ds2.Kernels.Engines.Host;
+using static Ds2.Kernels.Engines.Host.Division;
 
 namespace Ds2.Kernels.Ops;
 
@@ -27,7 +28,7 @@ internal sealed unsafe class HostTimeMajor(HostEngine engine) : TimeMajor(engine
     /// <summary>For each of <paramref name="count"/> matrices: target (column, row) = source (row, column), with strides between matrices and rows.</summary>
     private void Transpose(int count, int rows, int columns, float* source, nint sourceStep, nint sourceRow, float* target, nint targetStep, nint targetRow)
     {
-        int bands = (columns + Tile - 1) / Tile;
+        int bands = Pieces(columns, Tile);
         workers.For(count * bands, item =>
         {
             float* from = source + item / bands * sourceStep;

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
+using static Ds2.Kernels.Engines.Host.Division;
 
 namespace Ds2.Kernels.Engines.Host;
 
@@ -62,8 +63,6 @@ internal sealed unsafe class DotProduct<TLanes>
                 Rows(row, Math.Min(LongRows, end - row), sums);
         });
     }
-
-    private static int Pieces(int length, int most) => (length + most - 1) / most;
 
     // Up to three long rows against all short ones. Absent rows repeat the last one; their sums are not written.
     private void Rows(int row, int count, float* sums)

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics.X86;
+using static Ds2.Kernels.Engines.Host.Division;
 
 namespace Ds2.Kernels.Engines.Host;
 
@@ -186,10 +187,6 @@ internal sealed unsafe class PackedProduct<TLanes>
                 Sse.Prefetch0(tile + TileKernel<TLanes>.Columns - 1);
             }
     }
-
-    private static int Pieces(int length, int most) => (length + most - 1) / most;
-
-    private static int Up(int length, int multiple) => Pieces(length, multiple) * multiple;
 
     /// <summary>One block of C and one slice of K: what is packed between two meetings.</summary>
     private struct Step

@@ -1,3 +1,5 @@
+using static Ds2.Kernels.Engines.Host.Division;
+
 namespace Ds2.Kernels.Engines.Host;
 
 /// <summary>The matrix product for a few rows of A and a B stored by rows: B passes by once, read where it lies, and nothing is packed.</summary>
@@ -29,8 +31,6 @@ internal sealed unsafe class StreamedProduct<TLanes>(
         int stripe = Math.Min(MaxTiles, Pieces(n, StripesPerThread * workers.Threads * Columns)) * Columns;
         workers.For(Pieces(n, stripe), task => Stripe(task * stripe, Math.Min(n, (task + 1) * stripe)));
     }
-
-    private static int Pieces(int length, int most) => (length + most - 1) / most;
 
     private void Stripe(int first, int end)
     {
