@@ -29,6 +29,9 @@ internal static unsafe class WindowKernel<TLanes>
     /// <summary>The vectors of positions; each may lie anywhere.</summary>
     public const int Vectors = 3;
 
+    // Taps in a round of the innermost loop, for the reason of TileKernel's.
+    private const int Unroll = 4;
+
     /// <summary>Adds the sums over some taps to one tile.</summary>
     /// <param name="taps">The number of taps.</param>
     /// <param name="weights">[taps, <see cref="Rows"/>]: one weight per tap and channel.</param>
@@ -49,70 +52,32 @@ internal static unsafe class WindowKernel<TLanes>
         Load(TRows.Count > 5, tile, 5, out TLanes r5a, out TLanes r5b, out TLanes r5c);
         Load(TRows.Count > 6, tile, 6, out TLanes r6a, out TLanes r6b, out TLanes r6c);
         Load(TRows.Count > 7, tile, 7, out TLanes r7a, out TLanes r7b, out TLanes r7c);
-        for (int* end = offsets + taps; offsets != end; weights += step, offsets++)
+        int* end = offsets + taps;
+        for (int* whole = offsets + taps / Unroll * Unroll; offsets != whole; weights += Unroll * step, offsets += Unroll)
         {
-            nint offset = *offsets;
-            TLanes xa = TLanes.Load(a + offset), xb = TLanes.Load(b + offset), xc = TLanes.Load(c + offset);
-            TLanes weight = TLanes.All(*weights);
-            TLanes.AddProduct(ref r0a, weight, xa);
-            TLanes.AddProduct(ref r0b, weight, xb);
-            TLanes.AddProduct(ref r0c, weight, xc);
-            if (TRows.Count > 1)
-            {
-                weight = TLanes.All(weights[1]);
-                TLanes.AddProduct(ref r1a, weight, xa);
-                TLanes.AddProduct(ref r1b, weight, xb);
-                TLanes.AddProduct(ref r1c, weight, xc);
-            }
-
-            if (TRows.Count > 2)
-            {
-                weight = TLanes.All(weights[2]);
-                TLanes.AddProduct(ref r2a, weight, xa);
-                TLanes.AddProduct(ref r2b, weight, xb);
-                TLanes.AddProduct(ref r2c, weight, xc);
-            }
-
-            if (TRows.Count > 3)
-            {
-                weight = TLanes.All(weights[3]);
-                TLanes.AddProduct(ref r3a, weight, xa);
-                TLanes.AddProduct(ref r3b, weight, xb);
-                TLanes.AddProduct(ref r3c, weight, xc);
-            }
-
-            if (TRows.Count > 4)
-            {
-                weight = TLanes.All(weights[4]);
-                TLanes.AddProduct(ref r4a, weight, xa);
-                TLanes.AddProduct(ref r4b, weight, xb);
-                TLanes.AddProduct(ref r4c, weight, xc);
-            }
-
-            if (TRows.Count > 5)
-            {
-                weight = TLanes.All(weights[5]);
-                TLanes.AddProduct(ref r5a, weight, xa);
-                TLanes.AddProduct(ref r5b, weight, xb);
-                TLanes.AddProduct(ref r5c, weight, xc);
-            }
-
-            if (TRows.Count > 6)
-            {
-                weight = TLanes.All(weights[6]);
-                TLanes.AddProduct(ref r6a, weight, xa);
-                TLanes.AddProduct(ref r6b, weight, xb);
-                TLanes.AddProduct(ref r6c, weight, xc);
-            }
-
-            if (TRows.Count > 7)
-            {
-                weight = TLanes.All(weights[7]);
-                TLanes.AddProduct(ref r7a, weight, xa);
-                TLanes.AddProduct(ref r7b, weight, xb);
-                TLanes.AddProduct(ref r7c, weight, xc);
-            }
+            Add<TRows>(
+                weights, *offsets, a, b, c,
+                ref r0a, ref r0b, ref r0c, ref r1a, ref r1b, ref r1c, ref r2a, ref r2b, ref r2c, ref r3a, ref r3b, ref r3c,
+                ref r4a, ref r4b, ref r4c, ref r5a, ref r5b, ref r5c, ref r6a, ref r6b, ref r6c, ref r7a, ref r7b, ref r7c);
+            Add<TRows>(
+                weights + step, offsets[1], a, b, c,
+                ref r0a, ref r0b, ref r0c, ref r1a, ref r1b, ref r1c, ref r2a, ref r2b, ref r2c, ref r3a, ref r3b, ref r3c,
+                ref r4a, ref r4b, ref r4c, ref r5a, ref r5b, ref r5c, ref r6a, ref r6b, ref r6c, ref r7a, ref r7b, ref r7c);
+            Add<TRows>(
+                weights + 2 * step, offsets[2], a, b, c,
+                ref r0a, ref r0b, ref r0c, ref r1a, ref r1b, ref r1c, ref r2a, ref r2b, ref r2c, ref r3a, ref r3b, ref r3c,
+                ref r4a, ref r4b, ref r4c, ref r5a, ref r5b, ref r5c, ref r6a, ref r6b, ref r6c, ref r7a, ref r7b, ref r7c);
+            Add<TRows>(
+                weights + 3 * step, offsets[3], a, b, c,
+                ref r0a, ref r0b, ref r0c, ref r1a, ref r1b, ref r1c, ref r2a, ref r2b, ref r2c, ref r3a, ref r3b, ref r3c,
+                ref r4a, ref r4b, ref r4c, ref r5a, ref r5b, ref r5c, ref r6a, ref r6b, ref r6c, ref r7a, ref r7b, ref r7c);
         }
+
+        for (; offsets != end; weights += step, offsets++)
+            Add<TRows>(
+                weights, *offsets, a, b, c,
+                ref r0a, ref r0b, ref r0c, ref r1a, ref r1b, ref r1c, ref r2a, ref r2b, ref r2c, ref r3a, ref r3b, ref r3c,
+                ref r4a, ref r4b, ref r4c, ref r5a, ref r5b, ref r5c, ref r6a, ref r6b, ref r6c, ref r7a, ref r7b, ref r7c);
 
         Store(true, tile, 0, r0a, r0b, r0c);
         Store(TRows.Count > 1, tile, 1, r1a, r1b, r1c);
@@ -155,6 +120,78 @@ internal static unsafe class WindowKernel<TLanes>
                 break;
             default:
                 throw new ArgumentOutOfRangeException(nameof(channels));
+        }
+    }
+
+    // One tap: each channel's weight times the image as the tap sees it.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add<TRows>(
+        float* weights, nint offset, float* a, float* b, float* c,
+        ref TLanes r0a, ref TLanes r0b, ref TLanes r0c, ref TLanes r1a, ref TLanes r1b, ref TLanes r1c,
+        ref TLanes r2a, ref TLanes r2b, ref TLanes r2c, ref TLanes r3a, ref TLanes r3b, ref TLanes r3c,
+        ref TLanes r4a, ref TLanes r4b, ref TLanes r4c, ref TLanes r5a, ref TLanes r5b, ref TLanes r5c,
+        ref TLanes r6a, ref TLanes r6b, ref TLanes r6c, ref TLanes r7a, ref TLanes r7b, ref TLanes r7c)
+        where TRows : struct, IRows
+    {
+        TLanes xa = TLanes.Load(a + offset), xb = TLanes.Load(b + offset), xc = TLanes.Load(c + offset);
+        TLanes weight = TLanes.All(*weights);
+        TLanes.AddProduct(ref r0a, weight, xa);
+        TLanes.AddProduct(ref r0b, weight, xb);
+        TLanes.AddProduct(ref r0c, weight, xc);
+        if (TRows.Count > 1)
+        {
+            weight = TLanes.All(weights[1]);
+            TLanes.AddProduct(ref r1a, weight, xa);
+            TLanes.AddProduct(ref r1b, weight, xb);
+            TLanes.AddProduct(ref r1c, weight, xc);
+        }
+
+        if (TRows.Count > 2)
+        {
+            weight = TLanes.All(weights[2]);
+            TLanes.AddProduct(ref r2a, weight, xa);
+            TLanes.AddProduct(ref r2b, weight, xb);
+            TLanes.AddProduct(ref r2c, weight, xc);
+        }
+
+        if (TRows.Count > 3)
+        {
+            weight = TLanes.All(weights[3]);
+            TLanes.AddProduct(ref r3a, weight, xa);
+            TLanes.AddProduct(ref r3b, weight, xb);
+            TLanes.AddProduct(ref r3c, weight, xc);
+        }
+
+        if (TRows.Count > 4)
+        {
+            weight = TLanes.All(weights[4]);
+            TLanes.AddProduct(ref r4a, weight, xa);
+            TLanes.AddProduct(ref r4b, weight, xb);
+            TLanes.AddProduct(ref r4c, weight, xc);
+        }
+
+        if (TRows.Count > 5)
+        {
+            weight = TLanes.All(weights[5]);
+            TLanes.AddProduct(ref r5a, weight, xa);
+            TLanes.AddProduct(ref r5b, weight, xb);
+            TLanes.AddProduct(ref r5c, weight, xc);
+        }
+
+        if (TRows.Count > 6)
+        {
+            weight = TLanes.All(weights[6]);
+            TLanes.AddProduct(ref r6a, weight, xa);
+            TLanes.AddProduct(ref r6b, weight, xb);
+            TLanes.AddProduct(ref r6c, weight, xc);
+        }
+
+        if (TRows.Count > 7)
+        {
+            weight = TLanes.All(weights[7]);
+            TLanes.AddProduct(ref r7a, weight, xa);
+            TLanes.AddProduct(ref r7b, weight, xb);
+            TLanes.AddProduct(ref r7c, weight, xc);
         }
     }
 

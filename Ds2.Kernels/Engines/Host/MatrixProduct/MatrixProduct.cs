@@ -46,7 +46,7 @@ internal static unsafe class MatrixProduct
         float* a, int lda, float* b, int ldb, float* c, int ldc, float beta, float* bias)
         where TLanes : unmanaged, ILanes<TLanes>
     {
-        if (DotProduct<TLanes>.Fits(m, n, transposeA, transposeB))
+        if (DotProduct<TLanes>.Fits(m, transposeA, transposeB))
         {
             new DotProduct<TLanes>(m, n, k, a, lda, b, ldb, c, ldc, beta, bias).Run(workers);
             return;

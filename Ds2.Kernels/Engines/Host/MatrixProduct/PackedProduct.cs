@@ -1,4 +1,3 @@
-using System.Runtime.Intrinsics.X86;
 using static Ds2.Kernels.Engines.Host.Division;
 
 namespace Ds2.Kernels.Engines.Host;
@@ -14,10 +13,13 @@ namespace Ds2.Kernels.Engines.Host;
 internal sealed unsafe class PackedProduct<TLanes>
     where TLanes : unmanaged, ILanes<TLanes>
 {
-    // A slice of a panel of B (384 x 32 floats, 48 KiB) stays close while panels of A pass by; a longer slice moves C less often.
+    // A slice of a panel of B (384 x 16 floats, 24 KiB, with AVX2) stays close while panels of A pass by; a longer slice moves C less often.
     private const int MaxK = 384;
-    private const int MaxM = 1536;
-    private const int MaxN = 2048;
+
+    // Each block of C packs its parts of A and B anew. Two steps' parts, 15 MB, are written to and read from a third-level cache, but wait in memory as well
+    // where that is smaller: a panel is used dozens of times once it is fetched.
+    private const int MaxM = 2304;
+    private const int MaxN = 2560;
 
     // A worker's share of work at a time: its parts of A and B (288 and 384 KiB) stay in the second-level cache.
     private const int TaskM = 192;
@@ -58,7 +60,7 @@ internal sealed unsafe class PackedProduct<TLanes>
         slices = Pieces(k, MaxK);
         blockM = Up(Pieces(m, blocksM), TileKernel<TLanes>.Rows);
         blockN = Up(Pieces(n, blocksN), TileKernel<TLanes>.Columns);
-        slice = Pieces(k, slices);
+        slice = Up(Pieces(k, slices), TileKernel<TLanes>.Unroll);
         steps = blocksM * blocksN * slices;
         packsA = transposeA || n > MaxDirectN || lda % SameSet == 0;
         packing = workers.Scratch(2 * HalfBuffer);
@@ -143,49 +145,41 @@ internal sealed unsafe class PackedProduct<TLanes>
 
     private void MultiplyTask(in Step step, int task)
     {
+        if (packsA)
+            MultiplyTask<PackedLeft>(step, task, TileKernel<TLanes>.Rows * step.K);
+        else
+            MultiplyTask<RowsLeft>(step, task, TileKernel<TLanes>.Rows * lda);
+    }
+
+    // Panel by panel of B, down all panels of A; what of A follows a panel in memory is asked for meanwhile.
+    private void MultiplyTask<TLeft>(in Step step, int task, nint nextA)
+        where TLeft : struct, ILeftLayout
+    {
         int i0 = task / step.TasksN * taskM, j0 = task % step.TasksN * taskN;
         int i1 = Math.Min(step.M, i0 + taskM), j1 = Math.Min(step.N, j0 + taskN);
-        bool firstSlice = step.Depth == 0;
-        float factor = firstSlice ? beta : 1;
+        int whole = (i1 - i0) / TileKernel<TLanes>.Rows, rest = (i1 - i0) % TileKernel<TLanes>.Rows;
+        float factor = step.Depth == 0 ? beta : 1;
         for (int j = j0; j < j1; j += TileKernel<TLanes>.Columns)
         {
             int columns = Math.Min(TileKernel<TLanes>.Columns, j1 - j);
-            float* panelB = step.B + (nint)j * step.K;
-            float* added = firstSlice && bias is not null ? bias + step.Column + j : null;
-            for (int i = i0; i < i1; i += TileKernel<TLanes>.Rows)
-            {
-                int rows = Math.Min(TileKernel<TLanes>.Rows, i1 - i);
-                float* panelA = step.A + i * (packsA ? step.K : lda), tile = c + (step.Row + i) * ldc + step.Column + j;
-                if (factor != 0)
-                    Prefetch(tile, rows, ldc);
-                if (packsA)
-                    MultiplyTile<PackedLeft>(rows, columns, step.K, panelA, panelB, tile, factor, added);
-                else
-                    MultiplyTile<RowsLeft>(rows, columns, step.K, panelA, panelB, tile, factor, added);
-            }
+            float* panelA = step.A + i0 / TileKernel<TLanes>.Rows * nextA, panelB = step.B + (nint)j * step.K;
+            float* tile = c + (step.Row + i0) * ldc + step.Column + j, added = step.Depth == 0 && bias is not null ? bias + step.Column + j : null;
+            Tiles<TLeft>(whole, TileKernel<TLanes>.Rows, columns, step.K, panelA, nextA, panelB, tile, factor, added);
+            if (rest > 0)
+                Tiles<TLeft>(1, rest, columns, step.K, panelA + whole * nextA, nextA, panelB, tile + whole * TileKernel<TLanes>.Rows * ldc, factor, added);
         }
     }
 
-    // Asks for the next panel of A meanwhile; of one that is not packed, for as much of it as lies behind this one in one piece.
-    private void MultiplyTile<TLeft>(int rows, int columns, int depth, float* panelA, float* panelB, float* tile, float factor, float* added)
+    private void Tiles<TLeft>(int tiles, int rows, int columns, int depth, float* panelA, nint nextA, float* panelB, float* tile, float factor, float* added)
         where TLeft : struct, ILeftLayout
     {
-        float* nextA = panelA + TileKernel<TLanes>.Rows * (packsA ? depth : lda);
         if (columns == TileKernel<TLanes>.Columns)
-            Tile.Multiply<TLanes, TLeft>(rows, depth, panelA, lda, panelB, TileKernel<TLanes>.Columns, tile, ldc, factor, added, nextA, TileKernel<TLanes>.Rows);
+            Tile.Multiply<TLanes, TLeft>(
+                tiles, rows, depth, panelA, lda, nextA, panelB, TileKernel<TLanes>.Columns, tile, ldc, factor, added, panelA + nextA, TileKernel<TLanes>.Rows);
         else
-            Tile.MultiplyPart<TLanes, TLeft>(rows, columns, depth, panelA, lda, panelB, TileKernel<TLanes>.Columns, tile, ldc, factor, added, nextA, TileKernel<TLanes>.Rows);
-    }
-
-    // C comes from afar: it is asked for before the sums are formed, and is there when they are.
-    private static void Prefetch(float* tile, int rows, nint ldc)
-    {
-        if (Sse.IsSupported)
-            for (int i = 0; i < rows; i++, tile += ldc)
-            {
-                Sse.Prefetch0(tile);
-                Sse.Prefetch0(tile + TileKernel<TLanes>.Columns - 1);
-            }
+            for (int i = 0; i < tiles; i++, panelA += nextA, tile += rows * ldc)
+                Tile.MultiplyPart<TLanes, TLeft>(
+                    rows, columns, depth, panelA, lda, panelB, TileKernel<TLanes>.Columns, tile, ldc, factor, added, panelA + nextA, TileKernel<TLanes>.Rows);
     }
 
     /// <summary>One block of C and one slice of K: what is packed between two meetings.</summary>

@@ -5,7 +5,8 @@ namespace Ds2.Kernels.Engines.Host;
 /// <summary>The matrix product for a few rows of A and a B stored by rows: B passes by once, read where it lies, and nothing is packed.</summary>
 /// <remarks>
 /// A task owns a stripe of columns. It goes down B in blocks that have as many rows as the stripe has tiles: while all rows of A meet tile t, row t of the
-/// next block is asked for, from end to end, as memory likes it. An element's sum runs down the blocks in order.
+/// next block is asked for, from end to end, as memory likes it. A narrow stripe has higher blocks instead, so that C comes and goes less often, and leaves
+/// its few cache lines of each row to the hardware. An element's sum runs down the blocks in order.
 /// </remarks>
 internal sealed unsafe class StreamedProduct<TLanes>(
     int m, int n, int k, bool transposeA, float* a, nint lda, float* b, nint ldb, float* c, nint ldc, float beta, float* bias)
@@ -13,9 +14,12 @@ internal sealed unsafe class StreamedProduct<TLanes>(
 {
     private const int MaxRows = 64;
 
-    // Two blocks of 48 rows by 48 tiles, 144 KiB each with AVX2, share the second-level cache; with fewer rows C would come and go too often.
+    // Two blocks of 48 rows by 48 tiles, 144 KiB each with AVX2, share the second-level cache.
     private const int MaxTiles = 48;
-    private const int MinRows = 32;
+
+    // A stripe of fewer tiles is narrow; its blocks are as large as the widest stripe's, but no higher than this.
+    private const int MinTiles = 32;
+    private const int MaxRowsOfBlock = 256;
 
     // A multiple of the threads' number, so that they end together.
     private const int StripesPerThread = 2;
@@ -34,14 +38,16 @@ internal sealed unsafe class StreamedProduct<TLanes>(
 
     private void Stripe(int first, int end)
     {
-        int blockRows = Math.Max(MinRows, Pieces(end - first, Columns));
-        float* edge = stackalloc float[MaxTiles * Columns];
+        int tiles = Pieces(end - first, Columns);
+        bool wide = tiles >= MinTiles;
+        int blockRows = wide ? tiles : Math.Min(MaxRowsOfBlock, MaxTiles * MaxTiles / tiles);
+        float* edge = stackalloc float[MaxRowsOfBlock * Columns];
         for (int p = 0; p < k; p += blockRows)
         {
-            int depth = Math.Min(blockRows, k - p), left = Math.Max(1, k - p - blockRows);
+            int depth = Math.Min(blockRows, k - p), left = k - p - depth;
             for (int j = first, row = 0; j < end; j += Columns, row++)
             {
-                float* tile = b + p * ldb + j, ahead = b + (p + (p + blockRows < k ? blockRows + Math.Min(row, left - 1) : 0)) * ldb + first;
+                float* tile = b + p * ldb + j, ahead = wide && left > 0 ? b + (p + depth + Math.Min(row, left - 1)) * ldb + first : null;
                 int columns = Math.Min(Columns, end - j);
                 if (columns < Columns)
                 {
@@ -57,10 +63,12 @@ internal sealed unsafe class StreamedProduct<TLanes>(
         }
     }
 
-    // All rows of A against one tile of B, shared out evenly: two rows would take as long as four.
+    // All rows of A against one tile of B, shared out evenly: two rows would take as long as four. With nothing to ask for, the tile is asked for.
     private void Tiles(int p, int depth, int j, int columns, float* tile, nint pitch, float* ahead)
     {
-        int passes = Pieces(m, TileKernel<TLanes>.Rows), aheadStep = Columns / passes;
+        int passes = Pieces(m, TileKernel<TLanes>.Rows), aheadStep = ahead is null ? 0 : Columns / passes;
+        if (ahead is null)
+            ahead = tile;
         for (int pass = 0; pass < passes; pass++, ahead += depth * aheadStep)
         {
             int i = m * pass / passes, rows = (m * (pass + 1) / passes) - i;
@@ -77,7 +85,7 @@ internal sealed unsafe class StreamedProduct<TLanes>(
         float factor = first ? beta : 1;
         float* added = first && bias is not null ? bias + j : null;
         if (columns == Columns)
-            Tile.Multiply<TLanes, TLeft>(rows, depth, left, lda, tile, pitch, target, ldc, factor, added, ahead, aheadStep);
+            Tile.Multiply<TLanes, TLeft>(1, rows, depth, left, lda, 0, tile, pitch, target, ldc, factor, added, ahead, aheadStep);
         else
             Tile.MultiplyPart<TLanes, TLeft>(rows, columns, depth, left, lda, tile, pitch, target, ldc, factor, added, ahead, aheadStep);
     }
