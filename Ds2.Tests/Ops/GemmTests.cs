@@ -63,6 +63,14 @@ public sealed class GemmTests(string engine) : OpTest(engine)
         AssertMatches(form with { M = 67, N = 70, K = k });
     }
 
+    [TestCaseSource(nameof(FormCases))]
+    public void Multiply_MoreThanOneBlock_MatchesReference(GemmShape form)
+    {
+        // More of C than a kernel keeps packed at a time, and more columns than a stripe of a few rows has.
+        AssertMatches(IsFast ? form with { M = 2311, N = 2569, K = 5 } : form with { M = 131, N = 140, K = 5 });
+        AssertMatches(form with { M = 5, N = IsFast ? 8300 : 140, K = 70 }, beta: 1, hasBias: true);
+    }
+
     [Test]
     public void Multiply_EmptySum_IsBiasAndOldValue()
     {
