@@ -53,6 +53,9 @@ internal unsafe interface ILanes<TSelf> :
     /// <summary>The sum of all lanes, halves first: the roundings are those of the logarithm of the lanes' number.</summary>
     float Sum();
 
+    /// <summary>The largest of all lanes; none may be NaN.</summary>
+    float Max();
+
     /// <summary>Writes the numbers to an address; it need not be aligned.</summary>
     void Store(float* destination);
 }

@@ -80,6 +80,9 @@ internal unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes512>
     public float Sum() => new Lanes256(value.GetLower() + value.GetUpper()).Sum();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public float Max() => Lanes256.Max(new(value.GetLower()), new(value.GetUpper())).Max();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store(float* destination) => value.Store(destination);
 }
 
@@ -144,6 +147,9 @@ internal unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes256>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float Sum() => new Lanes128(value.GetLower() + value.GetUpper()).Sum();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public float Max() => Lanes128.Max(new(value.GetLower()), new(value.GetUpper())).Max();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store(float* destination) => value.Store(destination);
@@ -212,6 +218,13 @@ internal unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128>
     public float Sum() => Vector128.Sum(value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public float Max()
+    {
+        Lanes128 pairs = Max(this, new(Vector128.Shuffle(value, Vector128.Create(2, 3, 0, 1))));
+        return Max(pairs, new(Vector128.Shuffle(pairs.value, Vector128.Create(1, 0, 3, 2)))).value.ToScalar();
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Store(float* destination) => value.Store(destination);
 }
 
@@ -257,6 +270,8 @@ internal unsafe struct Lanes1(float value) : ILanes<Lanes1>
     }
 
     public float Sum() => value;
+
+    public float Max() => value;
 
     public void Store(float* destination) => *destination = value;
 }

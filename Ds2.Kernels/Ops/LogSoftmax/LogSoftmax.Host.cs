@@ -11,6 +11,8 @@ internal sealed unsafe class HostLogSoftmax(HostEngine engine) : LogSoftmax(engi
 
     private readonly WorkerPool workers = engine.Workers;
 
+    private static ReadOnlySpan<float> LaneNumbers => [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
+
     /// <inheritdoc/>
     protected override void ForwardCore(Tensor x, Tensor y)
     {
@@ -48,26 +50,37 @@ internal sealed unsafe class HostLogSoftmax(HostEngine engine) : LogSoftmax(engi
     private static void Normalise<TLanes>(float* x, float* y, int classes)
         where TLanes : unmanaged, ILanes<TLanes>
     {
-        // The row's end in a register of its own, filled up with what neither a maximum nor a sum of exponentials sees.
         int whole = classes / TLanes.Count * TLanes.Count;
-        float* lanes = stackalloc float[TLanes.Count];
-        new Span<float>(lanes, TLanes.Count).Fill(float.NegativeInfinity);
-        new Span<float>(x + whole, classes - whole).CopyTo(new Span<float>(lanes, TLanes.Count));
-        TLanes end = TLanes.Load(lanes);
+        TLanes end = End<TLanes>(x, classes, whole);
 
         // NaN is greater than nothing, so it does not become the maximum; it reaches the row through the sum.
         TLanes largest = TLanes.Max(end, TLanes.All(float.NegativeInfinity));
         for (int c = 0; c < whole; c += TLanes.Count)
             largest = TLanes.Max(TLanes.Load(x + c), largest);
-        largest.Store(lanes);
-        float max = float.NegativeInfinity;
-        for (int lane = 0; lane < TLanes.Count; lane++)
-            max = lanes[lane] > max ? lanes[lane] : max;
+        float max = largest.Max();
 
         TLanes sums = VectorMath.Exp(end - TLanes.All(max));
         for (int c = 0; c < whole; c += TLanes.Count)
             sums += VectorMath.Exp(TLanes.Load(x + c) - TLanes.All(max));
         Elementwise.Run(new Shift(x, max, MathF.Log(sums.Sum()), y), classes);
+    }
+
+    // The row's end in a register of its own, filled up with what neither a maximum nor a sum of exponentials sees.
+    private static TLanes End<TLanes>(float* x, int classes, int whole)
+        where TLanes : unmanaged, ILanes<TLanes>
+    {
+        if (whole > 0)
+        {
+            // Loaded in one piece, back from the end; the lanes that other registers hold are taken out.
+            fixed (float* numbers = LaneNumbers)
+                return TLanes.WhereLess(
+                    TLanes.Load(numbers), TLanes.All(TLanes.Count - (classes - whole)), TLanes.All(float.NegativeInfinity), TLanes.Load(x + classes - TLanes.Count));
+        }
+
+        float* lanes = stackalloc float[TLanes.Count];
+        new Span<float>(lanes, TLanes.Count).Fill(float.NegativeInfinity);
+        new Span<float>(x, classes).CopyTo(new Span<float>(lanes, TLanes.Count));
+        return TLanes.Load(lanes);
     }
 
     private void ForRows(int rows, int classes, Action<int> work)

@@ -6,8 +6,12 @@ namespace Ds2.Kernels.Ops;
 /// <summary><see cref="TimeMajor"/> on the CPU: a transposition of each utterance, a tile at a time.</summary>
 internal sealed unsafe class HostTimeMajor(HostEngine engine) : TimeMajor(engine)
 {
-    // A tile's rows and columns both stay in the first-level cache, and each line that is touched is used whole.
-    private const int Tile = 32;
+    // A tile's lines of the target stay in the first-level cache until they are full. Where frames are the target's rows, these lie batch x features apart, an
+    // even number of pages for the model's sizes: few fit the same sets. Backward there is room, and long pieces of the source are what memory likes.
+    private const int ForwardRows = 32;
+    private const int ForwardColumns = 32;
+    private const int BackwardRows = 16;
+    private const int BackwardColumns = 128;
 
     private readonly WorkerPool workers = engine.Workers;
 
@@ -15,30 +19,30 @@ internal sealed unsafe class HostTimeMajor(HostEngine engine) : TimeMajor(engine
     protected override void ForwardCore(Tensor x, Tensor y)
     {
         int n = x.Shape[0], features = x.Shape[1] * x.Shape[2], frames = x.Shape[3];
-        Transpose(n, features, frames, x.Pointer(), (nint)features * frames, frames, y.Pointer(), features, (nint)n * features);
+        Transpose(n, features, frames, x.Pointer(), (nint)features * frames, frames, y.Pointer(), features, (nint)n * features, ForwardRows, ForwardColumns);
     }
 
     /// <inheritdoc/>
     protected override void BackwardCore(Tensor dY, Tensor dX)
     {
         int n = dX.Shape[0], features = dX.Shape[1] * dX.Shape[2], frames = dX.Shape[3];
-        Transpose(n, frames, features, dY.Pointer(), features, (nint)n * features, dX.Pointer(), (nint)features * frames, frames);
+        Transpose(n, frames, features, dY.Pointer(), features, (nint)n * features, dX.Pointer(), (nint)features * frames, frames, BackwardRows, BackwardColumns);
     }
 
     /// <summary>For each of <paramref name="count"/> matrices: target (column, row) = source (row, column), with strides between matrices and rows.</summary>
-    private void Transpose(int count, int rows, int columns, float* source, nint sourceStep, nint sourceRow, float* target, nint targetStep, nint targetRow)
+    private void Transpose(
+        int count, int rows, int columns, float* source, nint sourceStep, nint sourceRow, float* target, nint targetStep, nint targetRow, int tileRows, int tileColumns)
     {
-        int bands = Pieces(columns, Tile);
+        int bands = Pieces(columns, tileColumns);
         workers.For(count * bands, item =>
         {
             float* from = source + item / bands * sourceStep;
             float* to = target + item / bands * targetStep;
-            int firstColumn = item % bands * Tile, tileColumns = Math.Min(Tile, columns - firstColumn);
-            for (int firstRow = 0; firstRow < rows; firstRow += Tile)
-            {
-                int tileRows = Math.Min(Tile, rows - firstRow);
-                Packing.Transpose(from + firstRow * sourceRow + firstColumn, sourceRow, tileRows, tileColumns, to + firstColumn * targetRow + firstRow, targetRow);
-            }
+            int firstColumn = item % bands * tileColumns, someColumns = Math.Min(tileColumns, columns - firstColumn);
+            for (int firstRow = 0; firstRow < rows; firstRow += tileRows)
+                Packing.Transpose(
+                    from + firstRow * sourceRow + firstColumn, sourceRow, Math.Min(tileRows, rows - firstRow), someColumns,
+                    to + firstColumn * targetRow + firstRow, targetRow);
         });
     }
 }
