@@ -29,8 +29,12 @@ internal static unsafe class WindowKernel<TLanes>
     /// <summary>The vectors of positions; each may lie anywhere.</summary>
     public const int Vectors = 3;
 
-    // Taps in a round of the innermost loop, for the reason of TileKernel's.
-    private const int Unroll = 4;
+    // Taps in a round of the innermost loop, for the reasons of TileKernel's.
+    private static int Unroll
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TileKernel<TLanes>.Unroll;
+    }
 
     /// <summary>Adds the sums over some taps to one tile.</summary>
     /// <param name="taps">The number of taps.</param>
@@ -53,7 +57,7 @@ internal static unsafe class WindowKernel<TLanes>
         Load(TRows.Count > 6, tile, 6, out TLanes r6a, out TLanes r6b, out TLanes r6c);
         Load(TRows.Count > 7, tile, 7, out TLanes r7a, out TLanes r7b, out TLanes r7c);
         int* end = offsets + taps;
-        for (int* whole = offsets + taps / Unroll * Unroll; offsets != whole; weights += Unroll * step, offsets += Unroll)
+        for (int* whole = offsets + (Unroll > 1 ? taps / Unroll * Unroll : 0); Unroll > 1 && offsets != whole; weights += Unroll * step, offsets += Unroll)
         {
             Add<TRows>(
                 weights, *offsets, a, b, c,

@@ -12,13 +12,6 @@ namespace Ds2.Kernels.Engines.Host;
 internal static unsafe class TileKernel<TLanes>
     where TLanes : unmanaged, ILanes<TLanes>
 {
-    /// <summary>Steps of k in a round of the innermost loop.</summary>
-    /// <remarks>
-    /// A short loop is fetched at full speed only where it lies well in the code, which the JIT does not see to: on Zen 3 a round of one step (117 bytes) ran
-    /// at 88 to 99 % of the multiply-adds' peak depending on its address, a round of four at 100 % wherever it lay.
-    /// </remarks>
-    public const int Unroll = 4;
-
     private const int LineFloats = 16;
 
     /// <summary>The most rows of a tile.</summary>
@@ -33,6 +26,18 @@ internal static unsafe class TileKernel<TLanes>
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get => 2 * TLanes.Count;
+    }
+
+    /// <summary>Steps of k in a round of the innermost loop.</summary>
+    /// <remarks>
+    /// A short loop is fetched at full speed only where it lies well in the code, which the JIT does not see to: on Zen 3 a round of one step (117 bytes) ran
+    /// at 88 to 99 % of the multiply-adds' peak depending on its address, a round of four at 100 % wherever it lay. With AVX-512 a step is long by itself, and
+    /// the JIT would not inline four of them: beyond a budget each vector operation becomes a call.
+    /// </remarks>
+    public static int Unroll
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TLanes.Count >= 16 ? 1 : 4;
     }
 
     /// <summary>C = A B + bias + beta C for tiles under one another; each element is summed over k in order.</summary>
@@ -73,7 +78,7 @@ internal static unsafe class TileKernel<TLanes>
             TLanes r10l = default, r10r = default;
             TLanes r11l = default, r11r = default;
             float* end = a + k * step, row = b;
-            for (float* whole = a + k / Unroll * Unroll * step; a != whole; a += Unroll * step, row += Unroll * ldb, ahead += Unroll * aheadStep)
+            for (float* whole = a + (Unroll > 1 ? k / Unroll * Unroll * step : 0); Unroll > 1 && a != whole; a += Unroll * step, row += Unroll * ldb, ahead += Unroll * aheadStep)
             {
                 Add<TRows, TLeft>(
                     a, lda, row, ahead,
