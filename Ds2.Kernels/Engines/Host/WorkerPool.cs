@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Ds2.Kernels.Engines.Host;
 
 /// <summary>A fixed set of threads that ops split their loops over; the calling thread is worker 0.</summary>
@@ -14,11 +16,12 @@ internal sealed unsafe class WorkerPool : IDisposable
     // What a worker is to do with the body: nothing, begin, or it has begun.
     private const int Idle = 0;
     private const int Offered = 1;
-    private const int Taken = 2;
+    private const int Begun = 2;
 
     private readonly Thread[] threads;
     private readonly SemaphoreSlim[] wake;
     private readonly int[] offers;
+    private readonly Taken[] taken;
     private Action<int>? body;
     private volatile bool stopping;
     private int arrived;
@@ -32,6 +35,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         Threads = threadCount;
         wake = new SemaphoreSlim[threadCount - 1];
         offers = new int[threadCount - 1];
+        taken = new Taken[threadCount];
         threads = new Thread[threadCount - 1];
         for (int i = 0; i < threads.Length; i++)
         {
@@ -52,10 +56,14 @@ internal sealed unsafe class WorkerPool : IDisposable
     /// <remarks>So <paramref name="work"/> draws its tasks from a common counter, and may wait only for tasks that were drawn: <see cref="WaitUntil"/>.</remarks>
     public void Share(Action<int> work) => Start(work, everyone: false);
 
-    /// <summary>Calls <paramref name="work"/> for each index of 0..count-1; idle workers take the next one.</summary>
+    /// <summary>Calls <paramref name="work"/> for each index of 0..count-1; see the other overload.</summary>
     public void For(int count, Action<int> work) => For(count, (_, index) => work(index));
 
-    /// <summary>Calls <paramref name="work"/> with a worker's number and each index of 0..count-1; idle workers take the next one.</summary>
+    /// <summary>Calls <paramref name="work"/> with a worker's number and each index of 0..count-1.</summary>
+    /// <remarks>
+    /// A worker takes its own share of the range first, the same in each call of that count, so that it finds in its caches what it left there in the op
+    /// before; who is done helps the others.
+    /// </remarks>
     public void For(int count, Action<int, int> work)
     {
         if (count <= 1 || Threads == 1)
@@ -65,11 +73,16 @@ internal sealed unsafe class WorkerPool : IDisposable
             return;
         }
 
-        int next = -1;
+        for (int share = 0; share < Threads; share++)
+            taken[share].Count = FirstOfShare(count, share);
         Share(worker =>
         {
-            for (int i = Interlocked.Increment(ref next); i < count; i = Interlocked.Increment(ref next))
-                work(worker, i);
+            for (int turn = 0; turn < Threads; turn++)
+            {
+                int share = (worker + turn) % Threads, end = FirstOfShare(count, share + 1);
+                for (int i = Interlocked.Increment(ref taken[share].Count) - 1; i < end; i = Interlocked.Increment(ref taken[share].Count) - 1)
+                    work(worker, i);
+            }
         });
     }
 
@@ -133,6 +146,8 @@ internal sealed unsafe class WorkerPool : IDisposable
         scratch = null;
     }
 
+    private int FirstOfShare(int count, int share) => (int)((long)count * share / Threads);
+
     private void Work(int worker)
     {
         SemaphoreSlim mine = wake[worker - 1];
@@ -143,7 +158,7 @@ internal sealed unsafe class WorkerPool : IDisposable
             mine.Wait();
             if (stopping)
                 return;
-            if (Interlocked.CompareExchange(ref offers[worker - 1], Taken, Offered) != Offered)
+            if (Interlocked.CompareExchange(ref offers[worker - 1], Begun, Offered) != Offered)
                 continue;
             Execute(body!, worker);
             Volatile.Write(ref offers[worker - 1], Idle);
@@ -210,5 +225,12 @@ internal sealed unsafe class WorkerPool : IDisposable
             Interlocked.CompareExchange(ref failure, exception, null);
 #pragma warning restore CS0420
         }
+    }
+
+    /// <summary>The next index of a worker's share, alone in its cache lines: the prefetcher fetches them in pairs.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 128)]
+    private struct Taken
+    {
+        public int Count;
     }
 }
