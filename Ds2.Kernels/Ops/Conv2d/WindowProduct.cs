@@ -9,6 +9,8 @@ namespace Ds2.Kernels.Ops;
 /// with columns sorted by their residue modulo the stride, so that neighbouring outputs read neighbouring elements; then every tile of the
 /// stripe runs over the block's taps. A block is so small that the weights of a group of output channels and the rows of the stripe that a tile
 /// sees lie in the first-level cache together; the tiles' sums wait in the second-level cache for the next block.
+/// Where <see cref="PairedColumns"/> fit, positions are pairs of columns: the copy holds the inputs of the four components, each has weights and sums of
+/// its own, and the outputs are put together at the end.
 /// </remarks>
 internal sealed unsafe class WindowProduct<TLanes>
     where TLanes : unmanaged, ILanes<TLanes>
@@ -19,29 +21,36 @@ internal sealed unsafe class WindowProduct<TLanes>
     private const int StripeVectors = 2 * WindowKernel<TLanes>.Vectors;
 
     private readonly Window window;
+    private readonly bool paired;
+    private readonly int components, step, tapStep, positions;
     private readonly int blockInputs, blocks, groups, stripes, stripe;
-    private readonly int pitch, rowPitch, planePitch;
+    private readonly int pitch, rowPitch, planePitch, componentPitch;
 
     public WindowProduct(in Window window)
     {
         this.window = window;
-        blockInputs = Math.Clamp(MaxTaps / Math.Max(1, window.Rows * window.Columns), 1, Math.Max(1, window.Inputs));
-        blocks = Math.Max(1, Pieces(window.Inputs, blockInputs));
-        blockInputs = Math.Max(1, Pieces(window.Inputs, blocks));
+        paired = PairedColumns.Fits(window);
+        components = paired ? PairedColumns.Components : 1;
+        step = paired ? PairedColumns.Outputs : window.ColumnStep;
+        tapStep = paired ? PairedColumns.GroupTaps : 1;
+        positions = Pieces(window.CountJ, paired ? PairedColumns.Outputs : 1);
+
+        (blocks, blockInputs) = Blocks(window.Inputs, Math.Max(1, MaxTaps / Math.Max(1, window.Rows * TapColumns(0))));
         groups = Pieces(window.Outputs, WindowKernel<TLanes>.Rows);
-        int vectors = Pieces(window.CountJ, TLanes.Count);
-        stripes = Pieces(vectors, StripeVectors);
+        int vectors = Pieces(positions, TLanes.Count);
+        stripes = Pieces(vectors, paired ? StripeVectors / PairedColumns.Outputs : StripeVectors);
         stripe = Pieces(vectors, Math.Max(1, stripes)) * TLanes.Count;
-        pitch = stripe + Pieces(window.Columns, window.ColumnStep);
-        rowPitch = pitch * window.ColumnStep;
+        pitch = stripe + Pieces(window.Columns, step);
+        rowPitch = pitch * step;
         planePitch = rowPitch * window.PlaneRows;
+        componentPitch = planePitch * blockInputs;
     }
 
     /// <summary>Fp32 elements of the packed weights, the offsets behind them included.</summary>
     public int WeightLength => Workspace.Round(blocks * groups * BlockWeights) + Workspace.Round(BlockTaps);
 
     /// <summary>Fp32 elements of a worker's memory: its copy of a stripe, and the sums of the stripe's tiles.</summary>
-    public int StripeLength => CopyLength + Workspace.Round(checked(groups * window.CountI * Pieces(stripe, TLanes.Count) * TileLength));
+    public int StripeLength => CopyLength + Workspace.Round(checked(groups * components * ComponentSums));
 
     /// <summary>Independent pieces of packing the weights.</summary>
     public int PackTasks => blocks * groups;
@@ -49,15 +58,27 @@ internal sealed unsafe class WindowProduct<TLanes>
     /// <summary>Independent pieces of one image.</summary>
     public int ImageTasks => window.CountI > 0 ? stripes : 0;
 
-    private int CopyLength => Workspace.Round(Math.Max(0, blockInputs * planePitch));
+    private int CopyLength => Workspace.Round(Math.Max(0, checked(components * componentPitch)));
 
     private static int TileLength => WindowKernel<TLanes>.Rows * WindowKernel<TLanes>.Columns;
 
-    private int BlockTaps => blockInputs * window.Rows * window.Columns;
+    // At worst each vector has a tile of its own.
+    private int ComponentSums => checked(window.CountI * Pieces(stripe, TLanes.Count) * TileLength);
+
+    private int BlockTaps
+    {
+        get
+        {
+            int taps = 0;
+            for (int component = 0; component < components; component++)
+                taps += ComponentTaps(component);
+            return taps;
+        }
+    }
 
     private int BlockWeights => BlockTaps * WindowKernel<TLanes>.Rows;
 
-    /// <summary>Packs the weights of one block and group: [r, c, s, output], so that the taps of some rows lie together.</summary>
+    /// <summary>Packs the weights of one block and group: [component, r, c, s, output], so that the taps of some rows lie together.</summary>
     public void Pack(int task, float* weight, float* packed)
     {
         if (task == 0)
@@ -65,15 +86,16 @@ internal sealed unsafe class WindowProduct<TLanes>
         int block = task / groups, firstOutput = FirstOutput(task % groups), firstInput = block * blockInputs;
         int inputs = Math.Min(blockInputs, window.Inputs - firstInput), outputs = FirstOutput(task % groups + 1) - firstOutput;
         float* target = packed + (nint)task * BlockWeights;
-        for (int r = 0; r < window.Rows; r++)
-            for (int c = 0; c < blockInputs; c++)
-            {
-                float* source = weight + window.WeightOrigin + r * window.WeightRowStep
-                    + (nint)firstOutput * window.WeightOutputStep + (nint)(firstInput + c) * window.WeightInputStep;
-                for (int s = 0; s < window.Columns; s++, target += WindowKernel<TLanes>.Rows)
-                    for (int o = 0; o < outputs; o++)
-                        target[o] = c < inputs ? source[s * window.WeightColumnStep + (nint)o * window.WeightOutputStep] : 0;
-            }
+        for (int component = 0; component < components; component++)
+            for (int r = 0; r < window.Rows; r++)
+                for (int c = 0; c < blockInputs; c++)
+                {
+                    float* source = weight + window.WeightOrigin + r * window.WeightRowStep
+                        + (nint)firstOutput * window.WeightOutputStep + (nint)(firstInput + c) * window.WeightInputStep;
+                    for (int s = 0; s < TapColumns(component); s++, target += WindowKernel<TLanes>.Rows)
+                        for (int o = 0; o < outputs; o++)
+                            target[o] = c < inputs ? Weight(component, s * tapStep, source + (nint)o * window.WeightOutputStep) : 0;
+                }
     }
 
     /// <summary>One stripe of one image.</summary>
@@ -85,107 +107,186 @@ internal sealed unsafe class WindowProduct<TLanes>
     /// <param name="target">The result: [outputs, rows, columns]; the window's positions are overwritten.</param>
     public void Run(int task, float* source, float* packed, float* copy, float* bias, float* target)
     {
-        int firstJ = task * stripe, columns = Math.Min(stripe, window.CountJ - firstJ);
+        int first = task * stripe, rowVectors = Pieces(Math.Min(stripe, positions - first), TLanes.Count);
         int* offsets = (int*)(packed + Workspace.Round(blocks * groups * BlockWeights));
         for (int block = 0; block < blocks; block++)
         {
             int firstInput = block * blockInputs;
-            Copy(source + (nint)firstInput * window.PlaneRows * window.PlaneColumns, Math.Min(blockInputs, window.Inputs - firstInput), firstJ, copy);
-            Multiply(block, firstJ, columns, packed + (nint)block * groups * BlockWeights, offsets, copy, copy + CopyLength, bias, target);
+            Copy(source + (nint)firstInput * window.PlaneRows * window.PlaneColumns, Math.Min(blockInputs, window.Inputs - firstInput), first, copy);
+            float* weights = packed + (nint)block * groups * BlockWeights, sums = copy + CopyLength;
+            for (int group = 0; group < groups; group++, weights += BlockWeights, sums += (nint)components * ComponentSums)
+            {
+                Multiply(block == 0, group, rowVectors, weights, offsets, copy, sums);
+                if (block == blocks - 1)
+                    Place(group, first, rowVectors, sums, bias, target);
+            }
         }
+    }
+
+    // Blocks of at most so many inputs; more of them than needed, where the last one would else be short of many.
+    private static (int Blocks, int Inputs) Blocks(int inputs, int most)
+    {
+        int best = Math.Max(1, Pieces(inputs, most));
+        for (int blocks = best + 1; blocks < 2 * best; blocks++)
+            if (Up(inputs, blocks) < Up(inputs, best))
+                best = blocks;
+        return (best, Math.Max(1, Pieces(inputs, best)));
+    }
+
+    // The columns of taps of a component: of groups of taps, where columns are paired.
+    private int TapColumns(int component) => paired ? PairedColumns.Groups(component, window.Columns) : window.Columns;
+
+    private int ComponentTaps(int component) => blockInputs * window.Rows * TapColumns(component);
+
+    // A component's weight at a column of taps, counted along the plane.
+    private float Weight(int component, int column, float* source)
+    {
+        if (!paired)
+            return At(column);
+        return PairedColumns.Weight(component, At(column), At(column + 1), column + 2 < window.Columns ? At(column + 2) : 0);
+
+        float At(int s) => source[(window.Direction > 0 ? s : window.Columns - 1 - s) * window.WeightColumnStep];
     }
 
     private void FillOffsets(int* offsets)
     {
-        for (int r = 0; r < window.Rows; r++)
-            for (int c = 0; c < blockInputs; c++)
-                for (int s = 0; s < window.Columns; s++)
-                {
-                    int column = window.Direction > 0 ? s : window.Columns - 1 - s;
-                    *offsets++ = c * planePitch + window.Direction * r * rowPitch + column % window.ColumnStep * pitch + column / window.ColumnStep;
-                }
+        for (int component = 0; component < components; component++)
+            for (int r = 0; r < window.Rows; r++)
+                for (int c = 0; c < blockInputs; c++)
+                    for (int s = 0; s < TapColumns(component); s++)
+                    {
+                        int column = s * tapStep;
+                        *offsets++ = component * componentPitch + c * planePitch + window.Direction * r * rowPitch + column % step * pitch + column / step;
+                    }
     }
 
-    // [input, row, residue of the column, column / step], zero outside the plane.
-    private void Copy(float* source, int inputs, int firstJ, float* copy)
+    // [component, input, row, residue of the column, column / step], zero outside the plane.
+    private void Copy(float* source, int inputs, int firstPosition, float* copy)
     {
-        int step = window.ColumnStep, first = firstJ * step + window.ColumnOrigin;
-        for (int line = 0; line < inputs * window.PlaneRows; line++, source += window.PlaneColumns)
-            for (int residue = 0; residue < step; residue++, copy += pitch)
+        int first = firstPosition * step + window.ColumnOrigin, lines = inputs * window.PlaneRows;
+        float* even = stackalloc float[paired ? 2 * (pitch + 2) : 0], odd = even + pitch + 2;
+        for (int line = 0; line < lines; line++, source += window.PlaneColumns)
+        {
+            float* to = copy + line * rowPitch;
+            if (!paired)
             {
-                // Elements index of the copy with 0 <= first + residue + index * step < PlaneColumns.
-                int from = Math.Clamp((step - 1 - first - residue) / step, 0, pitch);
-                if (first + residue >= 0)
-                    from = 0;
-                int end = Math.Clamp((window.PlaneColumns - first - residue + step - 1) / step, from, pitch);
-                if (window.PlaneColumns <= first + residue)
-                    end = from;
-                float* start = source + first + residue;
-                new Span<float>(copy, from).Clear();
-                if (step == 1)
-                    new Span<float>(start + from, end - from).CopyTo(new Span<float>(copy + from, end - from));
-                else
-                    for (int index = from; index < end; index++)
-                        copy[index] = start[(nint)index * step];
-                new Span<float>(copy + end, pitch - end).Clear();
+                for (int residue = 0; residue < step; residue++)
+                    CopyColumns(source, first + residue, pitch, to + residue * pitch);
+                continue;
             }
 
+            CopyColumns(source, first, pitch + 2, even);
+            CopyColumns(source, first + 1, pitch + 1, odd);
+            Elementwise.Run(new PairedInputs(even, odd, to, pitch, componentPitch), pitch);
+        }
+
         // The last block may be short of channels: its weights are zero, and zero times whatever lay here before might be NaN.
-        new Span<float>(copy, (blockInputs - inputs) * planePitch).Clear();
+        for (int component = 0; component < components; component++)
+            new Span<float>(copy + component * componentPitch + lines * rowPitch, componentPitch - lines * rowPitch).Clear();
     }
 
-    // Every tile of the stripe over one block's taps: group by group, so that a group's weights stay in the first-level cache while the tiles pass over them.
-    private void Multiply(int block, int firstJ, int columns, float* weights, int* offsets, float* copy, float* sums, float* bias, float* target)
+    // Columns first, first + step, ... of a line, zero outside the plane.
+    private void CopyColumns(float* line, int first, int count, float* to)
     {
-        int rowVectors = Pieces(columns, TLanes.Count), vectors = window.CountI * rowVectors, taps = blockInputs * window.Columns;
+        // Elements index of the copy with 0 <= first + index * step < PlaneColumns.
+        int from = first < 0 ? Math.Min((step - 1 - first) / step, count) : 0;
+        int end = first < window.PlaneColumns ? Math.Clamp((window.PlaneColumns - first + step - 1) / step, from, count) : from;
+        float* start = line + first;
+        new Span<float>(to, from).Clear();
+        if (step == 1)
+            new Span<float>(start + from, end - from).CopyTo(new Span<float>(to + from, end - from));
+        else
+            for (int index = from; index < end; index++)
+                to[index] = start[(nint)index * step];
+        new Span<float>(to + end, count - end).Clear();
+    }
+
+    // Every tile of the stripe over the taps of one block and group, whose weights stay in the first-level cache meanwhile.
+    private void Multiply(bool isFirst, int group, int rowVectors, float* weights, int* offsets, float* copy, float* sums)
+    {
+        int vectors = window.CountI * rowVectors, outputs = FirstOutput(group + 1) - FirstOutput(group);
         float** sources = stackalloc float*[WindowKernel<TLanes>.Vectors];
-        float* tile = sums;
-        for (int group = 0; group < groups; group++, weights += BlockWeights)
+        for (int component = 0; component < components; component++, sums += ComponentSums)
         {
-            int firstOutput = FirstOutput(group), outputs = FirstOutput(group + 1) - firstOutput;
+            int rowTaps = blockInputs * TapColumns(component);
+            float* tile = sums;
             for (int vector = 0, count; vector < vectors; vector += count, tile += TileLength)
             {
-                // Up to three vectors, of this row and the next, where the same taps apply there; for absent ones the first again.
-                (int first, int end) = window.TapRows(vector / rowVectors);
-                for (count = 0; count < WindowKernel<TLanes>.Vectors && vector + count < vectors; count++)
+                count = TileVectors(vector, rowVectors);
+                (int i, int j) = Math.DivRem(vector, rowVectors);
+                (int first, int end) = window.TapRows(i);
+                for (int k = 0; k < WindowKernel<TLanes>.Vectors; k++)
                 {
-                    (int i, int j) = Math.DivRem(vector + count, rowVectors);
-                    if (count > 0 && j == 0 && window.TapRows(i) != (first, end))
-                        break;
-                    sources[count] = copy + (i * window.RowStep + window.RowOrigin) * rowPitch + j * TLanes.Count;
+                    // For absent vectors the first again.
+                    sources[k] = k < count ? copy + (i * window.RowStep + window.RowOrigin) * rowPitch + j * TLanes.Count : sources[0];
+                    if (++j == rowVectors)
+                        (i, j) = (i + 1, 0);
                 }
 
-                for (int absent = count; absent < WindowKernel<TLanes>.Vectors; absent++)
-                    sources[absent] = sources[0];
-
-                int skipped = first * taps;
-                if (block == 0)
+                int skipped = first * rowTaps;
+                if (isFirst)
                     new Span<float>(tile, TileLength).Clear();
                 WindowKernel<TLanes>.Sum(
-                    outputs, (end - first) * taps, weights + (nint)skipped * WindowKernel<TLanes>.Rows, offsets + skipped, sources[0], sources[1], sources[2], tile);
-                for (int k = 0; k < count && block == blocks - 1; k++)
-                {
-                    (int i, int j) = Math.DivRem(vector + k, rowVectors);
-                    j *= TLanes.Count;
-                    Place(i, firstJ + j, Math.Min(TLanes.Count, columns - j), firstOutput, outputs, tile + k * TLanes.Count, bias, target);
-                }
+                    outputs, (end - first) * rowTaps, weights + (nint)skipped * WindowKernel<TLanes>.Rows, offsets + skipped,
+                    sources[0], sources[1], sources[2], tile);
+            }
+
+            weights += (nint)ComponentTaps(component) * WindowKernel<TLanes>.Rows;
+            offsets += ComponentTaps(component);
+        }
+    }
+
+    // A tile has up to three vectors, of a row and the next, where the same taps apply there.
+    private int TileVectors(int vector, int rowVectors)
+    {
+        int most = Math.Min(WindowKernel<TLanes>.Vectors, window.CountI * rowVectors - vector), i = vector / rowVectors, nextRow = (i + 1) * rowVectors;
+        int count = Math.Min(most, nextRow - vector);
+        for (; count < most && window.TapRows(i + 1) == window.TapRows(i); nextRow += rowVectors, i++)
+            count = Math.Min(most, nextRow + rowVectors - vector);
+        return count;
+    }
+
+    // A group's outputs from its tiles.
+    private void Place(int group, int firstPosition, int rowVectors, float* tile, float* bias, float* target)
+    {
+        for (int vector = 0, count; vector < window.CountI * rowVectors; vector += count, tile += TileLength)
+        {
+            count = TileVectors(vector, rowVectors);
+            for (int k = 0; k < count; k++)
+            {
+                (int i, int j) = Math.DivRem(vector + k, rowVectors);
+                Place(i, firstPosition + j * TLanes.Count, FirstOutput(group), FirstOutput(group + 1), tile + k * TLanes.Count, bias, target);
             }
         }
     }
 
-    private void Place(int i, int j, int columns, int firstOutput, int outputs, float* tile, float* bias, float* target)
+    // One vector of some output channels.
+    private void Place(int i, int position, int firstOutput, int endOutput, float* tile, float* bias, float* target)
     {
-        int step = window.TargetColumnStep;
+        int j = position * (paired ? PairedColumns.Outputs : 1), columns = window.CountJ - j, columnStep = window.TargetColumnStep;
         float* to = target + ((nint)firstOutput * window.TargetRows + window.FirstRow + i * window.TargetRowStep) * window.TargetColumns
-            + window.FirstColumn + j * step;
-        for (int o = 0; o < outputs; o++, tile += WindowKernel<TLanes>.Columns, to += (nint)window.TargetRows * window.TargetColumns)
+            + window.FirstColumn + j * columnStep;
+        float* even = stackalloc float[2 * TLanes.Count], odd = even + TLanes.Count;
+        for (int o = firstOutput; o < endOutput; o++, tile += WindowKernel<TLanes>.Columns, to += (nint)window.TargetRows * window.TargetColumns)
         {
-            float added = bias is null ? 0 : bias[firstOutput + o];
-            if (step == 1 && columns == TLanes.Count)
+            float added = bias is null ? 0 : bias[o];
+            if (paired)
+            {
+                new PairedOutputs(tile, ComponentSums, added, even, odd).Apply<TLanes>(0);
+                for (int lane = 0; lane < Math.Min(TLanes.Count, columns / 2); lane++)
+                    (to[2 * lane], to[2 * lane + 1]) = (even[lane], odd[lane]);
+                if (columns < 2 * TLanes.Count && columns % 2 == 1)
+                    to[columns - 1] = even[columns / 2];
+            }
+            else if (columnStep == 1 && columns >= TLanes.Count)
+            {
                 (TLanes.Load(tile) + TLanes.All(added)).Store(to);
+            }
             else
-                for (int lane = 0; lane < columns; lane++)
-                    to[lane * step] = tile[lane] + added;
+            {
+                for (int lane = 0; lane < Math.Min(TLanes.Count, columns); lane++)
+                    to[lane * columnStep] = tile[lane] + added;
+            }
         }
     }
 
