@@ -56,6 +56,12 @@ internal unsafe interface ILanes<TSelf> :
     /// <summary>The largest of all lanes; none may be NaN.</summary>
     float Max();
 
+    /// <summary>The numbers at even and at odd places of two registers' length, from an address; it need not be aligned.</summary>
+    static abstract void LoadPairs(float* source, out TSelf even, out TSelf odd);
+
+    /// <summary>Writes two registers alternately: even, odd, even, odd.</summary>
+    static abstract void StorePairs(TSelf even, TSelf odd, float* destination);
+
     /// <summary>Writes the numbers to an address; it need not be aligned.</summary>
     void Store(float* destination);
 }

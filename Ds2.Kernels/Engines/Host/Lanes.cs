@@ -7,6 +7,9 @@ namespace Ds2.Kernels.Engines.Host;
 /// <summary>The fields of an IEEE 754 single.</summary>
 internal static class FloatBits
 {
+    /// <summary>Bits of a number.</summary>
+    public const int Length = 32;
+
     /// <summary>Bits below the exponent.</summary>
     public const int ExponentShift = 23;
 
@@ -47,6 +50,22 @@ internal unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes512>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 MultiplyAdd(Lanes512 a, Lanes512 b, Lanes512 c) => new(Vector512.MultiplyAddEstimate(a.value, b.value, c.value));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadPairs(float* source, out Lanes512 even, out Lanes512 odd)
+    {
+        Vector512<ulong> low = Vector512.Load((ulong*)source), high = Vector512.Load((ulong*)source + Vector512<ulong>.Count);
+        even = new(Vector512.Narrow(low, high).AsSingle());
+        odd = new(Vector512.Narrow(low >> FloatBits.Length, high >> FloatBits.Length).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StorePairs(Lanes512 even, Lanes512 odd, float* destination)
+    {
+        Vector512<uint> first = even.value.AsUInt32(), second = odd.value.AsUInt32();
+        (Vector512.WidenLower(first) | (Vector512.WidenLower(second) << FloatBits.Length)).Store((ulong*)destination);
+        (Vector512.WidenUpper(first) | (Vector512.WidenUpper(second) << FloatBits.Length)).Store((ulong*)destination + Vector512<ulong>.Count);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 Min(Lanes512 a, Lanes512 b) =>
@@ -118,6 +137,22 @@ internal unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes256>
     public static Lanes256 MultiplyAdd(Lanes256 a, Lanes256 b, Lanes256 c) => new(Vector256.MultiplyAddEstimate(a.value, b.value, c.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadPairs(float* source, out Lanes256 even, out Lanes256 odd)
+    {
+        Vector256<ulong> low = Vector256.Load((ulong*)source), high = Vector256.Load((ulong*)source + Vector256<ulong>.Count);
+        even = new(Vector256.Narrow(low, high).AsSingle());
+        odd = new(Vector256.Narrow(low >> FloatBits.Length, high >> FloatBits.Length).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StorePairs(Lanes256 even, Lanes256 odd, float* destination)
+    {
+        Vector256<uint> first = even.value.AsUInt32(), second = odd.value.AsUInt32();
+        (Vector256.WidenLower(first) | (Vector256.WidenLower(second) << FloatBits.Length)).Store((ulong*)destination);
+        (Vector256.WidenUpper(first) | (Vector256.WidenUpper(second) << FloatBits.Length)).Store((ulong*)destination + Vector256<ulong>.Count);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 Min(Lanes256 a, Lanes256 b) =>
         new(Avx.IsSupported ? Avx.Min(a.value, b.value) : Vector256.ConditionalSelect(Vector256.LessThan(a.value, b.value), a.value, b.value));
 
@@ -187,6 +222,22 @@ internal unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128>
     public static Lanes128 MultiplyAdd(Lanes128 a, Lanes128 b, Lanes128 c) => new(Vector128.MultiplyAddEstimate(a.value, b.value, c.value));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadPairs(float* source, out Lanes128 even, out Lanes128 odd)
+    {
+        Vector128<ulong> low = Vector128.Load((ulong*)source), high = Vector128.Load((ulong*)source + Vector128<ulong>.Count);
+        even = new(Vector128.Narrow(low, high).AsSingle());
+        odd = new(Vector128.Narrow(low >> FloatBits.Length, high >> FloatBits.Length).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StorePairs(Lanes128 even, Lanes128 odd, float* destination)
+    {
+        Vector128<uint> first = even.value.AsUInt32(), second = odd.value.AsUInt32();
+        (Vector128.WidenLower(first) | (Vector128.WidenLower(second) << FloatBits.Length)).Store((ulong*)destination);
+        (Vector128.WidenUpper(first) | (Vector128.WidenUpper(second) << FloatBits.Length)).Store((ulong*)destination + Vector128<ulong>.Count);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Min(Lanes128 a, Lanes128 b) =>
         new(Sse.IsSupported ? Sse.Min(a.value, b.value) : Vector128.ConditionalSelect(Vector128.LessThan(a.value, b.value), a.value, b.value));
 
@@ -250,6 +301,10 @@ internal unsafe struct Lanes1(float value) : ILanes<Lanes1>
     public static void AddProduct(ref Lanes1 sum, Lanes1 a, Lanes1 b) => sum.value = float.MultiplyAddEstimate(a.value, b.value, sum.value);
 
     public static Lanes1 MultiplyAdd(Lanes1 a, Lanes1 b, Lanes1 c) => new(float.MultiplyAddEstimate(a.value, b.value, c.value));
+
+    public static void LoadPairs(float* source, out Lanes1 even, out Lanes1 odd) => (even, odd) = (new(source[0]), new(source[1]));
+
+    public static void StorePairs(Lanes1 even, Lanes1 odd, float* destination) => (destination[0], destination[1]) = (even.value, odd.value);
 
     public static Lanes1 Min(Lanes1 a, Lanes1 b) => a.value < b.value ? a : b;
 

@@ -10,8 +10,9 @@ namespace Ds2.Kernels.Ops;
 /// y0 = d0 g0 + d1 g1 + d2 g2 = m0 + m1 + m2 and y1 = d1 g0 + d2 g1 + d3 g2 = m1 - m2 - m3, where
 /// m0 = (d0 - d2) g0, m1 = (d1 + d2) (g0 + g1 + g2) / 2, m2 = (d2 - d1) (g0 - g1 + g2) / 2, m3 = (d1 - d3) g2.
 /// A longer row of taps is a sum of such filters, so each m is a convolution by itself, of a quarter of the work: over every second column, and with
-/// every third tap's group. The last group may have two taps (g2 = 0): m3 then lacks it, and an output still depends on its own window's elements only.
-/// Eleven taps take 7.5 multiplications an output instead of 11; sums of two inputs cost about one bit.
+/// a tap for each group of three. The last group may have fewer (g2 = 0, and m3 lacks it); then the first output of a pair sees up to two columns right of
+/// its window, whose contributions cancel out up to rounding, unless they are NaN or infinite. Where the window moves by two columns or more, each residue's columns
+/// and taps make filters of their own. Eleven taps take 7.5 multiplications an output instead of 11; sums of two inputs cost about one bit.
 /// Source: Winograd, "Arithmetic Complexity of Computations", SIAM 1980; Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
 /// </remarks>
 internal static unsafe class PairedColumns
@@ -25,12 +26,19 @@ internal static unsafe class PairedColumns
     /// <summary>Outputs that are computed together.</summary>
     public const int Outputs = 2;
 
-    /// <summary>Whether it serves a window, and with fewer multiplications: one of a single step along columns, whose last group has two taps or three.</summary>
-    public static bool Fits(in Window window) =>
-        window.ColumnStep == 1 && window.TargetColumnStep == 1 && window.Columns % GroupTaps != 1
-        && Components * Pieces(window.Columns, GroupTaps) < Outputs * window.Columns;
+    /// <summary>Whether it serves a window with fewer multiplications.</summary>
+    public static bool Fits(in Window window)
+    {
+        int groups = 0;
+        for (int residue = 0; residue < window.ColumnStep; residue++)
+            groups += Groups(0, Columns(window, residue));
+        return window.TargetColumnStep == 1 && Components * groups < Outputs * window.Columns;
+    }
 
-    /// <summary>The groups of taps that a component has.</summary>
+    /// <summary>The columns of taps with a residue modulo the step.</summary>
+    public static int Columns(in Window window, int residue) => Pieces(Math.Max(0, window.Columns - residue), window.ColumnStep);
+
+    /// <summary>The groups that a component has of so many columns of taps.</summary>
     public static int Groups(int component, int columns) => component == Components - 1 ? columns / GroupTaps : Pieces(columns, GroupTaps);
 
     /// <summary>A component's weight of a group of taps.</summary>
@@ -41,24 +49,36 @@ internal static unsafe class PairedColumns
         2 => 0.5f * (g0 - g1 + g2),
         _ => g2,
     };
+
+    /// <summary>Outputs of pairs from the components' sums, in their order.</summary>
+    /// <param name="sums">The first component's, a register of them.</param>
+    /// <param name="toNext">Elements from a component's sums to the next one's.</param>
+    /// <param name="bias">Is added to each.</param>
+    /// <param name="target">Two registers' length.</param>
+    public static void Combine<TLanes>(float* sums, nint toNext, float bias, float* target)
+        where TLanes : unmanaged, ILanes<TLanes>
+    {
+        TLanes m0 = TLanes.Load(sums), m1 = TLanes.Load(sums + toNext), m2 = TLanes.Load(sums + 2 * toNext), m3 = TLanes.Load(sums + 3 * toNext);
+        TLanes.StorePairs(m0 + m1 + m2 + TLanes.All(bias), m1 - m2 - m3 + TLanes.All(bias), target);
+    }
 }
 
-/// <summary>The inputs of all components, from the even and the odd columns of a row.</summary>
-/// <param name="even">Columns 0, 2, 4, ...; two more than are computed.</param>
-/// <param name="odd">Columns 1, 3, 5, ...; one more than are computed.</param>
-/// <param name="target">The first component's: for pairs that begin at even columns, then for those at odd ones.</param>
+/// <summary>The inputs of all components, for pairs of a row of inputs.</summary>
+/// <param name="line">The row; two pairs more than are computed.</param>
+/// <param name="target">The first component's: for pairs that begin at even elements, then for those at odd ones.</param>
 /// <param name="toOdd">Elements from the former to the latter.</param>
 /// <param name="toNext">Elements from a component's to the next one's.</param>
-internal readonly unsafe struct PairedInputs(float* even, float* odd, float* target, nint toOdd, nint toNext) : IElementwise
+internal readonly unsafe struct PairedInputs(float* line, float* target, nint toOdd, nint toNext) : IElementwise
 {
     /// <inheritdoc/>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Apply<TLanes>(int index)
         where TLanes : unmanaged, ILanes<TLanes>
     {
-        TLanes d0 = TLanes.Load(even + index), d1 = TLanes.Load(odd + index), d2 = TLanes.Load(even + index + 1);
-        TLanes d3 = TLanes.Load(odd + index + 1), d4 = TLanes.Load(even + index + 2);
-        float* to = target + index;
+        float* from = line + PairedColumns.Outputs * index, to = target + index;
+        TLanes.LoadPairs(from, out TLanes d0, out TLanes d1);
+        TLanes.LoadPairs(from + PairedColumns.Outputs, out TLanes d2, out TLanes d3);
+        TLanes.LoadPairs(from + 2 * PairedColumns.Outputs, out TLanes d4, out _);
         (d0 - d2).Store(to);
         (d1 - d3).Store(to + toOdd);
         to += toNext;
@@ -70,25 +90,5 @@ internal readonly unsafe struct PairedInputs(float* even, float* odd, float* tar
         to += toNext;
         (d1 - d3).Store(to);
         (d2 - d4).Store(to + toOdd);
-    }
-}
-
-/// <summary>Pairs of outputs from the components' sums.</summary>
-/// <param name="sums">The first component's.</param>
-/// <param name="toNext">Elements from a component's to the next one's.</param>
-/// <param name="bias">Is added to each.</param>
-/// <param name="even">The first outputs of the pairs.</param>
-/// <param name="odd">The second ones.</param>
-internal readonly unsafe struct PairedOutputs(float* sums, nint toNext, float bias, float* even, float* odd) : IElementwise
-{
-    /// <inheritdoc/>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void Apply<TLanes>(int index)
-        where TLanes : unmanaged, ILanes<TLanes>
-    {
-        float* from = sums + index;
-        TLanes m0 = TLanes.Load(from), m1 = TLanes.Load(from + toNext), m2 = TLanes.Load(from + 2 * toNext), m3 = TLanes.Load(from + 3 * toNext);
-        (m0 + m1 + m2 + TLanes.All(bias)).Store(even + index);
-        (m1 - m2 - m3 + TLanes.All(bias)).Store(odd + index);
     }
 }

@@ -22,7 +22,7 @@ internal sealed unsafe class WindowProduct<TLanes>
 
     private readonly Window window;
     private readonly bool paired;
-    private readonly int components, step, tapStep, positions;
+    private readonly int components, step, positions;
     private readonly int blockInputs, blocks, groups, stripes, stripe;
     private readonly int pitch, rowPitch, planePitch, componentPitch;
 
@@ -31,8 +31,7 @@ internal sealed unsafe class WindowProduct<TLanes>
         this.window = window;
         paired = PairedColumns.Fits(window);
         components = paired ? PairedColumns.Components : 1;
-        step = paired ? PairedColumns.Outputs : window.ColumnStep;
-        tapStep = paired ? PairedColumns.GroupTaps : 1;
+        step = paired ? PairedColumns.Outputs * window.ColumnStep : window.ColumnStep;
         positions = Pieces(window.CountJ, paired ? PairedColumns.Outputs : 1);
 
         (blocks, blockInputs) = Blocks(window.Inputs, Math.Max(1, MaxTaps / Math.Max(1, window.Rows * TapColumns(0))));
@@ -94,7 +93,7 @@ internal sealed unsafe class WindowProduct<TLanes>
                         + (nint)firstOutput * window.WeightOutputStep + (nint)(firstInput + c) * window.WeightInputStep;
                     for (int s = 0; s < TapColumns(component); s++, target += WindowKernel<TLanes>.Rows)
                         for (int o = 0; o < outputs; o++)
-                            target[o] = c < inputs ? Weight(component, s * tapStep, source + (nint)o * window.WeightOutputStep) : 0;
+                            target[o] = c < inputs ? Weight(component, s, source + (nint)o * window.WeightOutputStep) : 0;
                 }
     }
 
@@ -133,19 +132,49 @@ internal sealed unsafe class WindowProduct<TLanes>
         return (best, Math.Max(1, Pieces(inputs, best)));
     }
 
-    // The columns of taps of a component: of groups of taps, where columns are paired.
-    private int TapColumns(int component) => paired ? PairedColumns.Groups(component, window.Columns) : window.Columns;
+    // The columns of taps of a component; where columns are paired, groups of them.
+    private int TapColumns(int component)
+    {
+        if (!paired)
+            return window.Columns;
+        int sum = 0;
+        for (int residue = 0; residue < window.ColumnStep; residue++)
+            sum += PairedColumns.Groups(component, PairedColumns.Columns(window, residue));
+        return sum;
+    }
+
+    // Of the groups, one residue's after the other's.
+    private (int Residue, int Group) Group(int component, int s)
+    {
+        int residue = 0;
+        for (int groups; s >= (groups = PairedColumns.Groups(component, PairedColumns.Columns(window, residue))); residue++)
+            s -= groups;
+        return (residue, s);
+    }
 
     private int ComponentTaps(int component) => blockInputs * window.Rows * TapColumns(component);
 
-    // A component's weight at a column of taps, counted along the plane.
-    private float Weight(int component, int column, float* source)
+    private float Weight(int component, int s, float* source)
     {
         if (!paired)
-            return At(column);
-        return PairedColumns.Weight(component, At(column), At(column + 1), column + 2 < window.Columns ? At(column + 2) : 0);
+            return At(s);
+        (int residue, int group) = Group(component, s);
+        int first = residue + group * PairedColumns.GroupTaps * window.ColumnStep;
+        return PairedColumns.Weight(component, At(first), At(first + window.ColumnStep), At(first + 2 * window.ColumnStep));
 
-        float At(int s) => source[(window.Direction > 0 ? s : window.Columns - 1 - s) * window.WeightColumnStep];
+        // The tap at a column of the plane.
+        float At(int column) =>
+            column < window.Columns ? source[(window.Direction > 0 ? column : window.Columns - 1 - column) * window.WeightColumnStep] : 0;
+    }
+
+    // Where the copy has the column of a tap, or of the first of a group.
+    private int ColumnOffset(int component, int s)
+    {
+        if (!paired)
+            return s % step * pitch + s / step;
+        (int residue, int group) = Group(component, s);
+        (int pair, int odd) = Math.DivRem(group * PairedColumns.GroupTaps, PairedColumns.Outputs);
+        return (residue * PairedColumns.Outputs + odd) * pitch + pair;
     }
 
     private void FillOffsets(int* offsets)
@@ -154,30 +183,30 @@ internal sealed unsafe class WindowProduct<TLanes>
             for (int r = 0; r < window.Rows; r++)
                 for (int c = 0; c < blockInputs; c++)
                     for (int s = 0; s < TapColumns(component); s++)
-                    {
-                        int column = s * tapStep;
-                        *offsets++ = component * componentPitch + c * planePitch + window.Direction * r * rowPitch + column % step * pitch + column / step;
-                    }
+                        *offsets++ = component * componentPitch + c * planePitch + window.Direction * r * rowPitch + ColumnOffset(component, s);
     }
 
-    // [component, input, row, residue of the column, column / step], zero outside the plane.
+    // [component, input, row, residue of the column, column / step], zero outside the plane; pairs that begin at odd columns of a residue after those at even ones.
     private void Copy(float* source, int inputs, int firstPosition, float* copy)
     {
         int first = firstPosition * step + window.ColumnOrigin, lines = inputs * window.PlaneRows;
-        float* even = stackalloc float[paired ? 2 * (pitch + 2) : 0], odd = even + pitch + 2;
+        int pairedLength = PairedColumns.Outputs * (pitch + 2);
+        float* row = stackalloc float[paired ? pairedLength : 0];
         for (int line = 0; line < lines; line++, source += window.PlaneColumns)
         {
             float* to = copy + line * rowPitch;
             if (!paired)
             {
-                for (int residue = 0; residue < step; residue++)
-                    CopyColumns(source, first + residue, pitch, to + residue * pitch);
+                for (int residue = 0; residue < window.ColumnStep; residue++, to += pitch)
+                    CopyColumns(source, first + residue, pitch, to);
                 continue;
             }
 
-            CopyColumns(source, first, pitch + 2, even);
-            CopyColumns(source, first + 1, pitch + 1, odd);
-            Elementwise.Run(new PairedInputs(even, odd, to, pitch, componentPitch), pitch);
+            for (int residue = 0; residue < window.ColumnStep; residue++, to += PairedColumns.Outputs * pitch)
+            {
+                CopyColumns(source, first + residue, pairedLength, row);
+                Elementwise.Run(new PairedInputs(row, to, pitch, componentPitch), pitch);
+            }
         }
 
         // The last block may be short of channels: its weights are zero, and zero times whatever lay here before might be NaN.
@@ -185,9 +214,11 @@ internal sealed unsafe class WindowProduct<TLanes>
             new Span<float>(copy + component * componentPitch + lines * rowPitch, componentPitch - lines * rowPitch).Clear();
     }
 
-    // Columns first, first + step, ... of a line, zero outside the plane.
+    // Columns first, first + ColumnStep, ... of a line, zero outside the plane.
     private void CopyColumns(float* line, int first, int count, float* to)
     {
+        int step = window.ColumnStep;
+
         // Elements index of the copy with 0 <= first + index * step < PlaneColumns.
         int from = first < 0 ? Math.Min((step - 1 - first) / step, count) : 0;
         int end = first < window.PlaneColumns ? Math.Clamp((window.PlaneColumns - first + step - 1) / step, from, count) : from;
@@ -266,17 +297,16 @@ internal sealed unsafe class WindowProduct<TLanes>
         int j = position * (paired ? PairedColumns.Outputs : 1), columns = window.CountJ - j, columnStep = window.TargetColumnStep;
         float* to = target + ((nint)firstOutput * window.TargetRows + window.FirstRow + i * window.TargetRowStep) * window.TargetColumns
             + window.FirstColumn + j * columnStep;
-        float* even = stackalloc float[2 * TLanes.Count], odd = even + TLanes.Count;
+        float* pairs = stackalloc float[PairedColumns.Outputs * TLanes.Count];
         for (int o = firstOutput; o < endOutput; o++, tile += WindowKernel<TLanes>.Columns, to += (nint)window.TargetRows * window.TargetColumns)
         {
             float added = bias is null ? 0 : bias[o];
             if (paired)
             {
-                new PairedOutputs(tile, ComponentSums, added, even, odd).Apply<TLanes>(0);
-                for (int lane = 0; lane < Math.Min(TLanes.Count, columns / 2); lane++)
-                    (to[2 * lane], to[2 * lane + 1]) = (even[lane], odd[lane]);
-                if (columns < 2 * TLanes.Count && columns % 2 == 1)
-                    to[columns - 1] = even[columns / 2];
+                bool isWhole = columns >= PairedColumns.Outputs * TLanes.Count;
+                PairedColumns.Combine<TLanes>(tile, ComponentSums, added, isWhole ? to : pairs);
+                if (!isWhole)
+                    new Span<float>(pairs, columns).CopyTo(new Span<float>(to, columns));
             }
             else if (columnStep == 1 && columns >= TLanes.Count)
             {
