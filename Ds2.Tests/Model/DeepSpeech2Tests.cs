@@ -41,7 +41,9 @@ public sealed class DeepSpeech2Tests(string engineName)
             Assert.That(norm, Is.GreaterThan(1e-4), $"{parameter.Name} has no gradient to check");
             float[] direction = [.. gradient.Select(g => (float)(g / norm + 0.3 * (2 * random.NextDouble() - 1) / Math.Sqrt(gradient.Length)))];
             double analytic = gradient.Zip(direction, (g, d) => (double)g * d).Sum();
-            double numeric = DirectionalDifference(tiny, parameter, direction, step: Math.Min(0.02, 0.02 / norm));
+
+            // The smallest gradients move the loss least, whose rounding is divided by the step: theirs is the largest.
+            double numeric = DirectionalDifference(tiny, parameter, direction, step: Math.Min(0.05, 0.02 / norm));
             Assert.That(numeric, Is.EqualTo(analytic).Within(0.005 * norm), parameter.Name);
         }
     }

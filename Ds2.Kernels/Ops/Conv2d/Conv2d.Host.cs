@@ -25,7 +25,7 @@ internal sealed unsafe class HostConv2d<TLanes>(HostEngine engine) : Conv2d(engi
 
     /// <inheritdoc/>
     public override int BackwardWorkspace(Conv2dShape shape) =>
-        Math.Max(Scratch(DataGradient(shape)), new WeightGradient<TLanes>(shape, engine.Workers.Threads).ScratchLength);
+        Math.Max(Scratch(DataGradient(shape)), WeightGradientScratch(shape));
 
     /// <inheritdoc/>
     protected override void ForwardCore(Conv2dShape shape, Tensor x, Tensor weight, Tensor bias, Tensor y, Workspace workspace) =>
@@ -38,12 +38,19 @@ internal sealed unsafe class HostConv2d<TLanes>(HostEngine engine) : Conv2d(engi
         if (dX is not null && dX.Length > 0)
             Slide(shape.N, DataGradient(shape), dY, weight, null, dX, workspace);
 
-        int required = new WeightGradient<TLanes>(shape, engine.Workers.Threads).ScratchLength;
+        int required = WeightGradientScratch(shape);
         workspace.Begin(required);
         float* scratch = workspace.Take(new Shape(required)).Pointer();
-        new WeightGradient<TLanes>(shape, engine.Workers.Threads).Accumulate(engine.Workers, x.Pointer(), dY.Pointer(), dWeight.Pointer(), scratch);
+        if (PairedColumns.Fits(Window.Forward(shape)))
+            new PairedWeightGradient<TLanes>(shape, engine.Workers.Threads).Accumulate(engine.Workers, x.Pointer(), dY.Pointer(), dWeight.Pointer(), scratch);
+        else
+            new WeightGradient<TLanes>(shape, engine.Workers.Threads).Accumulate(engine.Workers, x.Pointer(), dY.Pointer(), dWeight.Pointer(), scratch);
         AccumulateBias(shape, dY.Pointer(), dBias.Pointer());
     }
+
+    private int WeightGradientScratch(Conv2dShape shape) => PairedColumns.Fits(Window.Forward(shape))
+        ? new PairedWeightGradient<TLanes>(shape, engine.Workers.Threads).ScratchLength
+        : new WeightGradient<TLanes>(shape, engine.Workers.Threads).ScratchLength;
 
     private static WindowProduct<TLanes>[] DataGradient(Conv2dShape shape)
     {

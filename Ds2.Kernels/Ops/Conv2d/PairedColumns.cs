@@ -10,9 +10,10 @@ namespace Ds2.Kernels.Ops;
 /// y0 = d0 g0 + d1 g1 + d2 g2 = m0 + m1 + m2 and y1 = d1 g0 + d2 g1 + d3 g2 = m1 - m2 - m3, where
 /// m0 = (d0 - d2) g0, m1 = (d1 + d2) (g0 + g1 + g2) / 2, m2 = (d2 - d1) (g0 - g1 + g2) / 2, m3 = (d1 - d3) g2.
 /// A longer row of taps is a sum of such filters, so each m is a convolution by itself, of a quarter of the work: over every second column, and with
-/// a tap for each group of three. The last group may have fewer (g2 = 0, and m3 lacks it); then the first output of a pair sees up to two columns right of
-/// its window, whose contributions cancel out up to rounding, unless they are NaN or infinite. Where the window moves by two columns or more, each residue's columns
-/// and taps make filters of their own. Eleven taps take 7.5 multiplications an output instead of 11; sums of two inputs cost about one bit.
+/// a tap for each group of three. The first group may have fewer (g0 = 0, and m0 lacks it): then the second output of a pair sees up to two columns left of
+/// its window, whose contributions cancel out up to rounding, unless they are NaN or infinite. To the right it sees nothing more: what stands behind an
+/// utterance's end must not matter. Where the window moves by two columns or more, each residue's columns and taps make filters of their own.
+/// Eleven taps take 7.5 multiplications an output instead of 11; sums of two inputs cost about one bit.
 /// Source: Winograd, "Arithmetic Complexity of Computations", SIAM 1980; Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
 /// </remarks>
 internal static unsafe class PairedColumns
@@ -27,19 +28,42 @@ internal static unsafe class PairedColumns
     public const int Outputs = 2;
 
     /// <summary>Whether it serves a window with fewer multiplications.</summary>
-    public static bool Fits(in Window window)
+    public static bool Fits(in Window window) => window.TargetColumnStep == 1 && Components * Groups(window, 1) < Outputs * window.Columns;
+
+    /// <summary>The groups of a row of taps that a component has, one residue's after the other's; all but the first component have all.</summary>
+    public static int Groups(in Window window, int component)
     {
         int groups = 0;
         for (int residue = 0; residue < window.ColumnStep; residue++)
-            groups += Groups(0, Columns(window, residue));
-        return window.TargetColumnStep == 1 && Components * groups < Outputs * window.Columns;
+            groups += Groups(window, component, residue);
+        return groups;
     }
 
-    /// <summary>The columns of taps with a residue modulo the step.</summary>
-    public static int Columns(in Window window, int residue) => Pieces(Math.Max(0, window.Columns - residue), window.ColumnStep);
+    /// <summary>Where a component's group is: which residue modulo the step its taps' columns have, and which of that residue's groups it is.</summary>
+    public static (int Residue, int Group) Locate(in Window window, int component, int group)
+    {
+        int residue = 0;
+        for (int some; group >= (some = Groups(window, component, residue)); residue++)
+            group -= some;
+        return (residue, group + Groups(window, 1, residue) - Groups(window, component, residue));
+    }
 
-    /// <summary>The groups that a component has of so many columns of taps.</summary>
-    public static int Groups(int component, int columns) => component == Components - 1 ? columns / GroupTaps : Pieces(columns, GroupTaps);
+    /// <summary>Whether a component has the group that is this one of all.</summary>
+    public static bool Has(in Window window, int component, int group)
+    {
+        (int residue, int number) = Locate(window, 1, group);
+        return number >= Groups(window, 1, residue) - Groups(window, component, residue);
+    }
+
+    /// <summary>Taps that a residue's first group lacks.</summary>
+    public static int Absent(in Window window, int residue) => Groups(window, 1, residue) * GroupTaps - Columns(window, residue);
+
+    /// <summary>The column of a group's tap, counted along the plane; negative for absent ones.</summary>
+    public static int Column(in Window window, int residue, int group, int tap)
+    {
+        int number = group * GroupTaps + tap - Absent(window, residue);
+        return number < 0 ? -1 : residue + number * window.ColumnStep;
+    }
 
     /// <summary>A component's weight of a group of taps.</summary>
     public static float Weight(int component, float g0, float g1, float g2) => component switch
@@ -61,6 +85,11 @@ internal static unsafe class PairedColumns
         TLanes m0 = TLanes.Load(sums), m1 = TLanes.Load(sums + toNext), m2 = TLanes.Load(sums + 2 * toNext), m3 = TLanes.Load(sums + 3 * toNext);
         TLanes.StorePairs(m0 + m1 + m2 + TLanes.All(bias), m1 - m2 - m3 + TLanes.All(bias), target);
     }
+
+    private static int Columns(in Window window, int residue) => Pieces(Math.Max(0, window.Columns - residue), window.ColumnStep);
+
+    private static int Groups(in Window window, int component, int residue) =>
+        component == 0 ? Columns(window, residue) / GroupTaps : Pieces(Columns(window, residue), GroupTaps);
 }
 
 /// <summary>The inputs of all components, for pairs of a row of inputs.</summary>

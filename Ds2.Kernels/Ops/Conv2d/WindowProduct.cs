@@ -34,7 +34,7 @@ internal sealed unsafe class WindowProduct<TLanes>
         step = paired ? PairedColumns.Outputs * window.ColumnStep : window.ColumnStep;
         positions = Pieces(window.CountJ, paired ? PairedColumns.Outputs : 1);
 
-        (blocks, blockInputs) = Blocks(window.Inputs, Math.Max(1, MaxTaps / Math.Max(1, window.Rows * TapColumns(0))));
+        (blocks, blockInputs) = Blocks(window.Inputs, Math.Max(1, MaxTaps / Math.Max(1, window.Rows * TapColumns(components - 1))));
         groups = Pieces(window.Outputs, WindowKernel<TLanes>.Rows);
         int vectors = Pieces(positions, TLanes.Count);
         stripes = Pieces(vectors, paired ? StripeVectors / PairedColumns.Outputs : StripeVectors);
@@ -92,8 +92,13 @@ internal sealed unsafe class WindowProduct<TLanes>
                     float* source = weight + window.WeightOrigin + r * window.WeightRowStep
                         + (nint)firstOutput * window.WeightOutputStep + (nint)(firstInput + c) * window.WeightInputStep;
                     for (int s = 0; s < TapColumns(component); s++, target += WindowKernel<TLanes>.Rows)
-                        for (int o = 0; o < outputs; o++)
-                            target[o] = c < inputs ? Weight(component, s, source + (nint)o * window.WeightOutputStep) : 0;
+                        if (c >= inputs)
+                            new Span<float>(target, outputs).Clear();
+                        else if (paired)
+                            PackGroup(component, s, outputs, source, target);
+                        else
+                            for (int o = 0; o < outputs; o++)
+                                target[o] = source[Tap(s) + (nint)o * window.WeightOutputStep];
                 }
     }
 
@@ -133,38 +138,24 @@ internal sealed unsafe class WindowProduct<TLanes>
     }
 
     // The columns of taps of a component; where columns are paired, groups of them.
-    private int TapColumns(int component)
-    {
-        if (!paired)
-            return window.Columns;
-        int sum = 0;
-        for (int residue = 0; residue < window.ColumnStep; residue++)
-            sum += PairedColumns.Groups(component, PairedColumns.Columns(window, residue));
-        return sum;
-    }
-
-    // Of the groups, one residue's after the other's.
-    private (int Residue, int Group) Group(int component, int s)
-    {
-        int residue = 0;
-        for (int groups; s >= (groups = PairedColumns.Groups(component, PairedColumns.Columns(window, residue))); residue++)
-            s -= groups;
-        return (residue, s);
-    }
+    private int TapColumns(int component) => paired ? PairedColumns.Groups(window, component) : window.Columns;
 
     private int ComponentTaps(int component) => blockInputs * window.Rows * TapColumns(component);
 
-    private float Weight(int component, int s, float* source)
-    {
-        if (!paired)
-            return At(s);
-        (int residue, int group) = Group(component, s);
-        int first = residue + group * PairedColumns.GroupTaps * window.ColumnStep;
-        return PairedColumns.Weight(component, At(first), At(first + window.ColumnStep), At(first + 2 * window.ColumnStep));
+    // Where in a row of weights the tap at a column of the plane is.
+    private nint Tap(int column) => (nint)(window.Direction > 0 ? column : window.Columns - 1 - column) * window.WeightColumnStep;
 
-        // The tap at a column of the plane.
-        float At(int column) =>
-            column < window.Columns ? source[(window.Direction > 0 ? column : window.Columns - 1 - column) * window.WeightColumnStep] : 0;
+    // A component's weights of a group of taps; an absent tap's are 0.
+    private void PackGroup(int component, int s, int outputs, float* source, float* target)
+    {
+        (int residue, int group) = PairedColumns.Locate(window, component, s);
+        int first = PairedColumns.Column(window, residue, group, 0), second = PairedColumns.Column(window, residue, group, 1);
+        float* g0 = source + Tap(first), g1 = source + Tap(second), g2 = source + Tap(PairedColumns.Column(window, residue, group, 2));
+        for (int o = 0; o < outputs; o++)
+        {
+            nint output = (nint)o * window.WeightOutputStep;
+            target[o] = PairedColumns.Weight(component, first < 0 ? 0 : g0[output], second < 0 ? 0 : g1[output], g2[output]);
+        }
     }
 
     // Where the copy has the column of a tap, or of the first of a group.
@@ -172,7 +163,7 @@ internal sealed unsafe class WindowProduct<TLanes>
     {
         if (!paired)
             return s % step * pitch + s / step;
-        (int residue, int group) = Group(component, s);
+        (int residue, int group) = PairedColumns.Locate(window, component, s);
         (int pair, int odd) = Math.DivRem(group * PairedColumns.GroupTaps, PairedColumns.Outputs);
         return (residue * PairedColumns.Outputs + odd) * pitch + pair;
     }
@@ -198,13 +189,14 @@ internal sealed unsafe class WindowProduct<TLanes>
             if (!paired)
             {
                 for (int residue = 0; residue < window.ColumnStep; residue++, to += pitch)
-                    CopyColumns(source, first + residue, pitch, to);
+                    PlaneRow.Copy(source, window.PlaneColumns, first + residue, window.ColumnStep, pitch, to);
                 continue;
             }
 
             for (int residue = 0; residue < window.ColumnStep; residue++, to += PairedColumns.Outputs * pitch)
             {
-                CopyColumns(source, first + residue, pairedLength, row);
+                int column = first + residue - PairedColumns.Absent(window, residue) * window.ColumnStep;
+                PlaneRow.Copy(source, window.PlaneColumns, column, window.ColumnStep, pairedLength, row);
                 Elementwise.Run(new PairedInputs(row, to, pitch, componentPitch), pitch);
             }
         }
@@ -212,24 +204,6 @@ internal sealed unsafe class WindowProduct<TLanes>
         // The last block may be short of channels: its weights are zero, and zero times whatever lay here before might be NaN.
         for (int component = 0; component < components; component++)
             new Span<float>(copy + component * componentPitch + lines * rowPitch, componentPitch - lines * rowPitch).Clear();
-    }
-
-    // Columns first, first + ColumnStep, ... of a line, zero outside the plane.
-    private void CopyColumns(float* line, int first, int count, float* to)
-    {
-        int step = window.ColumnStep;
-
-        // Elements index of the copy with 0 <= first + index * step < PlaneColumns.
-        int from = first < 0 ? Math.Min((step - 1 - first) / step, count) : 0;
-        int end = first < window.PlaneColumns ? Math.Clamp((window.PlaneColumns - first + step - 1) / step, from, count) : from;
-        float* start = line + first;
-        new Span<float>(to, from).Clear();
-        if (step == 1)
-            new Span<float>(start + from, end - from).CopyTo(new Span<float>(to + from, end - from));
-        else
-            for (int index = from; index < end; index++)
-                to[index] = start[(nint)index * step];
-        new Span<float>(to + end, count - end).Clear();
     }
 
     // Every tile of the stripe over the taps of one block and group, whose weights stay in the first-level cache meanwhile.
