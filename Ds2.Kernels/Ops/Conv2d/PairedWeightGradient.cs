@@ -134,7 +134,7 @@ internal sealed unsafe class PairedWeightGradient<TLanes>
                             int r = shape.R * piece / pieces, count = shape.R * (piece + 1) / pieces - r;
                             float* left = inputs + (nint)component * InputsLength + (nint)group * images * pairs * rows + (p - begin) * shape.StrideH + r;
                             Tile.Multiply<TLanes, ColumnsLeft>(
-                                1, count, some * pairs, left, rows, 0, right, columns, Sums(sums, component, group, r) + k, width, 1, null, left, 0);
+                                count, some * pairs, left, rows, right, columns, Sums(sums, component, group, r) + k, width, 1, null, left, 0);
                         }
                 }
     }

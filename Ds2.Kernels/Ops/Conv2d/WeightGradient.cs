@@ -87,7 +87,7 @@ internal readonly unsafe struct WeightGradient<TLanes>
         for (int k = 0; k < width; k += TileKernel<TLanes>.Columns, turned += (nint)shape.OutW * TileKernel<TLanes>.Columns)
             for (int s = 0; s < shape.S; s += rows)
                 Tile.Multiply<TLanes, ColumnsLeft>(
-                    1, Math.Min(rows, shape.S - s), shape.OutW, taps + s, shape.StrideW, 0, turned, TileKernel<TLanes>.Columns,
+                    Math.Min(rows, shape.S - s), shape.OutW, taps + s, shape.StrideW, turned, TileKernel<TLanes>.Columns,
                     sums + (nint)s * width + k, width, 1, null, taps, shape.StrideW);
     }
 

@@ -13,8 +13,10 @@ namespace Ds2.Kernels.Engines.Host;
 internal sealed unsafe class PackedProduct<TLanes>
     where TLanes : unmanaged, ILanes<TLanes>
 {
-    // A slice of a panel of B (384 x 16 floats, 24 KiB, with AVX2) stays close while panels of A pass by; a longer slice moves C less often.
+    // A slice of a panel of B (384 x 16 floats, 24 KiB, with AVX2) stays close while panels of A pass by, or one of A (384 x 12, 18 KiB, with AVX-512) while
+    // panels of B do; a longer slice moves C less often.
     private const int MaxK = 384;
+    private const int FirstLevelCache = 32 << 10;
 
     // Each block of C packs its parts of A and B anew. Two steps' parts, 15 MB, are written to and read from a third-level cache, but wait in memory as well
     // where that is smaller: a panel is used dozens of times once it is fetched.
@@ -58,8 +60,8 @@ internal sealed unsafe class PackedProduct<TLanes>
         blocksM = Pieces(m, MaxM);
         blocksN = Pieces(n, MaxN);
         slices = Pieces(k, MaxK);
-        blockM = Up(Pieces(m, blocksM), TileKernel<TLanes>.Rows);
-        blockN = Up(Pieces(n, blocksN), TileKernel<TLanes>.Columns);
+        blockM = Up(Pieces(m, blocksM), Rows);
+        blockN = Up(Pieces(n, blocksN), Columns);
         slice = Up(Pieces(k, slices), TileKernel<TLanes>.Unroll);
         steps = blocksM * blocksN * slices;
         packsA = transposeA || n > MaxDirectN || lda % SameSet == 0;
@@ -67,12 +69,16 @@ internal sealed unsafe class PackedProduct<TLanes>
 
         // Enough tasks that the last ones of a step end at about the same time.
         (taskM, taskN) = (TaskM, TaskN);
-        while (Pieces(blockM, taskM) * Pieces(blockN, taskN) < 4 * workers.Threads && (taskM > TileKernel<TLanes>.Rows * 4 || taskN > TileKernel<TLanes>.Columns))
-            if (taskN > TileKernel<TLanes>.Columns && (taskN >= taskM || taskM <= TileKernel<TLanes>.Rows * 4))
-                taskN = Up(taskN / 2, TileKernel<TLanes>.Columns);
+        while (Pieces(blockM, taskM) * Pieces(blockN, taskN) < 4 * workers.Threads && (taskM > Rows * 4 || taskN > Columns))
+            if (taskN > Columns && (taskN >= taskM || taskM <= Rows * 4))
+                taskN = Up(taskN / 2, Columns);
             else
-                taskM = Up(taskM / 2, TileKernel<TLanes>.Rows);
+                taskM = Up(taskM / 2, Rows);
     }
+
+    private static int Rows => TileKernel<TLanes>.Rows;
+
+    private static int Columns => TileKernel<TLanes>.Columns;
 
     private static int HalfBuffer => (MaxM + MaxN) * MaxK;
 
@@ -118,6 +124,7 @@ internal sealed unsafe class PackedProduct<TLanes>
             A = packsA ? half : a + i * lda + (nint)p * slice,
             B = half + MaxM * MaxK,
         };
+        step.NextA = packsA ? Rows * step.K : Rows * lda;
         step.PacksA = packsA ? Pieces(step.M, PackRows) : 0;
         step.Packs = step.PacksA + Pieces(step.N, PackRows);
         step.TasksN = Pieces(step.N, taskN);
@@ -128,9 +135,9 @@ internal sealed unsafe class PackedProduct<TLanes>
     private void PackTask(in Step step, int task)
     {
         if (task < step.PacksA)
-            Pack(a + (transposeA ? step.Depth * lda + step.Row : step.Row * lda + step.Depth), lda, transposeA, task, step.M, TileKernel<TLanes>.Rows, step.K, step.A);
+            Pack(a + (transposeA ? step.Depth * lda + step.Row : step.Row * lda + step.Depth), lda, transposeA, task, step.M, Rows, step.K, step.A);
         else
-            Pack(b + (transposeB ? step.Column * ldb + step.Depth : step.Depth * ldb + step.Column), ldb, !transposeB, task - step.PacksA, step.N, TileKernel<TLanes>.Columns, step.K, step.B);
+            Pack(b + (transposeB ? step.Column * ldb + step.Depth : step.Depth * ldb + step.Column), ldb, !transposeB, task - step.PacksA, step.N, Columns, step.K, step.B);
     }
 
     private static void Pack(float* source, nint stride, bool across, int task, int length, int width, int k, float* target)
@@ -146,46 +153,75 @@ internal sealed unsafe class PackedProduct<TLanes>
     private void MultiplyTask(in Step step, int task)
     {
         if (packsA)
-            MultiplyTask<PackedLeft>(step, task, TileKernel<TLanes>.Rows * step.K);
+            MultiplyTask<PackedLeft>(step, task);
         else
-            MultiplyTask<RowsLeft>(step, task, TileKernel<TLanes>.Rows * lda);
+            MultiplyTask<RowsLeft>(step, task);
     }
 
-    // Panel by panel of B, down all panels of A; what of A follows a panel in memory is asked for meanwhile.
-    private void MultiplyTask<TLeft>(in Step step, int task, nint nextA)
+    // One panel stays in the first-level cache while the other operand's pass by: A's where B's is too large for that.
+    private void MultiplyTask<TLeft>(in Step step, int task)
         where TLeft : struct, ILeftLayout
     {
         int i0 = task / step.TasksN * taskM, j0 = task % step.TasksN * taskN;
         int i1 = Math.Min(step.M, i0 + taskM), j1 = Math.Min(step.N, j0 + taskN);
-        int whole = (i1 - i0) / TileKernel<TLanes>.Rows, rest = (i1 - i0) % TileKernel<TLanes>.Rows;
-        float factor = step.Depth == 0 ? beta : 1;
-        for (int j = j0; j < j1; j += TileKernel<TLanes>.Columns)
-        {
-            int columns = Math.Min(TileKernel<TLanes>.Columns, j1 - j);
-            float* panelA = step.A + i0 / TileKernel<TLanes>.Rows * nextA, panelB = step.B + (nint)j * step.K;
-            float* tile = c + (step.Row + i0) * ldc + step.Column + j, added = step.Depth == 0 && bias is not null ? bias + step.Column + j : null;
-            Tiles<TLeft>(whole, TileKernel<TLanes>.Rows, columns, step.K, panelA, nextA, panelB, tile, factor, added);
-            if (rest > 0)
-                Tiles<TLeft>(1, rest, columns, step.K, panelA + whole * nextA, nextA, panelB, tile + whole * TileKernel<TLanes>.Rows * ldc, factor, added);
-        }
+        if (MaxK * Columns * sizeof(float) > FirstLevelCache)
+            for (int i = i0; i < i1; i += Rows)
+                TilesBeside<TLeft>(step, i, Math.Min(Rows, i1 - i), j0, j1);
+        else
+            for (int j = j0; j < j1; j += Columns)
+                TilesBelow<TLeft>(step, i0, i1, j, Math.Min(Columns, j1 - j));
     }
 
-    private void Tiles<TLeft>(int tiles, int rows, int columns, int depth, float* panelA, nint nextA, float* panelB, float* tile, float factor, float* added)
+    // What follows a panel of B in memory is asked for meanwhile.
+    private void TilesBeside<TLeft>(in Step step, int i, int rows, int j0, int j1)
         where TLeft : struct, ILeftLayout
     {
-        if (columns == TileKernel<TLanes>.Columns)
-            Tile.Multiply<TLanes, TLeft>(
-                tiles, rows, depth, panelA, lda, nextA, panelB, TileKernel<TLanes>.Columns, tile, ldc, factor, added, panelA + nextA, TileKernel<TLanes>.Rows);
-        else
-            for (int i = 0; i < tiles; i++, panelA += nextA, tile += rows * ldc)
-                Tile.MultiplyPart<TLanes, TLeft>(
-                    rows, columns, depth, panelA, lda, panelB, TileKernel<TLanes>.Columns, tile, ldc, factor, added, panelA + nextA, TileKernel<TLanes>.Rows);
+        int tiles = (j1 - j0) / Columns, rest = (j1 - j0) % Columns;
+        nint next = (nint)Columns * step.K;
+        float* panelA = step.A + i / Rows * step.NextA, panelB = step.B + (nint)j0 * step.K;
+        Tile.Multiply<TLanes, TLeft>(
+            tiles, rows, step.K, panelA, lda, 0, panelB, Columns, next, Target(step, i, j0), ldc, Columns, Factor(step), Added(step, j0), panelB + next, Columns);
+        if (rest > 0)
+            Tile.MultiplyPart<TLanes, TLeft>(
+                rows, rest, step.K, panelA, lda, panelB + tiles * next, Columns, Target(step, i, j1 - rest), ldc, Factor(step), Added(step, j1 - rest),
+                panelA + step.NextA, Rows);
     }
+
+    // What follows a panel of A.
+    private void TilesBelow<TLeft>(in Step step, int i0, int i1, int j, int columns)
+        where TLeft : struct, ILeftLayout
+    {
+        int tiles = (i1 - i0) / Rows, rest = (i1 - i0) % Rows;
+        float* panelA = step.A + i0 / Rows * step.NextA, panelB = step.B + (nint)j * step.K;
+        if (columns < Columns)
+        {
+            for (int i = i0; i < i1; i += Rows, panelA += step.NextA)
+                Tile.MultiplyPart<TLanes, TLeft>(
+                    Math.Min(Rows, i1 - i), columns, step.K, panelA, lda, panelB, Columns, Target(step, i, j), ldc, Factor(step), Added(step, j),
+                    panelA + step.NextA, Rows);
+            return;
+        }
+
+        Tile.Multiply<TLanes, TLeft>(
+            tiles, Rows, step.K, panelA, lda, step.NextA, panelB, Columns, 0, Target(step, i0, j), ldc, Rows * ldc, Factor(step), Added(step, j),
+            panelA + step.NextA, Rows);
+        if (rest > 0)
+            Tile.Multiply<TLanes, TLeft>(
+                rest, step.K, panelA + tiles * step.NextA, lda, panelB, Columns, Target(step, i1 - rest, j), ldc, Factor(step), Added(step, j),
+                panelB, 0);
+    }
+
+    private float* Target(in Step step, int i, int j) => c + (step.Row + i) * ldc + step.Column + j;
+
+    // The first slice brings C's old value and the bias, the others add to it.
+    private float Factor(in Step step) => step.Depth == 0 ? beta : 1;
+
+    private float* Added(in Step step, int j) => step.Depth == 0 && bias is not null ? bias + step.Column + j : null;
 
     /// <summary>One block of C and one slice of K: what is packed between two meetings.</summary>
     private struct Step
     {
-        public nint Row, Column, Depth;
+        public nint Row, Column, Depth, NextA;
         public int M, N, K;
         public float* A, B;
         public int Packs, PacksA, Tasks, TasksN;

@@ -85,7 +85,7 @@ internal sealed unsafe class StreamedProduct<TLanes>(
         float factor = first ? beta : 1;
         float* added = first && bias is not null ? bias + j : null;
         if (columns == Columns)
-            Tile.Multiply<TLanes, TLeft>(1, rows, depth, left, lda, 0, tile, pitch, target, ldc, factor, added, ahead, aheadStep);
+            Tile.Multiply<TLanes, TLeft>(rows, depth, left, lda, tile, pitch, target, ldc, factor, added, ahead, aheadStep);
         else
             Tile.MultiplyPart<TLanes, TLeft>(rows, columns, depth, left, lda, tile, pitch, target, ldc, factor, added, ahead, aheadStep);
     }

@@ -40,30 +40,32 @@ internal static unsafe class TileKernel<TLanes>
         get => TLanes.Count >= 16 ? 1 : 4;
     }
 
-    /// <summary>C = A B + bias + beta C for tiles under one another; each element is summed over k in order.</summary>
+    /// <summary>C = A B + bias + beta C for tiles one after the other; each element is summed over k in order.</summary>
     /// <param name="tiles">The number of tiles, of <typeparamref name="TRows"/> rows each.</param>
     /// <param name="k">The summed dimension.</param>
     /// <param name="a">The first tile's rows of A, laid out as <typeparamref name="TLeft"/> says.</param>
     /// <param name="lda">Elements between two stored rows of A, where the layout has such.</param>
-    /// <param name="nextA">Elements from a tile's rows of A to the next tile's.</param>
-    /// <param name="b">The tiles' columns of B, row by row.</param>
+    /// <param name="nextA">Elements from a tile's rows of A to the next tile's; 0 for tiles beside one another.</param>
+    /// <param name="b">The first tile's columns of B, row by row.</param>
     /// <param name="ldb">Elements between two rows of B.</param>
+    /// <param name="nextB">Elements from a tile's columns of B to the next tile's; 0 for tiles under one another.</param>
     /// <param name="c">The first tile.</param>
     /// <param name="ldc">Elements between two rows of C.</param>
+    /// <param name="nextC">Elements from a tile of C to the next one.</param>
     /// <param name="beta">The factor of C's old value; 0 does not read it.</param>
-    /// <param name="bias">One number per column; may be null.</param>
+    /// <param name="bias">One number per column of the tiles; may be null.</param>
     /// <param name="ahead">What the core will need soon: with each k of each tile, as much as a row of a tile of B has is asked for.</param>
     /// <param name="aheadStep">Elements from one of these to the next.</param>
     public static void Multiply<TRows, TLeft>(
-        int tiles, int k, float* a, nint lda, nint nextA, float* b, nint ldb, float* c, nint ldc, float beta, float* bias, float* ahead, nint aheadStep)
+        int tiles, int k, float* a, nint lda, nint nextA, float* b, nint ldb, nint nextB, float* c, nint ldc, nint nextC, float beta, float* bias, float* ahead, nint aheadStep)
         where TRows : struct, IRows
         where TLeft : struct, ILeftLayout
     {
         nint step = TLeft.Step(Rows, lda), skip = nextA - k * step;
-        for (; tiles > 0; tiles--, a += skip, c += TRows.Count * ldc)
+        for (; tiles > 0; tiles--, a += skip, b += nextB, c += nextC)
         {
             if (beta != 0 && tiles > 1)
-                Prefetch(TRows.Count, c + TRows.Count * ldc, ldc);
+                Prefetch(TRows.Count, c + nextC, ldc);
 
             TLanes r0l = default, r0r = default;
             TLanes r1l = default, r1r = default;
@@ -131,6 +133,7 @@ internal static unsafe class TileKernel<TLanes>
                 r10r += right;
                 r11l += left;
                 r11r += right;
+                bias += nextB == 0 ? 0 : Columns;
             }
 
             if (beta != 0)
