@@ -8,7 +8,7 @@ namespace Ds2.Kernels.Engines.Host;
 /// <remarks>
 /// B passes by once. Three of its rows meet four of A's at a time: twelve registers of partial sums (a lane holds every <c>TLanes.Count</c>-th product),
 /// seven loads for twelve multiply-adds. The rows come in chunks: all rows of A pass over one while it lies in the first-level cache, and meanwhile ask
-/// for the next.
+/// for the next, as something that is needed once.
 /// </remarks>
 internal sealed unsafe class DotProduct<TLanes>(int m, int n, int k, float* a, nint lda, float* b, nint ldb, float* c, nint ldc, float beta, float* bias)
     where TLanes : unmanaged, ILanes<TLanes>
@@ -77,9 +77,9 @@ internal sealed unsafe class DotProduct<TLanes>(int m, int n, int k, float* a, n
         {
             if (Sse.IsSupported)
             {
-                Sse.Prefetch0(b0 + ahead);
-                Sse.Prefetch0(b1 + ahead);
-                Sse.Prefetch0(b2 + ahead);
+                Sse.PrefetchNonTemporal(b0 + ahead);
+                Sse.PrefetchNonTemporal(b1 + ahead);
+                Sse.PrefetchNonTemporal(b2 + ahead);
             }
 
             TLanes y0 = TLanes.Load(b0 + p), y1 = TLanes.Load(b1 + p), y2 = TLanes.Load(b2 + p);
