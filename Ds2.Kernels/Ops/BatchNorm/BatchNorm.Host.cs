@@ -22,7 +22,7 @@ internal sealed unsafe class HostBatchNorm(HostEngine engine) : BatchNorm(engine
 
     /// <inheritdoc/>
     public override int WorkspaceFor(BatchNormShape shape) =>
-        checked(Workspace.Round(2 * BatchNormSums.Parts(shape) * shape.C) + 3 * Workspace.Round(shape.C));
+        checked(BatchNormSums.WorkspaceFor(shape) + 3 * Workspace.Round(shape.C));
 
     /// <inheritdoc/>
     protected override void ForwardCore(

@@ -11,12 +11,14 @@ internal sealed unsafe class BatchNormSums
 {
     private const int RowsPerPart = 64;
     private const int RowsAtOnce = 8;
+    private const int FeaturesAtOnce = 512;
 
     private readonly WorkerPool workers;
     private readonly BatchNormShape shape;
     private readonly int* lengths;
     private readonly int parts;
     private readonly float* partial;
+    private readonly double* totals;
 
     public BatchNormSums(WorkerPool workers, BatchNormShape shape, int* lengths, Workspace workspace)
     {
@@ -25,11 +27,11 @@ internal sealed unsafe class BatchNormSums
         this.lengths = lengths;
         parts = Parts(shape);
         partial = workspace.Take(new Shape(2 * parts * shape.C)).Pointer();
+        totals = (double*)workspace.Take(new Shape(TotalsLength(shape))).Pointer();
     }
 
-    /// <summary>The parts that the sums are made in: images, or runs of time-major rows.</summary>
-    public static int Parts(BatchNormShape shape) =>
-        shape.Layout == BatchNormLayout.ChannelsFirst ? shape.N : Pieces(shape.T * shape.N, RowsPerPart);
+    /// <summary>The fp32 elements that it takes of a workspace.</summary>
+    public static int WorkspaceFor(BatchNormShape shape) => checked(Workspace.Round(2 * Parts(shape) * shape.C) + Workspace.Round(TotalsLength(shape)));
 
     /// <summary>The valid elements of each feature that sums over every so many rows of planes, or time-major frames, take in.</summary>
     public static double Count(BatchNormShape shape, int* lengths, int every = 1)
@@ -52,20 +54,39 @@ internal sealed unsafe class BatchNormSums
             workers.For(shape.N * shape.C, plane => SumPlane(plane, a, p, b, q, every));
         else
             workers.For(parts, part => SumRows(part, a, p, b, q, every));
+        workers.For(Pieces(2 * shape.C, FeaturesAtOnce), block => AddParts(block * FeaturesAtOnce, Math.Min(2 * shape.C, (block + 1) * FeaturesAtOnce)));
     }
 
     /// <summary>A feature's sum of a - p.</summary>
-    public double First(int feature) => Total(feature);
+    public double First(int feature) => totals[feature];
 
     /// <summary>A feature's sum of (a - p)(b - q).</summary>
-    public double Second(int feature) => Total(shape.C + feature);
+    public double Second(int feature) => totals[shape.C + feature];
 
-    private double Total(int column)
+    // Images, or runs of time-major rows.
+    private static int Parts(BatchNormShape shape) =>
+        shape.Layout == BatchNormLayout.ChannelsFirst ? shape.N : Pieces(shape.T * shape.N, RowsPerPart);
+
+    private static int TotalsLength(BatchNormShape shape) => checked(2 * shape.C * (sizeof(double) / sizeof(float)));
+
+    // Row by row, as the parts lie in memory.
+    private void AddParts(int first, int end)
     {
-        double total = 0;
+        new Span<double>(totals + first, end - first).Clear();
         for (int part = 0; part < parts; part++)
-            total += partial[((nint)part * 2 * shape.C) + column];
-        return total;
+        {
+            float* sums = partial + (nint)part * 2 * shape.C;
+            int i = first;
+            for (; i <= end - Vector<float>.Count; i += Vector<float>.Count)
+            {
+                Vector.Widen(Vector.Load(sums + i), out Vector<double> low, out Vector<double> high);
+                (Vector.Load(totals + i) + low).Store(totals + i);
+                (Vector.Load(totals + i + Vector<double>.Count) + high).Store(totals + i + Vector<double>.Count);
+            }
+
+            for (; i < end; i++)
+                totals[i] += sums[i];
+        }
     }
 
     private void SumPlane(int plane, float* a, float* p, float* b, float* q, int every)

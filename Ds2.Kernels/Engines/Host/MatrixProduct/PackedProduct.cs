@@ -158,13 +158,14 @@ internal sealed unsafe class PackedProduct<TLanes>
             MultiplyTask<RowsLeft>(step, task);
     }
 
-    // One panel stays in the first-level cache while the other operand's pass by: A's where B's is too large for that.
+    // One panel stays in the first-level cache while the other operand's pass by: A's where B's is too large for that, and only there: written row by row, C can take
+    // twice as long where little is summed.
     private void MultiplyTask<TLeft>(in Step step, int task)
         where TLeft : struct, ILeftLayout
     {
         int i0 = task / step.TasksN * taskM, j0 = task % step.TasksN * taskN;
         int i1 = Math.Min(step.M, i0 + taskM), j1 = Math.Min(step.N, j0 + taskN);
-        if (MaxK * Columns * sizeof(float) > FirstLevelCache)
+        if (step.K * Columns * sizeof(float) > FirstLevelCache)
             for (int i = i0; i < i1; i += Rows)
                 TilesBeside<TLeft>(step, i, Math.Min(Rows, i1 - i), j0, j1);
         else
