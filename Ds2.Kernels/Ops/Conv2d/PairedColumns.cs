@@ -12,8 +12,8 @@ namespace Ds2.Kernels.Ops;
 /// A longer row of taps is a sum of such filters, so each m is a convolution by itself, of a quarter of the work: over every second column, and with
 /// a tap for each group of three. The first group may have fewer (g0 = 0, and m0 lacks it): then the second output of a pair sees up to two columns left of
 /// its window, whose contributions cancel out up to rounding, unless they are NaN or infinite. To the right it sees nothing more: what stands behind an
-/// utterance's end must not matter. Where the window moves by two columns or more, each residue's columns and taps make filters of their own.
-/// Eleven taps take 7.5 multiplications an output instead of 11; sums of two inputs cost about one bit.
+/// utterance's end must not matter. Where the window moves by several columns, each residue's columns and taps make filters of their own.
+/// Eleven taps take 7.5 multiplications an output instead of 11. What sums of two inputs lose in accuracy, the shorter sums of products win back.
 /// Source: Winograd, "Arithmetic Complexity of Computations", SIAM 1980; Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
 /// </remarks>
 internal static unsafe class PairedColumns
