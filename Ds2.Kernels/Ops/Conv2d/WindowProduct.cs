@@ -130,8 +130,8 @@ internal sealed unsafe class WindowProduct<TLanes>
     // Blocks of at most so many inputs; more of them than needed, where the last one would else be short of many.
     private static (int Blocks, int Inputs) Blocks(int inputs, int most)
     {
-        int best = Math.Max(1, Pieces(inputs, most));
-        for (int blocks = best + 1; blocks < 2 * best; blocks++)
+        int least = Math.Max(1, Pieces(inputs, most)), best = least;
+        for (int blocks = least + 1; blocks < 2 * least; blocks++)
             if (Up(inputs, blocks) < Up(inputs, best))
                 best = blocks;
         return (best, Math.Max(1, Pieces(inputs, best)));
