@@ -52,10 +52,6 @@ internal sealed unsafe class WorkerPool : IDisposable
     /// <summary>Calls <paramref name="work"/> once on every worker, with the worker's number, all at the same time.</summary>
     public void Run(Action<int> work) => Start(work, everyone: true);
 
-    /// <summary>Calls <paramref name="work"/> on the calling thread (worker 0) and on every worker that comes before that call returns.</summary>
-    /// <remarks>So <paramref name="work"/> draws its tasks from a common counter, and may wait only for tasks that were drawn: <see cref="WaitUntil"/>.</remarks>
-    public void Share(Action<int> work) => Start(work, everyone: false);
-
     /// <summary>Calls <paramref name="work"/> for each index of 0..count-1; see the other overload.</summary>
     public void For(int count, Action<int> work) => For(count, (_, index) => work(index));
 
@@ -75,7 +71,7 @@ internal sealed unsafe class WorkerPool : IDisposable
 
         for (int share = 0; share < Threads; share++)
             taken[share].Count = FirstOfShare(count, share);
-        Share(worker =>
+        Start(everyone: false, work: worker =>
         {
             for (int turn = 0; turn < Threads; turn++)
             {
@@ -102,14 +98,6 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
 
         for (int spins = 0; phase == current; spins++)
-            Pause(spins);
-    }
-
-    /// <summary>Waits, inside <see cref="Run"/> or <see cref="Share"/>, until a counter that others increase has reached a value.</summary>
-    /// <exception cref="OperationCanceledException">Another worker threw; its exception is reported.</exception>
-    public void WaitUntil(ref int counter, int value)
-    {
-        for (int spins = 0; Volatile.Read(ref counter) < value; spins++)
             Pause(spins);
     }
 
@@ -165,6 +153,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
     }
 
+    // Calls the work on the calling thread (worker 0) and on every worker; or, if they are not all needed, on those that come before that call returns.
     private void Start(Action<int> work, bool everyone)
     {
         if (Threads == 1)

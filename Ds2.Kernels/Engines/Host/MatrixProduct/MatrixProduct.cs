@@ -58,8 +58,7 @@ internal static unsafe class MatrixProduct
             return;
         }
 
-        var product = new PackedProduct<TLanes>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias);
-        workers.Share(_ => product.Work(workers));
+        new PackedProduct<TLanes>(workers, m, n, k, transposeA, transposeB, a, lda, b, ldb, c, ldc, beta, bias).Run(workers);
     }
 
     // What is left of the product when nothing is summed.

@@ -14,10 +14,14 @@ internal static unsafe class Packing
         int whole = length / width * width;
         for (int p = 0; p < k; p++, source += stride, target += width)
         {
-            // A panel of six is copied in eights, but for the last row's: what is too much is read from the next row, and overwritten with that.
+            // A panel of six is copied in eights, one of twelve in sixteens, but for the last row's: what is too much is read from the next row, and
+            // overwritten with that.
             float* panel = target;
             int i = 0;
-            if (Vector256.IsHardwareAccelerated && width is > 4 and < 8 && p < k - 1)
+            if (Vector512.IsHardwareAccelerated && width is > 8 and < 16 && p < k - 1)
+                for (; i < whole; i += width, panel += width * (nint)k)
+                    Vector512.Store(Vector512.Load(source + i), panel);
+            else if (Vector256.IsHardwareAccelerated && width is > 4 and < 8 && p < k - 1)
                 for (; i < whole; i += width, panel += width * (nint)k)
                     Vector256.Store(Vector256.Load(source + i), panel);
             for (; i < whole; i += width, panel += width * (nint)k)
