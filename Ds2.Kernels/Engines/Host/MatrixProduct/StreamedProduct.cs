@@ -21,9 +21,6 @@ internal sealed unsafe class StreamedProduct<TLanes>(
     private const int MinTiles = 32;
     private const int MaxRowsOfBlock = 256;
 
-    // A multiple of the threads' number, so that they end together.
-    private const int StripesPerThread = 2;
-
     private static int Columns => TileKernel<TLanes>.Columns;
 
     /// <summary>Whether this is the way for such a product: for more rows packing B pays.</summary>
@@ -32,7 +29,7 @@ internal sealed unsafe class StreamedProduct<TLanes>(
     /// <summary>Computes it.</summary>
     public void Run(WorkerPool workers)
     {
-        int stripe = Math.Min(MaxTiles, Pieces(n, StripesPerThread * workers.Threads * Columns)) * Columns;
+        int stripe = Math.Min(MaxTiles, Pieces(n, workers.Threads * Columns)) * Columns;
         workers.For(Pieces(n, stripe), task => Stripe(task * stripe, Math.Min(n, (task + 1) * stripe)));
     }
 
