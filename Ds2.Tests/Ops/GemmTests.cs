@@ -61,6 +61,10 @@ public sealed class GemmTests(string engine) : OpTest(engine)
         AssertMatches(form with { M = 9, N = 301, K = k }, beta: 1, hasBias: true);
         AssertMatches(form with { M = 301, N = 9, K = k }, beta: 1, hasBias: true);
         AssertMatches(form with { M = 67, N = 70, K = k });
+
+        // Several slices of several parts of several workers; and rows that drive one another out of the cache.
+        AssertMatches(IsFast ? form with { M = 205, N = 531, K = 401 } : form with { M = 131, N = 140, K = 19 }, beta: 1, hasBias: true);
+        AssertMatches(form with { M = 67, N = 70, K = IsFast ? 1024 : 64 });
     }
 
     [TestCaseSource(nameof(FormCases))]
