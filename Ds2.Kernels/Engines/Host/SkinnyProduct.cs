@@ -159,14 +159,16 @@ internal static unsafe class SkinnyProduct<TLanes>
         Store(result + 7 * Width, h0, h1, h2);
     }
 
-    // A row of the panel is up to three cache lines long. Each is asked for three times, from three chunks ahead on: a request that finds no free slot for a
-    // miss is dropped.
+    // A row of the panel is up to three cache lines long. A request that finds no free slot for a miss is dropped, so each line is asked for several times: from
+    // three chunks ahead on where the loads leave room for that, else by passes that overlap.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Prefetch(float* ahead)
     {
         if (!Sse.IsSupported)
             return;
         PrefetchRow(ahead);
+        if (TLanes.Count < Lanes512.Count)
+            return;
         PrefetchRow(ahead + ChunkFloats);
         PrefetchRow(ahead + 2 * ChunkFloats);
     }
