@@ -72,7 +72,7 @@ internal sealed unsafe class PackedProduct<TLanes>
     private static int Columns => TileKernel<TLanes>.Columns;
 
     // A worker's memory: the packed parts of A and B.
-    private nint Panels => ((nint)(packsA ? Up(blockM, Rows) : 0) + PartN) * MaxK;
+    private nint Panels => ((nint)(packsA ? blockM : 0) + PartN) * MaxK;
 
     /// <summary>Computes it.</summary>
     public void Run(WorkerPool workers) => workers.For(blocksM * blocksN, Block);
@@ -85,13 +85,17 @@ internal sealed unsafe class PackedProduct<TLanes>
         int across = packsA ? PackingCost : FetchingCost;
         int leastM = packsA ? Pieces(m, MaxM) : 1, leastN = Pieces(n, packsA ? MaxN : PartN);
         for (int i = leastM; i < leastM + 2 * threads; i++)
-            for (int j = leastN; j < leastN + 2 * threads; j++)
+        {
+            // As many blocks beside one another as the workers compute in the same number of rounds; then in one more.
+            int rounds = Pieces(i * leastN, threads);
+            for (int more = 0; more < 2; more++)
             {
-                int rows = Up(Pieces(m, i), Rows), columns = Up(Pieces(n, j), Columns), blocks = Pieces(m, rows) * Pieces(n, columns);
-                double cost = (double)Pieces(blocks, threads) * ((double)rows * columns + across * rows + PackingCost * columns);
+                int rows = Up(Pieces(m, i), Rows), columns = Up(Pieces(n, (rounds + more) * threads / i), Columns);
+                double cost = (double)Pieces(Pieces(m, rows) * Pieces(n, columns), threads) * ((double)rows * columns + across * rows + PackingCost * columns);
                 if (cost < least)
                     (least, best) = (cost, (rows, columns));
             }
+        }
 
         return best;
     }
