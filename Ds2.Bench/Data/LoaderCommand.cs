@@ -4,7 +4,10 @@ using System.Globalization;
 using Ds2.Runtime;
 using Ds2.Runtime.Audio;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Augment;
+using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Features;
+using Ds2.Runtime.Text;
 
 namespace Ds2.Bench.Data;
 

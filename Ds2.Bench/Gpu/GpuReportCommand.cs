@@ -13,7 +13,7 @@ internal static class GpuReportCommand
     {
         var arch = new Option<string>("--arch") { Description = string.Join(", ", Chip.All.Select(chip => chip.Target)), DefaultValueFactory = _ => Chip.P100.Target };
         var step = new Option<bool>("--step") { Description = "estimate also what a training step takes on a P100" };
-        (Option<string> preset, Option<string[]> set) = ModelOptions.Create("mlperf");
+        (Option<string> preset, Option<string[]> set) = ModelArguments.Create("mlperf");
         var batch = new Option<int>("--batch") { Description = "of the step: utterances", DefaultValueFactory = _ => 8 };
         var frames = new Option<int>("--frames") { Description = "of the step: feature frames of each utterance, 10 ms apart", DefaultValueFactory = _ => 1230 };
         var labels = new Option<int>("--labels") { Description = "of the step: labels of each text", DefaultValueFactory = _ => 60 };
@@ -24,7 +24,7 @@ internal static class GpuReportCommand
             string target = parsed.GetRequiredValue(arch);
             Chip chip = Chip.All.FirstOrDefault(chip => chip.Target == target)
                 ?? throw new InputException($"--arch {target}: the architectures are {string.Join(", ", Chip.All.Select(chip => chip.Target))}");
-            RunOptions? options = parsed.GetValue(step) ? ModelOptions.Read(parsed, preset, set) : null;
+            RunOptions? options = parsed.GetValue(step) ? ModelArguments.Read(parsed, preset, set) : null;
             if (options is not null && chip != Chip.P100)
                 throw new InputException($"--step estimates for a P100: --arch {Chip.P100.Target}");
             if (options is not null && CudaTools.WhyNoDisassembly(chip) is string missing)

@@ -9,7 +9,7 @@ namespace Ds2.Bench.Peers;
 /// <summary>The model as a user of TorchSharp writes it, module for module and name for name that of <see cref="DeepSpeech2"/>.</summary>
 internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
 {
-    private readonly ModelOptions options;
+    private readonly Architecture options;
     private readonly Conv2d firstConvolution;
     private readonly Conv2d secondConvolution;
     private readonly BatchNorm2d firstNorm;
@@ -19,7 +19,7 @@ internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
     private readonly Linear output;
 
     /// <summary>Builds it, with initial values of its own.</summary>
-    public TorchModel(ModelOptions options)
+    public TorchModel(Architecture options)
         : base(nameof(TorchModel))
     {
         this.options = options;
@@ -87,7 +87,7 @@ internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
 
     private static torch.Tensor Rows(BatchNorm1d norm, torch.Tensor x) => norm.call(x.view(-1, x.shape[2])).view(x.shape);
 
-    private static int InputSize(ModelOptions options) =>
+    private static int InputSize(Architecture options) =>
         options.Channels * Size(Size(options.InputRows, options.FirstConvolution), options.SecondConvolution);
 
     private static int Size(int rows, ConvolutionOptions convolution) => Kernels.Ops.Conv2dShape.OutputSize(

@@ -3,8 +3,10 @@ using System.Text.Json;
 using Ds2.Kernels.Engines;
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
 
 namespace Ds2.Bench.Step;
@@ -21,7 +23,7 @@ internal static class ParityCommand
 
     public static Command Create()
     {
-        (Option<string> preset, Option<string[]> set) = ModelOptions.Create("mini");
+        (Option<string> preset, Option<string[]> set) = ModelArguments.Create("mini");
         var manifest = new Option<string>("--manifest") { Description = "lines 'audio path,text path'", Required = true, HelpName = "FILE" };
         var steps = new Option<int>("--steps") { Description = "training steps", DefaultValueFactory = _ => 10 };
         var device = new Option<DeviceKind>("--device") { Description = "auto, cuda, opencl or emulated", DefaultValueFactory = _ => DeviceKind.Auto };
@@ -29,7 +31,7 @@ internal static class ParityCommand
         var command = new Command("parity", "Training steps on a device and on the host: exit code 1 where their losses differ.") { manifest, preset, set, steps, device, json };
         command.SetAction(parsed =>
         {
-            RunOptions options = ModelOptions.Read(parsed, preset, set);
+            RunOptions options = ModelArguments.Read(parsed, preset, set);
             Corpus corpus = Corpus.Load(parsed.GetRequiredValue(manifest), Alphabet.English);
             (string name, double[] losses) = Train(options, corpus, parsed.GetValue(device), parsed.GetValue(steps));
             (_, double[] expected) = Train(options, corpus, DeviceKind.Host, parsed.GetValue(steps));

@@ -23,7 +23,7 @@ internal sealed record StepOptions(RunOptions Run, int Batch, int Frames, int La
     /// <remarks>What it returns throws an <see cref="InputException"/> where an option's value is of no use.</remarks>
     public static Func<ParseResult, StepOptions> AddTo(Command command)
     {
-        (Option<string> preset, Option<string[]> set) = ModelOptions.Create("mini");
+        (Option<string> preset, Option<string[]> set) = ModelArguments.Create("mini");
         var batch = new Option<int>("--batch") { Description = "utterances", DefaultValueFactory = _ => 8 };
         var frames = new Option<int>("--frames") { Description = "feature frames of each, 10 ms apart", DefaultValueFactory = _ => 200 };
         var labels = new Option<int>("--labels") { Description = "labels of each text", DefaultValueFactory = _ => 20 };
@@ -32,7 +32,7 @@ internal sealed record StepOptions(RunOptions Run, int Batch, int Frames, int La
         foreach (Option option in new Option[] { preset, set, batch, frames, labels, steps, threads })
             command.Options.Add(option);
         return parsed => new StepOptions(
-            ModelOptions.Read(parsed, preset, set),
+            ModelArguments.Read(parsed, preset, set),
             AtLeast(1, batch, parsed), AtLeast(1, frames, parsed), AtLeast(0, labels, parsed), AtLeast(1, steps, parsed), AtLeast(0, threads, parsed));
     }
 

@@ -1,8 +1,8 @@
 using Ds2.Runtime;
-using Ds2.Runtime.Data;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Layers;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
 
 namespace Ds2.Bench.Step;

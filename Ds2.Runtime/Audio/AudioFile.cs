@@ -1,3 +1,5 @@
+using Ds2.Runtime.Files;
+
 namespace Ds2.Runtime.Audio;
 
 /// <summary>Reads recordings as the features want them: mono, 16 kHz.</summary>

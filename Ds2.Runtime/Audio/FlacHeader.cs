@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using Ds2.Runtime.Files;
 
 namespace Ds2.Runtime.Audio;
 

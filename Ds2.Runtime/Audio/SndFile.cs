@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
+using Ds2.Runtime.Files;
 
 namespace Ds2.Runtime.Audio;
 

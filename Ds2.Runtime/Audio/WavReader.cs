@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using Ds2.Runtime.Files;
 
 namespace Ds2.Runtime.Audio;
 

@@ -1,4 +1,6 @@
 using Ds2.Runtime.Audio;
+using Ds2.Runtime.Files;
+using Ds2.Runtime.Text;
 
 namespace Ds2.Runtime.Data;
 

@@ -1,3 +1,6 @@
+using Ds2.Runtime.Files;
+using Ds2.Runtime.Text;
+
 namespace Ds2.Runtime.Data;
 
 /// <summary>A character that the alphabet does not have.</summary>

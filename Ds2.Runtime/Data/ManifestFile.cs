@@ -1,5 +1,6 @@
 using System.Text;
 using Ds2.Runtime.Audio;
+using Ds2.Runtime.Files;
 
 namespace Ds2.Runtime.Data;
 

@@ -1,4 +1,4 @@
-using Ds2.Runtime.Data;
+using Ds2.Runtime.Text;
 
 namespace Ds2.Runtime.Decoding;
 

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using Ds2.Runtime.Files;
 
 namespace Ds2.Runtime.Features;
 

@@ -22,7 +22,7 @@ public sealed class DeepSpeech2 : IDisposable
     /// <param name="options">The architecture.</param>
     /// <param name="engine">The engine it runs on; it outlives the model.</param>
     /// <param name="seed">Of the initial values.</param>
-    public DeepSpeech2(ModelOptions options, IEngine engine, int seed)
+    public DeepSpeech2(Architecture options, IEngine engine, int seed)
     {
         Options = options;
         Engine = engine;
@@ -46,7 +46,7 @@ public sealed class DeepSpeech2 : IDisposable
     }
 
     /// <summary>The architecture.</summary>
-    public ModelOptions Options { get; }
+    public Architecture Options { get; }
 
     /// <summary>The engine it runs on.</summary>
     public IEngine Engine { get; }

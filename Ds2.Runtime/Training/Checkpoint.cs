@@ -1,10 +1,10 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Ds2.Runtime.Checkpoints;
-using Ds2.Runtime.Data;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Layers;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Safetensors;
+using Ds2.Runtime.Text;
 
 namespace Ds2.Runtime.Training;
 

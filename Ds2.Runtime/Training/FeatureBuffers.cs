@@ -1,4 +1,4 @@
-using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Layers;
 
 namespace Ds2.Runtime.Training;

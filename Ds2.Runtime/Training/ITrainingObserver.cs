@@ -1,3 +1,5 @@
+using Ds2.Runtime.Evaluation;
+
 namespace Ds2.Runtime.Training;
 
 /// <summary>Told what happens in a run, on the run's own thread; each method returns quickly, and does nothing unless it is implemented.</summary>

@@ -2,7 +2,8 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using Ds2.Kernels.Ops;
-using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Augment;
+using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
 
@@ -201,14 +202,14 @@ public sealed record RunOptions
     /// <summary>The changes these options make to training audio; null for none.</summary>
     /// <exception cref="InputException">The noise folder is missing, or a file in it is damaged.</exception>
     public AudioAugment? OpenAudioAugment() => Augment || NoiseFolder.Length > 0
-        ? new AudioAugment(Augment, NoiseFolder.Length > 0 ? Data.NoiseFolder.Open(NoiseFolder) : null, NoiseProbability, NoiseMax)
+        ? new AudioAugment(Augment, NoiseFolder.Length > 0 ? Ds2.Runtime.Data.Augment.NoiseFolder.Open(NoiseFolder) : null, NoiseProbability, NoiseMax)
         : null;
 
     /// <summary>The options as an indented JSON object.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, Json);
 
     /// <summary>The architecture these options describe.</summary>
-    public ModelOptions ModelFor(int inputRows, int classes) =>
+    public Architecture ModelFor(int inputRows, int classes) =>
         new(inputRows, Channels, Hidden, Layers, Bidirectional, RnnBatchNorm, classes, RecurrentPrecision);
 
     private JsonObject ToNode() => (JsonObject)JsonSerializer.SerializeToNode(this, Json)!;

@@ -1,9 +1,11 @@
 using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using Ds2.Kernels.Ops;
-using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Batching;
+using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Layers;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Text;
 
 namespace Ds2.Runtime.Training;
 

@@ -290,7 +290,7 @@ public sealed class CommandLineTests
 
     private static Dictionary<string, float[]> TensorsOf(string checkpoint)
     {
-        using var file = Ds2.Runtime.Checkpoints.SafetensorsFile.Open(checkpoint);
+        using var file = Ds2.Runtime.Safetensors.SafetensorsFile.Open(checkpoint);
         return file.Header.Tensors.ToDictionary(tensor => tensor.Name, tensor => file.Read<float>(tensor.Name));
     }
 

@@ -1,5 +1,7 @@
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Augment;
+using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Features;
 
 namespace Ds2.Tests.Data;

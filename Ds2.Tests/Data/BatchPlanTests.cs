@@ -1,4 +1,5 @@
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Batching;
 
 namespace Ds2.Tests.Data;
 

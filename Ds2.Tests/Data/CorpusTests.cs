@@ -1,4 +1,5 @@
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Text;
 using Ds2.Tests.Audio;
 
 namespace Ds2.Tests.Data;

@@ -1,6 +1,7 @@
 using Ds2.Runtime;
-using Ds2.Runtime.Data;
-using Ds2.Runtime.Data.Download;
+using Ds2.Runtime.Data.LibriSpeech;
+using Ds2.Runtime.Data.LibriSpeech.Download;
+using Ds2.Runtime.Files;
 using Ds2.Tests.Audio;
 using Ds2.Tests.Data.Download;
 using Ds2.Tests.Training;

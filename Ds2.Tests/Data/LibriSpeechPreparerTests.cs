@@ -1,8 +1,10 @@
 using System.Buffers.Binary;
 using System.Security.Cryptography;
-using Ds2.Runtime;
 using Ds2.Runtime.Audio;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.LibriSpeech;
+using Ds2.Runtime.Files;
+using Ds2.Runtime.Text;
 using Ds2.Tests.Audio;
 using Ds2.Tests.Data.Download;
 

@@ -1,5 +1,6 @@
 using Ds2.Runtime.Audio;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Text;
 using Ds2.Tests.Audio;
 
 namespace Ds2.Tests.Data;

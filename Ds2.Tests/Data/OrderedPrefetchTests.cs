@@ -1,5 +1,5 @@
 using System.Collections.Concurrent;
-using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Batching;
 
 namespace Ds2.Tests.Data;
 

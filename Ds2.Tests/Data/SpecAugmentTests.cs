@@ -1,4 +1,4 @@
-using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Augment;
 using Ds2.Runtime.Features;
 
 namespace Ds2.Tests.Data;

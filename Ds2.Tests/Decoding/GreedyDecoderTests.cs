@@ -1,5 +1,5 @@
-using Ds2.Runtime.Data;
 using Ds2.Runtime.Decoding;
+using Ds2.Runtime.Text;
 
 namespace Ds2.Tests.Decoding;
 

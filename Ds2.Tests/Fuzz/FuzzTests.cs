@@ -1,12 +1,13 @@
 using System.Text;
 using Ds2.Kernels.Engines.Host;
 using Ds2.Runtime.Audio;
-using Ds2.Runtime.Checkpoints;
 using Ds2.Runtime.Data;
-using Ds2.Runtime.Data.Dataset;
-using Ds2.Runtime.Data.Download;
+using Ds2.Runtime.Data.LibriSpeech.Dataset;
+using Ds2.Runtime.Data.LibriSpeech.Download;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Safetensors;
+using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
 using Ds2.Tests.Audio;
 using Ds2.Tests.Data;

@@ -6,7 +6,7 @@ namespace Ds2.Tests.Model;
 /// <summary>The model sizes that MLPerf's reference prints.</summary>
 public sealed class PresetTests
 {
-    private static readonly ModelOptions Mlperf = new(InputRows: 161, Channels: 32, Hidden: 2560, Layers: 3, Bidirectional: false, RnnBatchNorm: false, Classes: 29);
+    private static readonly Architecture Mlperf = new(InputRows: 161, Channels: 32, Hidden: 2560, Layers: 3, Bidirectional: false, RnnBatchNorm: false, Classes: 29);
 
     [Test]
     public void Mlperf_HasTheReferencesLayers()

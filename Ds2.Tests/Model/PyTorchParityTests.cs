@@ -1,7 +1,7 @@
 using System.Globalization;
-using Ds2.Runtime.Checkpoints;
 using Ds2.Runtime.Layers;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Safetensors;
 using Ds2.Runtime.Training;
 using Ds2.Tests.Engines;
 
@@ -93,7 +93,7 @@ public sealed class PyTorchParityTests(string engineName)
     private DeepSpeech2 Load(SafetensorsFile golden, RunOptions options)
     {
         int rows = ShapeOf(golden, "features")[2];
-        var architecture = new ModelOptions(rows, options.Channels, options.Hidden, options.Layers, options.Bidirectional, RnnBatchNorm: false, Classes);
+        var architecture = new Architecture(rows, options.Channels, options.Hidden, options.Layers, options.Bidirectional, RnnBatchNorm: false, Classes);
         var model = new DeepSpeech2(architecture, Engine, seed: 0);
         foreach (Parameter parameter in model.Parameters.Parameters)
             golden.ReadInto($"initial.{parameter.Name}", parameter.Values);

@@ -16,7 +16,7 @@ internal sealed class TinyModel : IDisposable
 
     public TinyModel(IEngine engine, bool bidirectional = true, bool rnnBatchNorm = true, int layers = 2, int seed = 3)
     {
-        Model = new DeepSpeech2(new ModelOptions(Rows, 2, 5, layers, bidirectional, rnnBatchNorm, Classes), engine, seed);
+        Model = new DeepSpeech2(new Architecture(Rows, 2, 5, layers, bidirectional, rnnBatchNorm, Classes), engine, seed);
         criterion = new CtcCriterion(engine, Blank, Model.Workspace);
         Features = engine.Allocate(new Shape(Frames.Length, 1, Rows, Frames.Max()));
         Features.CopyFrom(RandomFeatures(padding: 0));

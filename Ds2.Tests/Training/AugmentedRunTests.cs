@@ -1,9 +1,11 @@
 using Ds2.Kernels.Engines;
 using Ds2.Runtime.Audio;
-using Ds2.Runtime.Checkpoints;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Safetensors;
+using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
 using Ds2.Tests.Audio;
 using Ds2.Tests.Data;

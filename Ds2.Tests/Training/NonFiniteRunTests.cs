@@ -1,8 +1,10 @@
 using Ds2.Kernels.Engines.Host;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Layers;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
 
 namespace Ds2.Tests.Training;

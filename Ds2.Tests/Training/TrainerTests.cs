@@ -1,8 +1,10 @@
 using System.Text;
 using Ds2.Kernels.Engines;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
 
 namespace Ds2.Tests.Training;
@@ -143,7 +145,7 @@ public sealed class TrainerTests
 
     private static Dictionary<string, float[]> TensorsOf(string checkpoint)
     {
-        using var file = Runtime.Checkpoints.SafetensorsFile.Open(checkpoint);
+        using var file = Runtime.Safetensors.SafetensorsFile.Open(checkpoint);
         return file.Header.Tensors.ToDictionary(tensor => tensor.Name, tensor => file.Read<float>(tensor.Name));
     }
 

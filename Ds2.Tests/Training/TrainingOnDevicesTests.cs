@@ -1,7 +1,10 @@
 using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Batching;
+using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
 using Ds2.Tests.Engines;
 using Ds2.Tests.Gpu;

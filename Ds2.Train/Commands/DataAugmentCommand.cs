@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Ds2.Runtime;
 using Ds2.Runtime.Audio;
-using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Augment;
 
 namespace Ds2.Train.Commands;
 

@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Diagnostics;
 using Ds2.Runtime;
-using Ds2.Runtime.Data;
-using Ds2.Runtime.Data.Download;
+using Ds2.Runtime.Data.LibriSpeech;
+using Ds2.Runtime.Data.LibriSpeech.Download;
 using Ds2.Train.Reporting;
 
 namespace Ds2.Train.Commands;

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Text;
 using Ds2.Train.Reporting;
 
 namespace Ds2.Train.Commands;

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Ds2.Runtime.Data.Dataset;
+using Ds2.Runtime.Data.LibriSpeech.Dataset;
 using Ds2.Train.Reporting;
 
 namespace Ds2.Train.Commands;

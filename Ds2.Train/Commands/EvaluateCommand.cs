@@ -1,7 +1,10 @@
 using System.CommandLine;
 using Ds2.Kernels.Engines;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Batching;
+using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
 using Ds2.Train.Reporting;
 using Ds2.Train.Reporting.RunFolder;

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.LibriSpeech;
 
 namespace Ds2.Train.Commands;
 

@@ -4,6 +4,7 @@ using Ds2.Runtime;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
 using Ds2.Train.Reporting;
 using Ds2.Train.Reporting.Metrics;

@@ -2,6 +2,9 @@ using System.Globalization;
 using System.Text;
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Augment;
+using Ds2.Runtime.Data.Batching;
+using Ds2.Runtime.Files;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Training;
 

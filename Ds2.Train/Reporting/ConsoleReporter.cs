@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Training;
 using Spectre.Console;

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Training;
 using Ds2.Train.Reporting.Metrics;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using Ds2.Runtime.Data;
-using Ds2.Runtime.Data.Dataset;
+using Ds2.Runtime.Data.LibriSpeech;
+using Ds2.Runtime.Data.LibriSpeech.Dataset;
 using Ds2.Tests.Audio;
 using Ds2.Tests.Data.Download;
 

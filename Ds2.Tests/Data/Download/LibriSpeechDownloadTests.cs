@@ -3,8 +3,10 @@ using System.Net;
 using Ds2.Runtime;
 using Ds2.Runtime.Audio;
 using Ds2.Runtime.Data;
-using Ds2.Runtime.Data.Dataset;
-using Ds2.Runtime.Data.Download;
+using Ds2.Runtime.Data.LibriSpeech;
+using Ds2.Runtime.Data.LibriSpeech.Dataset;
+using Ds2.Runtime.Data.LibriSpeech.Download;
+using Ds2.Runtime.Text;
 using Ds2.Tests.Audio;
 
 namespace Ds2.Tests.Data.Download;

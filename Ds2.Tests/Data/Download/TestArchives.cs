@@ -2,7 +2,7 @@ using System.Formats.Tar;
 using System.IO.Compression;
 using System.Security.Cryptography;
 using System.Text;
-using Ds2.Runtime.Data.Download;
+using Ds2.Runtime.Data.LibriSpeech.Download;
 using Ds2.Tests.Audio;
 
 namespace Ds2.Tests.Data.Download;

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
-using Ds2.Runtime;
+using Ds2.Runtime.Evaluation;
+using Ds2.Runtime.Files;
 using Ds2.Runtime.Training;
 
 namespace Ds2.Train.Reporting.Metrics;

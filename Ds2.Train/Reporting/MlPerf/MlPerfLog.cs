@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
+using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Training;
 
 namespace Ds2.Train.Reporting.MlPerf;

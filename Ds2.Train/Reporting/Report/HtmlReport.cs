@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text;
-using Ds2.Runtime;
+using Ds2.Runtime.Evaluation;
+using Ds2.Runtime.Files;
 using Ds2.Runtime.Training;
 using Ds2.Train.Reporting.Metrics;
 using Ds2.Train.Reporting.RunFolder;

@@ -3,7 +3,7 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Ds2.Runtime.Training;
+using Ds2.Runtime.Evaluation;
 using Ds2.Train.Reporting.Metrics;
 using Ds2.Train.Reporting.RunFolder;
 

@@ -2,6 +2,8 @@ using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Ds2.Runtime;
+using Ds2.Runtime.Evaluation;
+using Ds2.Runtime.Files;
 using Ds2.Runtime.Training;
 
 namespace Ds2.Train.Reporting.RunFolder;

@@ -1,7 +1,6 @@
 using System.Globalization;
-using Ds2.Runtime;
-using Ds2.Runtime.Metrics;
-using Ds2.Runtime.Training;
+using Ds2.Runtime.Evaluation;
+using Ds2.Runtime.Files;
 
 namespace Ds2.Train.Reporting.RunFolder;
 

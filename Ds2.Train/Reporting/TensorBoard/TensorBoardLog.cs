@@ -1,3 +1,4 @@
+using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Training;
 
 namespace Ds2.Train.Reporting.TensorBoard;

@@ -1,0 +1,159 @@
+using Ds2.Runtime.Data.Augment;
+using Ds2.Runtime.Features;
+
+namespace Ds2.Runtime.Data.Batching;
+
+/// <summary>Reads a corpus batch by batch, some batches ahead of the training.</summary>
+public sealed class BatchLoader : IDisposable
+{
+    /// <summary>Features that are kept in memory if nothing else is said: 512 MB, about two hours of speech.</summary>
+    public const long DefaultCacheBytes = 512L << 20;
+
+    private readonly Corpus corpus;
+    private readonly FeatureExtractor extractor;
+    private readonly FeatureCache cache;
+    private readonly int batchSize, seed, workers, prefetch;
+    private readonly BatchOrder order;
+    private readonly SpecAugment augment;
+    private readonly Lazy<int[][]> sortedBatches;
+    private readonly HashSet<OrderedPrefetch<Batch>> running = [];
+    private bool disposed;
+
+    /// <summary>Sets up a loader; nothing is read before an epoch starts.</summary>
+    /// <param name="corpus">The utterances.</param>
+    /// <param name="features">What to extract.</param>
+    /// <param name="batchSize">Utterances in a batch.</param>
+    /// <param name="order">The order of the batches.</param>
+    /// <param name="seed">Decides the shuffled orders.</param>
+    /// <param name="workers">Threads that read and extract, at low priority.</param>
+    /// <param name="prefetch">Batches that are in work or wait.</param>
+    /// <param name="augment">Masks on the features, others in every epoch; none if left out.</param>
+    /// <param name="cacheBytes">Memory for features that later epochs need not extract again; 0 keeps none.</param>
+    public BatchLoader(
+        Corpus corpus, FeatureKind features, int batchSize, BatchOrder order, int seed, int workers = 2, int prefetch = 4, SpecAugment augment = default,
+        long cacheBytes = DefaultCacheBytes)
+    {
+        ArgumentNullException.ThrowIfNull(corpus);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(workers);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(prefetch);
+        ArgumentOutOfRangeException.ThrowIfNegative(cacheBytes);
+        (this.corpus, this.batchSize, this.order, this.seed, this.workers, this.prefetch) = (corpus, batchSize, order, seed, workers, prefetch);
+        this.augment = augment;
+        extractor = new FeatureExtractor(features);
+        cache = new FeatureCache(cacheBytes);
+        sortedBatches = new Lazy<int[][]>(() => BatchFrames > 0
+            ? BatchPlan.ByFrames([.. corpus.Utterances.Select(MostFrames)], BatchFrames)
+            : BatchPlan.ByCount(corpus.Utterances.Count, this.batchSize));
+    }
+
+    /// <summary>Frames that a batch holds at most, padding included, unless one utterance alone has more; 0 for batches by count.</summary>
+    public int BatchFrames { get; init; }
+
+    /// <summary>Changes the recordings' sound, differently in every epoch; their features are then kept nowhere. Null for none.</summary>
+    public AudioAugment? Audio { get; init; }
+
+    /// <summary>Keeps the features of recordings whose sound is not changed for the runs to come; null for nowhere. The caller's.</summary>
+    public FeatureStore? Store { get; init; }
+
+    /// <summary>Batches of an epoch.</summary>
+    public int BatchesPerEpoch => sortedBatches.Value.Length;
+
+    /// <summary>Utterances of an epoch.</summary>
+    public int UtteranceCount => corpus.Utterances.Count;
+
+    /// <summary>Height of the features.</summary>
+    public int Rows => extractor.Rows;
+
+    /// <summary>The sizes of batches that cover those of all others; one where batches go by count and the longest recordings have the longest texts.</summary>
+    public IReadOnlyList<BatchSize> Largest => BatchSize.Largest(sortedBatches.Value.Select(batch => new BatchSize(
+        batch.Length, MostFrames(corpus.Utterances[batch[^1]]), batch.Max(utterance => corpus.Utterances[utterance].Labels.Length))));
+
+    /// <summary>The batches of an epoch, in the order of <see cref="BatchPlan"/>.</summary>
+    /// <remarks>The threads start with the enumeration and have ended when it ends, also when it is left early.</remarks>
+    /// <param name="epoch">Counts from 0.</param>
+    /// <param name="firstBatch">Where to start, for a run that is continued.</param>
+    /// <exception cref="InputException">While enumerating: a recording cannot be read. It is thrown in that batch's place.</exception>
+    public IEnumerable<Batch> Epoch(int epoch, int firstBatch = 0)
+    {
+        ObjectDisposedException.ThrowIf(disposed, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(firstBatch);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBatch, BatchesPerEpoch);
+        return Enumerate(BatchPlan.InOrder(sortedBatches.Value, order, seed, epoch), epoch, firstBatch);
+    }
+
+    /// <summary>Ends all threads. Enumerations that are still open must not be continued.</summary>
+    public void Dispose()
+    {
+        OrderedPrefetch<Batch>[] open;
+        lock (running)
+        {
+            disposed = true;
+            open = [.. running];
+            running.Clear();
+        }
+        foreach (OrderedPrefetch<Batch> batches in open)
+            batches.Dispose();
+    }
+
+    private IEnumerable<Batch> Enumerate(IReadOnlyList<int[]> plan, int epoch, int firstBatch)
+    {
+        OrderedPrefetch<Batch> batches = Start(plan, epoch, firstBatch);
+        try
+        {
+            while (batches.Take() is { } batch)
+            {
+                yield return batch;
+                ObjectDisposedException.ThrowIf(disposed, this);
+            }
+        }
+        finally
+        {
+            bool ours;
+            lock (running)
+                ours = running.Remove(batches);
+            if (ours)
+                batches.Dispose();
+        }
+    }
+
+    private OrderedPrefetch<Batch> Start(IReadOnlyList<int[]> plan, int epoch, int firstBatch)
+    {
+        lock (running)
+        {
+            ObjectDisposedException.ThrowIf(disposed, this);
+            var batches = new OrderedPrefetch<Batch>(
+                firstBatch, plan.Count, workers, prefetch, (index, stop) => Read(index, plan[index], epoch, stop));
+            running.Add(batches);
+            return batches;
+        }
+    }
+
+    private Batch Read(int index, int[] members, int epoch, CancellationToken stop)
+    {
+        var features = new FeatureMatrix[members.Length];
+        for (int n = 0; n < members.Length; n++)
+        {
+            stop.ThrowIfCancellationRequested();
+            features[n] = Features(members[n], epoch);
+            if (augment.IsOn)
+                features[n] = augment.Apply(features[n], seed, epoch, members[n]);
+        }
+        return new Batch(index, [.. members.Select(i => corpus.Utterances[i])], features);
+    }
+
+    private FeatureMatrix Features(int utterance, int epoch)
+    {
+        string path = corpus.Utterances[utterance].AudioPath;
+        if (Audio is not null && !corpus.Utterances[utterance].HoldsFeatures)
+            return extractor.Normalize(extractor.FromFile(path, samples => Audio.Draw(seed, epoch, utterance).Apply(samples)));
+        if (cache.Find(utterance) is { } cached)
+            return cached;
+        FeatureMatrix features = extractor.Normalize(Store?.FromFile(path, extractor) ?? extractor.FromFile(path));
+        cache.Offer(utterance, features);
+        return features;
+    }
+
+    /// <summary>No fewer frames than an utterance has, at the slowest tempo.</summary>
+    private int MostFrames(Utterance utterance) => FeatureExtractor.MostFrames(utterance.Seconds * (Audio?.LargestStretch ?? 1));
+}

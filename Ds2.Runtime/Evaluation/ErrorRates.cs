@@ -1,0 +1,72 @@
+namespace Ds2.Runtime.Evaluation;
+
+/// <summary>Word and character error rates, gathered over utterances.</summary>
+/// <remarks>
+/// An error is a substitution, an insertion or a deletion of the shortest edit (Levenshtein, 1966). Words are split at white space and compared as they are;
+/// characters are compared without white space. Rates are percentages and can exceed 100.
+/// An empty reference: each word of the hypothesis is an error of the corpus rates, while the utterance's own rate is 0 if the hypothesis is empty too, else 100.
+/// Corpus rates over no reference words at all follow the same rule: 0 without errors, else 100.
+/// </remarks>
+public sealed class ErrorRates
+{
+    private long wordErrors, words, characterErrors, characters;
+    private double utteranceRates;
+
+    /// <summary>Utterances added.</summary>
+    public int Utterances { get; private set; }
+
+    /// <summary>Word error rate over the corpus, in percent: all errors over all reference words. The one that decides whether a target is met.</summary>
+    public double Wer => Percent(wordErrors, words);
+
+    /// <summary>Mean of the utterances' word error rates, in percent; 0 before the first utterance.</summary>
+    public double WerUtterance => Utterances == 0 ? 0 : utteranceRates / Utterances;
+
+    /// <summary>Character error rate over the corpus, in percent.</summary>
+    public double Cer => Percent(characterErrors, characters);
+
+    /// <summary>Compares one utterance.</summary>
+    /// <param name="reference">What was said.</param>
+    /// <param name="hypothesis">What was recognised.</param>
+    public void Add(string reference, string hypothesis)
+    {
+        ArgumentNullException.ThrowIfNull(reference);
+        ArgumentNullException.ThrowIfNull(hypothesis);
+        string[] said = Words(reference), heard = Words(hypothesis);
+        int errors = Distance<string>(said, heard);
+        wordErrors += errors;
+        words += said.Length;
+        utteranceRates += Percent(errors, said.Length);
+
+        string letters = string.Concat(said);
+        characterErrors += Distance<char>(letters, string.Concat(heard));
+        characters += letters.Length;
+        Utterances++;
+    }
+
+    /// <summary>The fewest substitutions, insertions and deletions that turn one sequence into the other.</summary>
+    /// <remarks>Wagner and Fischer, 1974, with one row of the table and the corner it overwrites.</remarks>
+    internal static int Distance<T>(ReadOnlySpan<T> reference, ReadOnlySpan<T> hypothesis)
+        where T : IEquatable<T>
+    {
+        // costs[j]: the distance of what was read of the reference so far to the first j items of the hypothesis.
+        var costs = new int[hypothesis.Length + 1];
+        for (int j = 0; j < costs.Length; j++)
+            costs[j] = j;
+        for (int i = 0; i < reference.Length; i++)
+        {
+            int diagonal = costs[0];
+            costs[0] = i + 1;
+            for (int j = 0; j < hypothesis.Length; j++)
+            {
+                int replaced = diagonal + (reference[i].Equals(hypothesis[j]) ? 0 : 1);
+                diagonal = costs[j + 1];
+                costs[j + 1] = Math.Min(replaced, 1 + Math.Min(diagonal, costs[j]));
+            }
+        }
+        return costs[^1];
+    }
+
+    private static string[] Words(string text) => text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+
+    private static double Percent(long errors, long total) => total > 0 ? 100.0 * errors / total : errors > 0 ? 100 : 0;
+}

@@ -1,0 +1,43 @@
+namespace Ds2.Runtime.Files;
+
+/// <summary>Files that are replaced as a whole: whoever opens one finds the old content or the new, never a part.</summary>
+public static class AtomicFile
+{
+    /// <summary>What the name of a file being written ends in. One that a killed process left behind is overwritten by the next write.</summary>
+    public const string PartialSuffix = ".partial";
+
+    /// <summary>Writes a file beside its place, has the disk take it, and renames it into its place.</summary>
+    /// <remarks>
+    /// rename(2) within a folder replaces the old file in one step, so a process killed at any moment leaves one of the two whole; the flush before it
+    /// keeps that true when the machine itself fails, as a rename must not reach the disk before the data that it names.
+    /// One writer a path at a time. The folder is made where it is missing.
+    /// </remarks>
+    /// <param name="path">The file to make or replace.</param>
+    /// <param name="write">Writes the content; where it throws, the old file stays and the part written goes.</param>
+    /// <exception cref="IOException">The disk is full, the folder is not writable, or another process writes the same file.</exception>
+    public static void Write(string path, Action<Stream> write)
+    {
+        string full = Path.GetFullPath(path);
+        string folder = Path.GetDirectoryName(full)!;
+        if (File.Exists(folder))
+            throw new IOException($"{path}: cannot be written: {folder} is a file, not a folder");
+        Directory.CreateDirectory(folder);
+        string partial = full + PartialSuffix;
+
+        // Our own writes come in large blocks: a buffer between would only copy them once more.
+        using (var stream = new FileStream(partial, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0))
+        {
+            try
+            {
+                write(stream);
+                stream.Flush(flushToDisk: true);
+            }
+            catch
+            {
+                File.Delete(partial);
+                throw;
+            }
+        }
+        File.Move(partial, full, overwrite: true);
+    }
+}

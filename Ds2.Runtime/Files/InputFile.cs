@@ -1,0 +1,51 @@
+using System.Text;
+
+namespace Ds2.Runtime.Files;
+
+/// <summary>Opens what the user named, and turns the operating system's refusals into <see cref="InputException"/>.</summary>
+internal static class InputFile
+{
+    /// <summary>Bytes that are no UTF-8 are refused: replaced silently, they would make another file name or another transcript.</summary>
+    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    /// <summary>Opens a file for one pass from the start to the end.</summary>
+    public static FileStream Open(string path) => Guard(path, () =>
+        new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 16 * 1024, FileOptions.SequentialScan));
+
+    public static byte[] ReadBytes(string path) => Guard(path, () => File.ReadAllBytes(path));
+
+    public static string ReadText(string path) => Guard(path, () => File.ReadAllText(path, Strict));
+
+    public static string[] ReadLines(string path) => Guard(path, () => File.ReadAllLines(path, Strict));
+
+    /// <summary>Runs an action that reads <paramref name="path"/>.</summary>
+    /// <exception cref="InputException">The file is missing, unreadable, or failed under the read.</exception>
+    public static T Guard<T>(string path, Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new InputException($"{path}: no such file", e);
+        }
+        catch (UnauthorizedAccessException e)
+        {
+            // Opening a directory as a file is refused with this exception too.
+            throw new InputException(Directory.Exists(path) ? $"{path}: is a directory, not a file" : $"{path}: permission denied", e);
+        }
+        catch (EndOfStreamException e)
+        {
+            throw new InputException($"{path}: truncated: the file ends before its header says", e);
+        }
+        catch (DecoderFallbackException e)
+        {
+            throw new InputException($"{path}: is not UTF-8 text", e);
+        }
+        catch (Exception e) when (e is IOException or ArgumentException or NotSupportedException)
+        {
+            throw new InputException($"{path}: cannot be read: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+using Ds2.Kernels.Ops;
+using Ds2.Runtime.Layers;
+
+namespace Ds2.Runtime.Model;
+
+/// <summary>The architecture of a DeepSpeech2.</summary>
+/// <param name="InputRows">Rows of a feature frame: 161, or 13 for raw coefficients.</param>
+/// <param name="Channels">Channels of both convolutions.</param>
+/// <param name="Hidden">Hidden units of each GRU direction.</param>
+/// <param name="Layers">GRU layers.</param>
+/// <param name="Bidirectional">Whether each GRU runs in both directions.</param>
+/// <param name="RnnBatchNorm">Whether the inputs of all GRUs but the first are batch-normalised.</param>
+/// <param name="Classes">Labels, the blank included.</param>
+/// <param name="RecurrentPrecision">How the GRUs' products with their state read the recurrent weights.</param>
+public sealed record Architecture(
+    int InputRows, int Channels, int Hidden, int Layers, bool Bidirectional, bool RnnBatchNorm, int Classes,
+    RecurrentPrecision RecurrentPrecision = RecurrentPrecision.Fp32)
+{
+    /// <summary>Feature rows below which the kernels, 41 and 21 rows high, need padding in frequency.</summary>
+    private const int RowsThatFitUnpadded = 121;
+
+    /// <summary>The first convolution: 41 x 11 with stride 2 x 2; 20 rows of padding where the features have few rows.</summary>
+    public ConvolutionOptions FirstConvolution => new(1, Channels, 41, 11, 2, 2, PadsRows ? 20 : 0);
+
+    /// <summary>The second convolution: 21 x 11 with stride 2 x 1; 10 rows of padding where the features have few rows.</summary>
+    public ConvolutionOptions SecondConvolution => new(Channels, Channels, 21, 11, 2, 1, PadsRows ? 10 : 0);
+
+    private bool PadsRows => InputRows < RowsThatFitUnpadded;
+}

@@ -1,0 +1,79 @@
+using Ds2.Runtime.Evaluation;
+
+namespace Ds2.Tests.Evaluation;
+
+public sealed class ErrorRatesTests
+{
+    private static ErrorRates Rates(params (string Reference, string Hypothesis)[] pairs)
+    {
+        var rates = new ErrorRates();
+        foreach ((string reference, string hypothesis) in pairs)
+            rates.Add(reference, hypothesis);
+        return rates;
+    }
+
+    [TestCase("kitten", "sitting", 3)]
+    [TestCase("flaw", "lawn", 2)]
+    [TestCase("intention", "execution", 5)]
+    [TestCase("", "abc", 3)]
+    [TestCase("abc", "", 3)]
+    [TestCase("", "", 0)]
+    [TestCase("ab", "ba", 2)]
+    public void Distance_KnownPairs(string a, string b, int distance)
+    {
+        Assert.That(ErrorRates.Distance<char>(a, b), Is.EqualTo(distance));
+        Assert.That(ErrorRates.Distance<char>(b, a), Is.EqualTo(distance));
+    }
+
+    [Test]
+    public void Distance_MatchesTheRecursion()
+    {
+        static int Slow(string a, string b) => a.Length == 0 ? b.Length : b.Length == 0 ? a.Length : a[0] == b[0]
+            ? Slow(a[1..], b[1..])
+            : 1 + Math.Min(Slow(a[1..], b[1..]), Math.Min(Slow(a[1..], b), Slow(a, b[1..])));
+
+        var random = new Random(1);
+        string Word() => string.Concat(Enumerable.Range(0, random.Next(7)).Select(_ => "ABC"[random.Next(3)]));
+        for (int i = 0; i < 300; i++)
+        {
+            (string a, string b) = (Word(), Word());
+            Assert.That(ErrorRates.Distance<char>(a, b), Is.EqualTo(Slow(a, b)), $"{a} {b}");
+        }
+    }
+
+    [Test]
+    public void Wer_IsOverTheCorpus_NotTheMeanOfUtterances()
+    {
+        // One of one word wrong, none of three: a quarter of the words, half of the utterances.
+        ErrorRates rates = Rates(("ONE", "TWO"), ("ONE TWO THREE", "ONE TWO THREE"));
+        Assert.That(rates.Wer, Is.EqualTo(25));
+        Assert.That(rates.WerUtterance, Is.EqualTo(50));
+        Assert.That(rates.Utterances, Is.EqualTo(2));
+    }
+
+    [Test]
+    public void Wer_CountsInsertionsBeyondAHundred() => Assert.That(Rates(("A", "B C D")).Wer, Is.EqualTo(300));
+
+    [Test]
+    public void Cer_LeavesOutSpaces()
+    {
+        ErrorRates rates = Rates(("AB CD", "A BCX"));
+        Assert.That(rates.Cer, Is.EqualTo(25));
+        Assert.That(rates.Wer, Is.EqualTo(100));
+    }
+
+    [Test]
+    public void Rates_IgnoreExtraWhiteSpace() => Assert.That(Rates(("A  B ", " A B")).Wer, Is.Zero);
+
+    [Test]
+    public void Rates_EmptyReference()
+    {
+        Assert.That(Rates(("", "")), Has.Property("Wer").Zero.And.Property("WerUtterance").Zero.And.Property("Cer").Zero);
+        Assert.That(Rates(("", "A B")), Has.Property("Wer").EqualTo(100).And.Property("WerUtterance").EqualTo(100));
+        // Beside other references its words are two errors more.
+        Assert.That(Rates(("", "A B"), ("A B C D", "A B C D")).Wer, Is.EqualTo(50));
+    }
+
+    [Test]
+    public void Rates_NothingAdded() => Assert.That(new ErrorRates(), Has.Property("Wer").Zero.And.Property("WerUtterance").Zero.And.Property("Utterances").Zero);
+}
