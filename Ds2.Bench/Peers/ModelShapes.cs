@@ -1,6 +1,5 @@
 using Ds2.Bench.Step;
 using Ds2.Kernels.Ops;
-using Ds2.Runtime.Features;
 using Ds2.Runtime.Layers;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Text;
@@ -13,7 +12,7 @@ internal sealed class ModelShapes
     /// <summary>Those of a model on a batch of utterances of one length.</summary>
     public ModelShapes(StepOptions options)
     {
-        Architecture model = options.Run.ModelFor(new FeatureExtractor(options.Run.Features).Rows, Alphabet.English.Size);
+        Architecture model = options.Run.Model.ArchitectureFor(Alphabet.English);
         FirstConvolution = Convolution(model.FirstConvolution, options.Batch, model.InputRows, options.Frames);
         SecondConvolution = Convolution(model.SecondConvolution, options.Batch, FirstConvolution.OutH, FirstConvolution.OutW);
         Frames = SecondConvolution.OutW;

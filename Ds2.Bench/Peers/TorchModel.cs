@@ -9,7 +9,7 @@ namespace Ds2.Bench.Peers;
 /// <summary>The model as a user of TorchSharp writes it, module for module and name for name that of <see cref="DeepSpeech2"/>.</summary>
 internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
 {
-    private readonly Architecture options;
+    private readonly Architecture architecture;
     private readonly Conv2d firstConvolution;
     private readonly Conv2d secondConvolution;
     private readonly BatchNorm2d firstNorm;
@@ -19,23 +19,23 @@ internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
     private readonly Linear output;
 
     /// <summary>Builds it, with initial values of its own.</summary>
-    public TorchModel(Architecture options)
+    public TorchModel(Architecture architecture)
         : base(nameof(TorchModel))
     {
-        this.options = options;
-        firstConvolution = Named("conv.0", Convolution(options.FirstConvolution));
-        firstNorm = Named("conv.1", BatchNorm2d(options.Channels));
-        secondConvolution = Named("conv.3", Convolution(options.SecondConvolution));
-        secondNorm = Named("conv.4", BatchNorm2d(options.Channels));
-        for (int i = 0; i < options.Layers; i++)
+        this.architecture = architecture;
+        firstConvolution = Named("conv.0", Convolution(architecture.FirstConvolution));
+        firstNorm = Named("conv.1", BatchNorm2d(architecture.Channels));
+        secondConvolution = Named("conv.3", Convolution(architecture.SecondConvolution));
+        secondNorm = Named("conv.4", BatchNorm2d(architecture.Channels));
+        for (int i = 0; i < architecture.Layers; i++)
         {
-            BatchNorm1d? norm = options.RnnBatchNorm && i > 0 ? Named($"rnns.{i}.batch_norm.module", BatchNorm1d(options.Hidden)) : null;
-            GRU rnn = Named($"rnns.{i}.rnn", GRU(i == 0 ? InputSize(options) : options.Hidden, options.Hidden, bidirectional: options.Bidirectional));
+            BatchNorm1d? norm = architecture.RnnBatchNorm && i > 0 ? Named($"rnns.{i}.batch_norm.module", BatchNorm1d(architecture.Hidden)) : null;
+            GRU rnn = Named($"rnns.{i}.rnn", GRU(i == 0 ? InputSize(architecture) : architecture.Hidden, architecture.Hidden, bidirectional: architecture.Bidirectional));
             recurrent.Add((norm, rnn));
         }
 
-        outputNorm = Named("fc.0.module.0", BatchNorm1d(options.Hidden));
-        output = Named("fc.0.module.1", Linear(options.Hidden, options.Classes, hasBias: false));
+        outputNorm = Named("fc.0.module.0", BatchNorm1d(architecture.Hidden));
+        output = Named("fc.0.module.1", Linear(architecture.Hidden, architecture.Classes, hasBias: false));
     }
 
     /// <summary>Its parameters, by their names in PyTorch's state dict.</summary>
@@ -70,7 +70,7 @@ internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
         x = Block(secondConvolution, secondNorm, x, OutputFrames((int)features.shape[3]));
         x = x.flatten(1, 2).permute(2, 0, 1).contiguous();
         foreach ((BatchNorm1d? norm, GRU rnn) in recurrent)
-            x = Recur(rnn, norm is null ? x : Rows(norm, x), options.Hidden);
+            x = Recur(rnn, norm is null ? x : Rows(norm, x), architecture.Hidden);
         return output.call(Rows(outputNorm, x));
     }
 
@@ -87,17 +87,17 @@ internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
 
     private static torch.Tensor Rows(BatchNorm1d norm, torch.Tensor x) => norm.call(x.view(-1, x.shape[2])).view(x.shape);
 
-    private static int InputSize(Architecture options) =>
-        options.Channels * Size(Size(options.InputRows, options.FirstConvolution), options.SecondConvolution);
+    private static int InputSize(Architecture architecture) =>
+        architecture.Channels * Size(Size(architecture.InputRows, architecture.FirstConvolution), architecture.SecondConvolution);
 
     private static int Size(int rows, ConvolutionOptions convolution) => Kernels.Ops.Conv2dShape.OutputSize(
         rows, convolution.KernelRows, convolution.StrideRows, convolution.PadRows);
 
     private int FirstFrames(int frames) => Kernels.Ops.Conv2dShape.OutputSize(
-        frames, options.FirstConvolution.KernelFrames, options.FirstConvolution.StrideFrames, 0);
+        frames, architecture.FirstConvolution.KernelFrames, architecture.FirstConvolution.StrideFrames, 0);
 
     private int SecondFrames(int frames) => Kernels.Ops.Conv2dShape.OutputSize(
-        frames, options.SecondConvolution.KernelFrames, options.SecondConvolution.StrideFrames, 0);
+        frames, architecture.SecondConvolution.KernelFrames, architecture.SecondConvolution.StrideFrames, 0);
 
     private T Named<T>(string name, T module)
         where T : Module

@@ -9,7 +9,7 @@ namespace Ds2.Bench.Peers;
 /// <summary>The training step in libtorch, from the same parameters on the same batch as <see cref="TrainingStep"/>.</summary>
 internal sealed class TorchStep : IDisposable
 {
-    private readonly RunOptions options;
+    private readonly TrainingOptions options;
     private readonly TorchModel model;
     private readonly torch.optim.Optimizer optimizer;
     private readonly torch.Tensor features;
@@ -19,16 +19,16 @@ internal sealed class TorchStep : IDisposable
     /// <summary>Copies what the step starts from; nothing of ours is needed afterwards.</summary>
     public TorchStep(StepOptions options, TrainingStep ours)
     {
-        this.options = options.Run;
+        this.options = options.Run.Training;
         batch = options.Batch;
         model = new TorchModel(ours.Model.Options);
         model.CopyFrom(ours.Model.Parameters);
         features = torch.tensor(ours.Features.ToArray(), [batch, 1, ours.Features.Shape[2], ours.Features.Shape[3]]);
         texts = new TorchTexts(ours.Texts, model.OutputFrames(options.Frames));
-        optimizer = options.Run.Optimizer == OptimizerKind.Sgd
+        optimizer = this.options.Optimizer == OptimizerKind.Sgd
             ? torch.optim.SGD(
-                model.parameters(), TrainingStep.LearningRate, options.Run.Momentum, weight_decay: options.Run.WeightDecay, nesterov: options.Run.Momentum > 0)
-            : torch.optim.AdamW(model.parameters(), TrainingStep.LearningRate, weight_decay: options.Run.WeightDecay);
+                model.parameters(), TrainingStep.LearningRate, this.options.Momentum, weight_decay: this.options.WeightDecay, nesterov: this.options.Momentum > 0)
+            : torch.optim.AdamW(model.parameters(), TrainingStep.LearningRate, weight_decay: this.options.WeightDecay);
     }
 
     /// <summary>The mean loss of the last step.</summary>

@@ -77,7 +77,7 @@ internal sealed record StepSweep(string Axis, string Held, string Engine, IReadO
     {
         string[] parts =
         [
-            axis == "hidden" ? "" : $"hidden {held.Run.Hidden}", $"{held.Run.Layers} GRU layers", axis == "batch" ? "" : $"batch {held.Batch}",
+            axis == "hidden" ? "" : $"hidden {held.Run.Model.Hidden}", $"{held.Run.Model.Layers} GRU layers", axis == "batch" ? "" : $"batch {held.Batch}",
             axis == "frames" ? $"a label in {held.Frames / Math.Max(1, held.Labels)} frames" : $"{held.Frames} frames, {held.Labels} labels",
         ];
         return string.Join(", ", parts.Where(part => part.Length > 0));

@@ -13,6 +13,7 @@ internal sealed class TrainingStep : IDisposable
     /// <summary>So small that the steps of a measurement are all alike.</summary>
     public const double LearningRate = 1e-6;
 
+    private readonly ModelPass pass;
     private readonly Optimizer optimizer;
     private readonly CtcCriterion criterion;
     private readonly int[] counts;
@@ -24,11 +25,12 @@ internal sealed class TrainingStep : IDisposable
     public TrainingStep(StepOptions options, IEngine engine)
     {
         (RunOptions run, int batch, int frames, int labels, _, _) = options;
-        int rows = new FeatureExtractor(run.Features).Rows;
-        Model = new DeepSpeech2(run.ModelFor(rows, Alphabet.English.Size), engine, run.Seed);
+        int rows = new FeatureExtractor(run.Model.Features).Rows;
+        Model = new DeepSpeech2(run.Model.ArchitectureFor(Alphabet.English), engine, run.Training.Seed);
         if (frames < Model.MinimumFrames)
             throw new InputException($"--frames {frames}: the model needs at least {Model.MinimumFrames}");
-        optimizer = Optimizer.Create(run, Model.Parameters, Model.Workspace);
+        pass = Model.NewPass();
+        optimizer = Optimizer.Create(run.Training, Model.Parameters, Model.Workspace);
         criterion = new CtcCriterion(engine, Alphabet.English.Blank, Model.Workspace);
         Features = engine.Allocate(new Shape(batch, 1, rows, frames));
         var random = new Random(1);
@@ -57,13 +59,13 @@ internal sealed class TrainingStep : IDisposable
     /// <param name="lap">Called after each of the four.</param>
     public void Run(int step, Action? lap = null)
     {
-        Sequence logits = Model.Forward(Features, counts, training: true);
+        Model.Parameters.BeginStep();
+        Sequence logits = pass.Forward(Features, counts, training: true);
         lap?.Invoke();
         criterion.Forward(logits, Texts);
         Tensor dLogits = criterion.Backward();
         lap?.Invoke();
-        Model.Parameters.ZeroGradients();
-        Model.Backward(dLogits);
+        pass.Backward(dLogits);
         lap?.Invoke();
         optimizer.Step(step, LearningRate);
         lap?.Invoke();
@@ -75,6 +77,7 @@ internal sealed class TrainingStep : IDisposable
         Features.Dispose();
         criterion.Dispose();
         optimizer.Dispose();
+        pass.Dispose();
         Model.Dispose();
     }
 }

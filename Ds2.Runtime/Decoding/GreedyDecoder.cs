@@ -6,15 +6,10 @@ namespace Ds2.Runtime.Decoding;
 /// <remarks>Best path decoding (Graves et al., 2006, section 3.2): runs of one label become one, then blanks are dropped, so a doubled letter needs a blank between.
 /// Of equal scores the lowest label wins. A NaN never wins.</remarks>
 /// <param name="alphabet">The labels.</param>
-public sealed class GreedyDecoder(Alphabet alphabet)
+public sealed class GreedyDecoder(Alphabet alphabet) : IDecoder
 {
-    /// <summary>Decodes a batch.</summary>
-    /// <param name="logits">[T, N, C] with C the alphabet's size; scores before or after the softmax, the order of labels being the same.</param>
-    /// <param name="t">Frames of the batch.</param>
-    /// <param name="n">Utterances.</param>
-    /// <param name="frames">[N], the frames of each utterance, 0 .. t; those after them are not looked at.</param>
-    /// <returns>[N], the texts.</returns>
-    /// <exception cref="ArgumentException">The logits' length is not T * N * C, or a frame count does not fit.</exception>
+    /// <inheritdoc/>
+    /// <remarks>The logits may be scores before or after the softmax, the order of labels being the same.</remarks>
     public string[] Decode(ReadOnlySpan<float> logits, int t, int n, ReadOnlySpan<int> frames)
     {
         int labels = alphabet.Size;

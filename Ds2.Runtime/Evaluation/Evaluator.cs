@@ -1,9 +1,6 @@
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Data.Batching;
-using Ds2.Runtime.Decoding;
-using Ds2.Runtime.Layers;
-using Ds2.Runtime.Model;
-using Ds2.Runtime.Text;
+using Ds2.Runtime.Recognition;
 
 namespace Ds2.Runtime.Evaluation;
 
@@ -18,14 +15,10 @@ public readonly record struct Transcript(string Id, string Reference, string Hyp
 /// <param name="Transcripts">All utterances, shortest first.</param>
 public sealed record EvaluationResult(ErrorRates Rates, IReadOnlyList<Transcript> Transcripts);
 
-/// <summary>Transcribes a corpus greedily and counts the errors.</summary>
-/// <param name="model">The model; evaluation leaves its running statistics as they are.</param>
-/// <param name="alphabet">Its labels.</param>
-public sealed class Evaluator(DeepSpeech2 model, Alphabet alphabet) : IDisposable
+/// <summary>Has a recognizer write a corpus down and counts the errors.</summary>
+/// <param name="recognizer">The recognizer; it stays the caller's.</param>
+public sealed class Evaluator(Recognizer recognizer)
 {
-    private readonly GrowingTensor features = new(model.Engine);
-    private readonly GreedyDecoder decoder = new(alphabet);
-
     /// <summary>Evaluates all utterances of a loader.</summary>
     /// <param name="loader">The corpus in batches.</param>
     /// <param name="progress">Told the number of utterances done after each batch.</param>
@@ -39,7 +32,7 @@ public sealed class Evaluator(DeepSpeech2 model, Alphabet alphabet) : IDisposabl
         foreach (Batch batch in loader.Epoch(0))
         {
             cancellation.ThrowIfCancellationRequested();
-            string[] texts = Transcribe(batch);
+            string[] texts = recognizer.Transcribe(batch.Features, batch.Frames, batch.MaxFrames);
             for (int i = 0; i < texts.Length; i++)
             {
                 Utterance utterance = batch.Utterances[i];
@@ -51,19 +44,5 @@ public sealed class Evaluator(DeepSpeech2 model, Alphabet alphabet) : IDisposabl
         }
 
         return new EvaluationResult(rates, transcripts);
-    }
-
-    /// <summary>Gives the memory back.</summary>
-    public void Dispose() => features.Dispose();
-
-    private string[] Transcribe(Batch batch)
-    {
-        int n = batch.Utterances.Count;
-        if (model.OutputFrames(batch.MaxFrames) == 0)
-            return [.. Enumerable.Repeat("", n)];
-        Tensor x = features.As(new Shape(n, 1, batch.Rows, batch.MaxFrames));
-        x.CopyFrom(batch.Features.AsSpan(0, x.Length));
-        Sequence logits = model.Forward(x, batch.Frames, training: false);
-        return decoder.Decode(logits.Values.ToArray(), logits.Values.Shape[0], n, logits.Frames.Host);
     }
 }

@@ -13,33 +13,26 @@ namespace Ds2.Runtime.Layers;
 public readonly record struct ConvolutionOptions(
     int InputChannels, int OutputChannels, int KernelRows, int KernelFrames, int StrideRows, int StrideFrames, int PadRows);
 
-/// <summary>Convolution, batch normalisation, Hardtanh to 0..20, and the padding zeroed: a block of DeepSpeech2's front end.</summary>
+/// <summary>Convolution, batch normalization, Hardtanh to 0..20, and the padding zeroed: a block of DeepSpeech2's front end.</summary>
 /// <remarks>[N, C, F, T] to [N, K, F', T']. Frame counts shrink by the convolution's own formula.</remarks>
 public sealed class ConvolutionLayer : ILayer
 {
-    private const float ClipLow = 0;
-    private const float ClipHigh = 20;
+    /// <summary>The lower end of Hardtanh's range.</summary>
+    public const float ClipLow = 0;
 
-    private readonly ConvolutionOptions options;
+    /// <summary>The upper end of Hardtanh's range.</summary>
+    public const float ClipHigh = 20;
+
+    private readonly IEngine engine;
     private readonly bool needsInputGradient;
     private readonly Conv2d conv;
     private readonly Hardtanh hardtanh;
     private readonly LengthMask mask;
-    private readonly Normalization normalization;
     private readonly Workspace workspace;
-    private readonly Parameter weight;
-    private readonly Parameter bias;
-    private readonly GrowingTensor convolved;
-    private readonly GrowingTensor output;
-    private readonly GrowingTensor inputGradient;
-    private readonly FrameCounts outputFrames;
-    private Conv2dShape shape;
-    private Tensor? x;
-    private Tensor? y;
 
     /// <summary>Declares the block's parameters.</summary>
     /// <param name="convolutionName">The convolution's name in PyTorch's state dict: <c>conv.0</c>.</param>
-    /// <param name="normalizationName">The normalisation's name there: <c>conv.1</c>.</param>
+    /// <param name="normalizationName">The normalization's name there: <c>conv.1</c>.</param>
     /// <param name="options">The sizes.</param>
     /// <param name="needsInputGradient">False for the first layer, whose input are features.</param>
     /// <param name="parameters">Where its parameters are declared.</param>
@@ -48,103 +41,122 @@ public sealed class ConvolutionLayer : ILayer
         string convolutionName, string normalizationName, ConvolutionOptions options, bool needsInputGradient,
         ParameterSet parameters, Workspace workspace)
     {
-        IEngine engine = parameters.Engine;
-        this.options = options;
+        ArgumentNullException.ThrowIfNull(parameters);
+        engine = parameters.Engine;
+        Options = options;
         this.needsInputGradient = needsInputGradient;
         this.workspace = workspace;
         conv = Conv2d.On(engine);
         hardtanh = Hardtanh.On(engine);
         mask = LengthMask.On(engine);
         double bound = 1 / Math.Sqrt(options.InputChannels * options.KernelRows * options.KernelFrames);
-        weight = parameters.DeclareUniform(
+        Weight = parameters.DeclareUniform(
             $"{convolutionName}.weight",
             new Shape(options.OutputChannels, options.InputChannels, options.KernelRows, options.KernelFrames),
             bound);
-        bias = parameters.DeclareUniform($"{convolutionName}.bias", new Shape(options.OutputChannels), bound);
-        normalization = new Normalization(normalizationName, options.OutputChannels, parameters, workspace);
-        convolved = new GrowingTensor(engine);
-        output = new GrowingTensor(engine);
-        inputGradient = new GrowingTensor(engine);
-        outputFrames = new FrameCounts(engine);
+        Bias = parameters.DeclareUniform($"{convolutionName}.bias", new Shape(options.OutputChannels), bound);
+        Normalization = new Normalization(normalizationName, options.OutputChannels, parameters, workspace);
     }
 
-    /// <inheritdoc/>
-    public string Description =>
-        $"Conv2d {options.InputChannels} -> {options.OutputChannels}, {options.KernelRows} x {options.KernelFrames}, "
-        + $"stride {options.StrideRows} x {options.StrideFrames}; BatchNorm; Hardtanh 0..20";
+    /// <summary>The sizes.</summary>
+    public ConvolutionOptions Options { get; }
+
+    /// <summary>[K, C, kernel rows, kernel frames].</summary>
+    public Parameter Weight { get; }
+
+    /// <summary>[K].</summary>
+    public Parameter Bias { get; }
+
+    /// <summary>What the convolution's output goes through before Hardtanh.</summary>
+    public Normalization Normalization { get; }
 
     /// <inheritdoc/>
-    public IReadOnlyList<Parameter> Parameters => [weight, bias, .. normalization.Parameters];
-
-    private BatchNormShape NormShape => NormShapeFor(shape);
+    public IReadOnlyList<Parameter> Parameters => [Weight, Bias, Normalization.Weight, Normalization.Bias];
 
     /// <inheritdoc/>
     public Shape OutputShape(Shape input) => ShapeFor(input).Y;
 
     /// <summary>The valid frames that remain of an utterance's.</summary>
-    public int OutputFrames(int frames) => Conv2dShape.OutputSize(frames, options.KernelFrames, options.StrideFrames, 0);
+    public int OutputFrames(int frames) => Conv2dShape.OutputSize(frames, Options.KernelFrames, Options.StrideFrames, 0);
 
     /// <inheritdoc/>
-    public LayerMemory MemoryFor(Shape input)
-    {
-        Conv2dShape size = ShapeFor(input);
-        return new LayerMemory(
-            [(convolved, size.Y.Length), (output, size.Y.Length), (inputGradient, needsInputGradient ? size.X.Length : 0)],
-            Math.Max(Math.Max(conv.ForwardWorkspace(size), conv.BackwardWorkspace(size)), normalization.WorkspaceFor(NormShapeFor(size))));
-    }
-
-    /// <inheritdoc/>
-    public Sequence Forward(Sequence input, bool training)
-    {
-        x = input.Values;
-        shape = ShapeFor(x.Shape);
-        SetOutputFrames(input.Frames.Host);
-        Tensor sum = convolved.As(shape.Y);
-        y = output.As(shape.Y);
-        workspace.Reserve(conv.ForwardWorkspace(shape));
-        conv.Forward(shape, x, weight.Values, bias.Values, sum, workspace);
-        normalization.Forward(NormShape, sum, outputFrames, y, training);
-        hardtanh.Forward(y, ClipLow, ClipHigh, y);
-        mask.Apply(y, outputFrames.Device);
-        return new Sequence(y, outputFrames);
-    }
-
-    /// <inheritdoc/>
-    public Tensor? Backward(Tensor dY)
-    {
-        ArgumentNullException.ThrowIfNull(dY);
-        if (x is null || y is null)
-            throw new InvalidOperationException("Backward follows Forward");
-        mask.Apply(dY, outputFrames.Device);
-        hardtanh.Backward(y, ClipLow, ClipHigh, dY, dY);
-        normalization.Backward(NormShape, convolved.As(shape.Y), outputFrames, dY, dY);
-        Tensor? dX = needsInputGradient ? inputGradient.As(shape.X) : null;
-        workspace.Reserve(conv.BackwardWorkspace(shape));
-        conv.Backward(shape, x, weight.Values, dY, dX, weight.Gradient, bias.Gradient, workspace);
-        return dX;
-    }
-
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        normalization.Dispose();
-        convolved.Dispose();
-        output.Dispose();
-        inputGradient.Dispose();
-        outputFrames.Dispose();
-    }
+    public ILayerPass NewPass() => new Pass(this);
 
     private static BatchNormShape NormShapeFor(Conv2dShape shape) => new(BatchNormLayout.ChannelsFirst, shape.N, shape.K, shape.OutH, shape.OutW);
 
     private Conv2dShape ShapeFor(Shape input) => new(
-        input[0], input[1], input[2], input[3], options.OutputChannels, options.KernelRows, options.KernelFrames,
-        options.StrideRows, options.StrideFrames, options.PadRows);
+        input[0], input[1], input[2], input[3], Options.OutputChannels, Options.KernelRows, Options.KernelFrames,
+        Options.StrideRows, Options.StrideFrames, Options.PadRows);
 
-    private void SetOutputFrames(ReadOnlySpan<int> frames)
+    private sealed class Pass(ConvolutionLayer layer) : ILayerPass
     {
-        var counts = new int[frames.Length];
-        for (int i = 0; i < counts.Length; i++)
-            counts[i] = OutputFrames(frames[i]);
-        outputFrames.Set(counts);
+        private readonly Normalization.Pass normalization = new(layer.Normalization);
+        private readonly GrowingTensor convolved = new(layer.engine);
+        private readonly GrowingTensor output = new(layer.engine);
+        private readonly GrowingTensor inputGradient = new(layer.engine);
+        private readonly FrameCounts outputFrames = new(layer.engine);
+        private Conv2dShape shape;
+        private Tensor? x;
+        private Tensor? y;
+
+        private BatchNormShape NormShape => NormShapeFor(shape);
+
+        public LayerMemory MemoryFor(Shape input, bool training)
+        {
+            Conv2dShape size = layer.ShapeFor(input);
+            LayerMemory norm = normalization.MemoryFor(NormShapeFor(size), training);
+            int backward = training ? layer.conv.BackwardWorkspace(size) : 0;
+            return new LayerMemory(
+                [
+                    (convolved, size.Y.Length), (output, size.Y.Length), (inputGradient, training && layer.needsInputGradient ? size.X.Length : 0),
+                    .. norm.Activations,
+                ],
+                Math.Max(Math.Max(layer.conv.ForwardWorkspace(size), backward), norm.Scratch));
+        }
+
+        public Sequence Forward(Sequence input, bool training)
+        {
+            x = input.Values;
+            shape = layer.ShapeFor(x.Shape);
+            SetOutputFrames(input.Frames.Host);
+            Tensor sum = convolved.As(shape.Y);
+            y = output.As(shape.Y);
+            layer.workspace.Reserve(layer.conv.ForwardWorkspace(shape));
+            layer.conv.Forward(shape, x, layer.Weight.Values, layer.Bias.Values, sum, layer.workspace);
+            normalization.Forward(NormShape, sum, outputFrames, y, training);
+            layer.hardtanh.Forward(y, ClipLow, ClipHigh, y);
+            layer.mask.Apply(y, outputFrames.Device);
+            return new Sequence(y, outputFrames);
+        }
+
+        public Tensor? Backward(Tensor dY)
+        {
+            if (x is null || y is null)
+                throw new InvalidOperationException("Backward follows Forward");
+            layer.mask.Apply(dY, outputFrames.Device);
+            layer.hardtanh.Backward(y, ClipLow, ClipHigh, dY, dY);
+            normalization.Backward(NormShape, convolved.As(shape.Y), outputFrames, dY, dY);
+            Tensor? dX = layer.needsInputGradient ? inputGradient.As(shape.X) : null;
+            layer.workspace.Reserve(layer.conv.BackwardWorkspace(shape));
+            layer.conv.Backward(shape, x, layer.Weight.Values, dY, dX, layer.Weight.Gradient, layer.Bias.Gradient, layer.workspace);
+            return dX;
+        }
+
+        public void Dispose()
+        {
+            normalization.Dispose();
+            convolved.Dispose();
+            output.Dispose();
+            inputGradient.Dispose();
+            outputFrames.Dispose();
+        }
+
+        private void SetOutputFrames(ReadOnlySpan<int> frames)
+        {
+            var counts = new int[frames.Length];
+            for (int i = 0; i < counts.Length; i++)
+                counts[i] = layer.OutputFrames(frames[i]);
+            outputFrames.Set(counts);
+        }
     }
 }

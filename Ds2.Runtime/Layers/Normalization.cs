@@ -2,75 +2,95 @@ using Ds2.Kernels.Ops;
 
 namespace Ds2.Runtime.Layers;
 
-/// <summary>Batch normalisation with its parameters and running statistics: a part of the layers below.</summary>
-internal sealed class Normalization : IDisposable
+/// <summary>Batch normalization with its parameters and running statistics: a part of other layers.</summary>
+public sealed class Normalization
 {
     /// <summary>PyTorch's default: the weight of a batch in the running statistics.</summary>
-    private const float Momentum = 0.1f;
+    public const float Momentum = 0.1f;
 
     /// <summary>PyTorch's default: added to the variance.</summary>
-    private const float Epsilon = 1e-5f;
+    public const float Epsilon = 1e-5f;
 
+    private readonly IEngine engine;
     private readonly BatchNorm batchNorm;
     private readonly Workspace workspace;
-    private readonly Parameter weight;
-    private readonly Parameter bias;
-    private readonly Statistic runningMean;
-    private readonly Statistic runningVariance;
-    private readonly Tensor mean;
-    private readonly Tensor inverseDeviation;
 
-    /// <param name="name">The prefix of its names in PyTorch's state dict, as <c>conv.1</c>.</param>
+    /// <summary>Declares weight, bias and running statistics.</summary>
+    /// <param name="name">The prefix of their names in PyTorch's state dict, as <c>conv.1</c>.</param>
     /// <param name="features">Channels or features.</param>
-    /// <param name="parameters">Where its parameters are declared.</param>
+    /// <param name="parameters">Where they are declared.</param>
     /// <param name="workspace">Scratch memory.</param>
-    public Normalization(string name, int features, ParameterSet parameters, Workspace workspace)
+    internal Normalization(string name, int features, ParameterSet parameters, Workspace workspace)
     {
-        IEngine engine = parameters.Engine;
-        var shape = new Shape(features);
+        engine = parameters.Engine;
         this.workspace = workspace;
+        Features = features;
         batchNorm = BatchNorm.On(engine);
-        weight = parameters.DeclareConstant($"{name}.weight", shape, 1);
-        bias = parameters.DeclareConstant($"{name}.bias", shape, 0);
-        runningMean = parameters.DeclareStatistic($"{name}.running_mean", shape, 0);
-        runningVariance = parameters.DeclareStatistic($"{name}.running_var", shape, 1);
-        mean = engine.Allocate(shape);
-        inverseDeviation = engine.Allocate(shape);
+        var shape = new Shape(features);
+        Weight = parameters.DeclareConstant($"{name}.weight", shape, 1);
+        Bias = parameters.DeclareConstant($"{name}.bias", shape, 0);
+        RunningMean = parameters.DeclareStatistic($"{name}.running_mean", shape, 0);
+        RunningVariance = parameters.DeclareStatistic($"{name}.running_var", shape, 1);
     }
 
-    /// <summary>Weight and bias.</summary>
-    public Parameter[] Parameters => [weight, bias];
+    /// <summary>Channels or features, each with statistics of its own.</summary>
+    public int Features { get; }
 
-    /// <summary>The scratch memory for a training batch, fp32 elements.</summary>
-    public int WorkspaceFor(BatchNormShape shape) => batchNorm.WorkspaceFor(shape);
+    /// <summary>[Features]: what normalized values are multiplied with.</summary>
+    public Parameter Weight { get; }
 
-    /// <summary>y = normalised x. <paramref name="y"/> may be x only at inference.</summary>
-    public void Forward(BatchNormShape shape, Tensor x, FrameCounts frames, Tensor y, bool training)
+    /// <summary>[Features]: what is then added.</summary>
+    public Parameter Bias { get; }
+
+    /// <summary>[Features]: what inference takes for the mean.</summary>
+    public Statistic RunningMean { get; }
+
+    /// <summary>[Features]: what inference takes for the variance.</summary>
+    public Statistic RunningVariance { get; }
+
+    /// <summary>The batch's statistics between a forward and a backward pass.</summary>
+    internal sealed class Pass(Normalization layer) : IDisposable
     {
-        if (training)
+        private readonly GrowingTensor mean = new(layer.engine);
+        private readonly GrowingTensor inverseDeviation = new(layer.engine);
+
+        private Tensor Mean => mean.As(new Shape(layer.Features));
+
+        private Tensor InverseDeviation => inverseDeviation.As(new Shape(layer.Features));
+
+        /// <summary>The memory for a batch, scratch memory included.</summary>
+        public LayerMemory MemoryFor(BatchNormShape shape, bool training) =>
+            training ? new LayerMemory([(mean, layer.Features), (inverseDeviation, layer.Features)], layer.batchNorm.WorkspaceFor(shape)) : new LayerMemory([], 0);
+
+        /// <summary>y = normalized x. <paramref name="y"/> may be x only at inference.</summary>
+        public void Forward(BatchNormShape shape, Tensor x, FrameCounts frames, Tensor y, bool training)
         {
-            workspace.Reserve(batchNorm.WorkspaceFor(shape));
-            batchNorm.Forward(
-                shape, x, frames.Device, weight.Values, bias.Values, runningMean.Values, runningVariance.Values, Momentum, Epsilon, y,
-                mean, inverseDeviation, workspace);
+            if (training)
+            {
+                layer.workspace.Reserve(layer.batchNorm.WorkspaceFor(shape));
+                layer.batchNorm.Forward(
+                    shape, x, frames.Device, layer.Weight.Values, layer.Bias.Values, layer.RunningMean.Values, layer.RunningVariance.Values, Momentum, Epsilon, y,
+                    Mean, InverseDeviation, layer.workspace);
+            }
+            else
+            {
+                layer.batchNorm.Infer(
+                    shape, x, layer.Weight.Values, layer.Bias.Values, layer.RunningMean.Values, layer.RunningVariance.Values, Epsilon, y);
+            }
         }
-        else
+
+        /// <summary>dX from dY, which may be the same tensor; adds to the parameters' gradients.</summary>
+        public void Backward(BatchNormShape shape, Tensor x, FrameCounts frames, Tensor dY, Tensor dX)
         {
-            batchNorm.Infer(shape, x, weight.Values, bias.Values, runningMean.Values, runningVariance.Values, Epsilon, y);
+            layer.workspace.Reserve(layer.batchNorm.WorkspaceFor(shape));
+            layer.batchNorm.Backward(
+                shape, x, frames.Device, layer.Weight.Values, Mean, InverseDeviation, dY, dX, layer.Weight.Gradient, layer.Bias.Gradient, layer.workspace);
         }
-    }
 
-    /// <summary>dX from dY, which may be the same tensor; adds to the parameters' gradients.</summary>
-    public void Backward(BatchNormShape shape, Tensor x, FrameCounts frames, Tensor dY, Tensor dX)
-    {
-        workspace.Reserve(batchNorm.WorkspaceFor(shape));
-        batchNorm.Backward(
-            shape, x, frames.Device, weight.Values, mean, inverseDeviation, dY, dX, weight.Gradient, bias.Gradient, workspace);
-    }
-
-    public void Dispose()
-    {
-        mean.Dispose();
-        inverseDeviation.Dispose();
+        public void Dispose()
+        {
+            mean.Dispose();
+            inverseDeviation.Dispose();
+        }
     }
 }

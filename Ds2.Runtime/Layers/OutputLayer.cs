@@ -2,19 +2,12 @@ using Ds2.Kernels.Ops;
 
 namespace Ds2.Runtime.Layers;
 
-/// <summary>Batch normalisation and a linear map without bias to the logits of the labels.</summary>
+/// <summary>Batch normalization and a linear map without bias to the logits of the labels.</summary>
 /// <remarks>[T, N, H] to [T, N, C].</remarks>
 public sealed class OutputLayer : ILayer
 {
-    private readonly int inputSize;
-    private readonly int classes;
+    private readonly IEngine engine;
     private readonly Gemm gemm;
-    private readonly Normalization normalization;
-    private readonly Parameter weight;
-    private readonly GrowingTensor normalized;
-    private readonly GrowingTensor logits;
-    private readonly GrowingTensor inputGradient;
-    private Sequence input;
 
     /// <summary>Declares the layer's parameters, under <c>fc.0.module</c>.</summary>
     /// <param name="inputSize">Features of an input frame.</param>
@@ -24,68 +17,89 @@ public sealed class OutputLayer : ILayer
     public OutputLayer(int inputSize, int classes, ParameterSet parameters, Workspace workspace)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        IEngine engine = parameters.Engine;
-        this.inputSize = inputSize;
-        this.classes = classes;
+        engine = parameters.Engine;
+        InputSize = inputSize;
+        Classes = classes;
         gemm = Gemm.On(engine);
-        normalization = new Normalization("fc.0.module.0", inputSize, parameters, workspace);
-        weight = parameters.DeclareUniform("fc.0.module.1.weight", new Shape(classes, inputSize), 1 / Math.Sqrt(inputSize));
-        normalized = new GrowingTensor(engine);
-        logits = new GrowingTensor(engine);
-        inputGradient = new GrowingTensor(engine);
+        Normalization = new Normalization("fc.0.module.0", inputSize, parameters, workspace);
+        Weight = parameters.DeclareUniform("fc.0.module.1.weight", new Shape(classes, inputSize), 1 / Math.Sqrt(inputSize));
     }
 
-    /// <inheritdoc/>
-    public string Description => $"BatchNorm; Linear {inputSize} -> {classes}, no bias";
+    /// <summary>Features of an input frame.</summary>
+    public int InputSize { get; }
+
+    /// <summary>Labels, the blank included.</summary>
+    public int Classes { get; }
+
+    /// <summary>What the input goes through first.</summary>
+    public Normalization Normalization { get; }
+
+    /// <summary>[Classes, InputSize].</summary>
+    public Parameter Weight { get; }
 
     /// <inheritdoc/>
-    public IReadOnlyList<Parameter> Parameters => [.. normalization.Parameters, weight];
+    public IReadOnlyList<Parameter> Parameters => [Normalization.Weight, Normalization.Bias, Weight];
 
     /// <inheritdoc/>
-    public Shape OutputShape(Shape input) => new(input[0], input[1], classes);
+    public Shape OutputShape(Shape input) => new(input[0], input[1], Classes);
 
     /// <inheritdoc/>
-    public LayerMemory MemoryFor(Shape input) => new(
-        [(normalized, input.Length), (logits, OutputShape(input).Length), (inputGradient, input.Length)], normalization.WorkspaceFor(NormShape(input)));
+    public ILayerPass NewPass() => new Pass(this);
 
-    /// <inheritdoc/>
-    public Sequence Forward(Sequence input, bool training)
+    private BatchNormShape NormShape(Shape size) => new(BatchNormLayout.TimeMajor, size[1], InputSize, 1, size[0]);
+
+    private sealed class Pass(OutputLayer layer) : ILayerPass
     {
-        this.input = input;
-        Shape size = input.Values.Shape;
-        int rows = size[0] * size[1];
-        Tensor x = normalized.As(size);
-        Tensor y = logits.As(OutputShape(size));
-        normalization.Forward(NormShape(size), input.Values, input.Frames, x, training);
-        gemm.Multiply(
-            new GemmShape(rows, classes, inputSize, TransposeB: true),
-            x.Reshape(new Shape(rows, inputSize)), weight.Values, y.Reshape(new Shape(rows, classes)));
-        return new Sequence(y, input.Frames);
-    }
+        private readonly Normalization.Pass normalization = new(layer.Normalization);
+        private readonly GrowingTensor normalized = new(layer.engine);
+        private readonly GrowingTensor logits = new(layer.engine);
+        private readonly GrowingTensor inputGradient = new(layer.engine);
+        private Sequence input;
 
-    /// <inheritdoc/>
-    public Tensor? Backward(Tensor dY)
-    {
-        ArgumentNullException.ThrowIfNull(dY);
-        Shape size = input.Values.Shape;
-        int rows = size[0] * size[1];
-        Tensor dLogits = dY.Reshape(new Shape(rows, classes));
-        Tensor x = normalized.As(size).Reshape(new Shape(rows, inputSize));
-        Tensor dX = inputGradient.As(size);
-        gemm.Multiply(new GemmShape(classes, inputSize, rows, TransposeA: true), dLogits, x, weight.Gradient, beta: 1);
-        gemm.Multiply(new GemmShape(rows, inputSize, classes), dLogits, weight.Values, dX.Reshape(new Shape(rows, inputSize)));
-        normalization.Backward(NormShape(size), input.Values, input.Frames, dX, dX);
-        return dX;
-    }
+        public LayerMemory MemoryFor(Shape input, bool training)
+        {
+            LayerMemory norm = normalization.MemoryFor(layer.NormShape(input), training);
+            return new LayerMemory(
+                [
+                    (normalized, input.Length), (logits, layer.OutputShape(input).Length), (inputGradient, training ? input.Length : 0), .. norm.Activations,
+                ],
+                norm.Scratch);
+        }
 
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        normalization.Dispose();
-        normalized.Dispose();
-        logits.Dispose();
-        inputGradient.Dispose();
-    }
+        public Sequence Forward(Sequence input, bool training)
+        {
+            this.input = input;
+            Shape size = input.Values.Shape;
+            int rows = size[0] * size[1];
+            Tensor x = normalized.As(size);
+            Tensor y = logits.As(layer.OutputShape(size));
+            normalization.Forward(layer.NormShape(size), input.Values, input.Frames, x, training);
+            layer.gemm.Multiply(
+                new GemmShape(rows, layer.Classes, layer.InputSize, TransposeB: true),
+                x.Reshape(new Shape(rows, layer.InputSize)), layer.Weight.Values, y.Reshape(new Shape(rows, layer.Classes)));
+            return new Sequence(y, input.Frames);
+        }
 
-    private BatchNormShape NormShape(Shape size) => new(BatchNormLayout.TimeMajor, size[1], inputSize, 1, size[0]);
+        public Tensor? Backward(Tensor dY)
+        {
+            Shape size = input.Values.Shape;
+            int rows = size[0] * size[1];
+            Tensor dLogits = dY.Reshape(new Shape(rows, layer.Classes));
+            Tensor x = normalized.As(size).Reshape(new Shape(rows, layer.InputSize));
+            Tensor dX = inputGradient.As(size);
+            layer.gemm.Multiply(new GemmShape(layer.Classes, layer.InputSize, rows, TransposeA: true), dLogits, x, layer.Weight.Gradient, beta: 1);
+            layer.gemm.Multiply(
+                new GemmShape(rows, layer.InputSize, layer.Classes), dLogits, layer.Weight.Values, dX.Reshape(new Shape(rows, layer.InputSize)));
+            normalization.Backward(layer.NormShape(size), input.Values, input.Frames, dX, dX);
+            return dX;
+        }
+
+        public void Dispose()
+        {
+            normalization.Dispose();
+            normalized.Dispose();
+            logits.Dispose();
+            inputGradient.Dispose();
+        }
+    }
 }

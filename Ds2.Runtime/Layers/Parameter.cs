@@ -19,11 +19,11 @@ public sealed class Parameter(string name, Shape shape)
     public Tensor Values => values ?? throw new InvalidOperationException($"{Name} has no memory yet: allocate its parameter set");
 
     /// <summary>Its gradient, to which backward passes add; a window into <see cref="ParameterSet.Gradients"/>.</summary>
-    /// <exception cref="InvalidOperationException">The set that declared it has not been allocated.</exception>
-    public Tensor Gradient => gradient ?? throw new InvalidOperationException($"{Name} has no memory yet: allocate its parameter set");
+    /// <exception cref="InvalidOperationException">The set that declared it has not been allocated, or without gradients.</exception>
+    public Tensor Gradient => gradient ?? throw new InvalidOperationException($"{Name} has no gradient: its parameter set is not allocated, or for inference alone");
 
     /// <summary>Gives the parameter its memory.</summary>
-    internal void Bind(Tensor valuesWindow, Tensor gradientWindow)
+    internal void Bind(Tensor valuesWindow, Tensor? gradientWindow)
     {
         values = valuesWindow;
         gradient = gradientWindow;

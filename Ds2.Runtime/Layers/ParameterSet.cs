@@ -33,9 +33,12 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
     /// <exception cref="InvalidOperationException"><see cref="Allocate"/> was not called.</exception>
     public Tensor Values => values ?? throw new InvalidOperationException("the parameter set is not allocated");
 
+    /// <summary>Whether there is memory for gradients; a model that only recognizes has none.</summary>
+    public bool HasGradients => gradients is not null;
+
     /// <summary>All gradients, laid out as <see cref="Values"/>.</summary>
-    /// <exception cref="InvalidOperationException"><see cref="Allocate"/> was not called.</exception>
-    public Tensor Gradients => gradients ?? throw new InvalidOperationException("the parameter set is not allocated");
+    /// <exception cref="InvalidOperationException"><see cref="Allocate"/> was not called, or was told to leave them out.</exception>
+    public Tensor Gradients => gradients ?? throw new InvalidOperationException("the parameter set has no gradients: it is not allocated, or for inference alone");
 
     /// <summary>The number of trained values.</summary>
     public long Count => parameters.Sum(parameter => (long)parameter.Shape.Length);
@@ -55,21 +58,24 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
     }
 
     /// <summary>Takes the memory for all that was declared and fills it with initial values.</summary>
-    /// <param name="seed">The same seed gives the same values on every engine.</param>
+    /// <param name="seed">The same seed gives the same values on every engine; null leaves all parameters zero, for a file's values to take their place.</param>
+    /// <param name="gradients">Whether to take memory for training too: gradients, and a copy of the running statistics.</param>
     /// <exception cref="InvalidOperationException">It was called before.</exception>
-    public void Allocate(int seed)
+    public void Allocate(int? seed, bool gradients = true)
     {
         if (values is not null)
             throw new InvalidOperationException("the parameter set is allocated already");
         int length = parameters.Sum(parameter => Workspace.Round(parameter.Shape.Length));
         values = Engine.Allocate(new Shape(length));
-        gradients = Engine.Allocate(new Shape(length));
-        var random = new Xoshiro256StarStar(seed);
+        this.gradients = gradients ? Engine.Allocate(new Shape(length)) : null;
+        Xoshiro256StarStar? random = seed is { } known ? new Xoshiro256StarStar(known) : null;
         int offset = 0;
         foreach ((Parameter parameter, float bound, float constant) in initial)
         {
-            parameter.Bind(values.Slice(offset, parameter.Shape), gradients.Slice(offset, parameter.Shape));
+            parameter.Bind(values.Slice(offset, parameter.Shape), this.gradients?.Slice(offset, parameter.Shape));
             offset += Workspace.Round(parameter.Shape.Length);
+            if (random is null)
+                continue;
             if (bound == 0)
                 parameter.Values.Fill(constant);
             else
@@ -79,13 +85,14 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
         AllocateStatistics();
     }
 
-    /// <summary>Sets all gradients to zero: the start of a step.</summary>
-    public void ZeroGradients() => Gradients.Fill(0);
+    /// <summary>Begins a step, before its first forward pass: gradients become zero, and the running statistics, which forward passes move, are remembered.</summary>
+    public void BeginStep()
+    {
+        Gradients.Fill(0);
+        rollback.Keep(statisticValues!, keptStatistics!);
+    }
 
-    /// <summary>Remembers the running statistics, before a forward pass in training moves them.</summary>
-    public void KeepStatistics() => rollback.Keep(statisticValues!, keptStatistics!);
-
-    /// <summary>Takes the running statistics back to the last <see cref="KeepStatistics"/> if the step that moved them is left out; queued, not waited for.</summary>
+    /// <summary>Takes the running statistics back to the last <see cref="BeginStep"/> if the step that moved them is left out; queued, not waited for.</summary>
     /// <param name="clip">[2]: the gradient norm and the clipping factor, 0 where the norm is not finite.</param>
     public void RestoreStatistics(Tensor clip) => rollback.Apply(clip, keptStatistics!, statisticValues!);
 
@@ -109,7 +116,7 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
     {
         int length = statistics.Sum(declared => Workspace.Round(declared.Statistic.Shape.Length));
         statisticValues = Engine.Allocate(new Shape(length));
-        keptStatistics = Engine.Allocate(new Shape(length));
+        keptStatistics = HasGradients ? Engine.Allocate(new Shape(length)) : null;
         int offset = 0;
         foreach ((Statistic statistic, float constant) in statistics)
         {

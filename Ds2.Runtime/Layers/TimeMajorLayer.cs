@@ -7,12 +7,6 @@ namespace Ds2.Runtime.Layers;
 public sealed class TimeMajorLayer(IEngine engine) : ILayer
 {
     private readonly TimeMajor timeMajor = TimeMajor.On(engine);
-    private readonly GrowingTensor output = new(engine);
-    private readonly GrowingTensor inputGradient = new(engine);
-    private Shape inputShape;
-
-    /// <inheritdoc/>
-    public string Description => "N x C x F x T -> T x N x (C F)";
 
     /// <inheritdoc/>
     public IReadOnlyList<Parameter> Parameters => [];
@@ -21,29 +15,35 @@ public sealed class TimeMajorLayer(IEngine engine) : ILayer
     public Shape OutputShape(Shape input) => new(input[3], input[0], input[1] * input[2]);
 
     /// <inheritdoc/>
-    public LayerMemory MemoryFor(Shape input) => new([(output, input.Length), (inputGradient, input.Length)], 0);
+    public ILayerPass NewPass() => new Pass(this, engine);
 
-    /// <inheritdoc/>
-    public Sequence Forward(Sequence input, bool training)
+    private sealed class Pass(TimeMajorLayer layer, IEngine engine) : ILayerPass
     {
-        inputShape = input.Values.Shape;
-        Tensor y = output.As(OutputShape(inputShape));
-        timeMajor.Forward(input.Values, y);
-        return new Sequence(y, input.Frames);
-    }
+        private readonly GrowingTensor output = new(engine);
+        private readonly GrowingTensor inputGradient = new(engine);
+        private Shape inputShape;
 
-    /// <inheritdoc/>
-    public Tensor? Backward(Tensor dY)
-    {
-        Tensor dX = inputGradient.As(inputShape);
-        timeMajor.Backward(dY, dX);
-        return dX;
-    }
+        public LayerMemory MemoryFor(Shape input, bool training) => new([(output, input.Length), (inputGradient, training ? input.Length : 0)], 0);
 
-    /// <inheritdoc/>
-    public void Dispose()
-    {
-        output.Dispose();
-        inputGradient.Dispose();
+        public Sequence Forward(Sequence input, bool training)
+        {
+            inputShape = input.Values.Shape;
+            Tensor y = output.As(layer.OutputShape(inputShape));
+            layer.timeMajor.Forward(input.Values, y);
+            return new Sequence(y, input.Frames);
+        }
+
+        public Tensor? Backward(Tensor dY)
+        {
+            Tensor dX = inputGradient.As(inputShape);
+            layer.timeMajor.Backward(dY, dX);
+            return dX;
+        }
+
+        public void Dispose()
+        {
+            output.Dispose();
+            inputGradient.Dispose();
+        }
     }
 }

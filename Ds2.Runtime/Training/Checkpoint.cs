@@ -1,38 +1,27 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using Ds2.Runtime.Features;
 using Ds2.Runtime.Layers;
 using Ds2.Runtime.Model;
-using Ds2.Runtime.Safetensors;
-using Ds2.Runtime.Text;
 
 namespace Ds2.Runtime.Training;
 
-/// <summary>A run's parameters, statistics, optimiser state and position in one safetensors file.</summary>
-/// <remarks>Parameters and statistics have their names in PyTorch's state dict; the optimiser's tensors are <c>optimizer.STATE.PARAMETER</c>.
-/// Options, position and history are JSON in the file's metadata, and so is the SHA-256 sum of the whole. A file is written beside its target and renamed over it.</remarks>
+/// <summary>A training run in one file: a <see cref="ModelFile"/> with the optimiser's state, the run's options, and its position and history.</summary>
+/// <remarks>The optimiser's tensors are <c>optimizer.STATE.PARAMETER</c>; options and position are JSON in the file's metadata.</remarks>
 public sealed class Checkpoint : IDisposable
 {
-    private const string Format = "ds2-checkpoint-2";
-    private const string FormatKey = "ds2.format";
-    private const string OptionsKey = "ds2.options";
+    private const string Format = "ds2-checkpoint-3";
     private const string StateKey = "ds2.state";
 
     // A run whose loss became NaN is saved too.
     private static readonly JsonSerializerOptions StateJson = new() { NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
 
-    private readonly SafetensorsFile file;
+    private Checkpoint(ModelFile model, RunOptions options, TrainingState state) => (Model, Options, State) = (model, options, state);
 
-    private Checkpoint(string path, SafetensorsFile file, RunOptions options, TrainingState state)
-    {
-        Path = path;
-        this.file = file;
-        Options = options;
-        State = state;
-    }
+    /// <summary>The recognizer in it.</summary>
+    public ModelFile Model { get; }
 
     /// <summary>The file.</summary>
-    public string Path { get; }
+    public string Path => Model.Path;
 
     /// <summary>The options of the run that wrote it.</summary>
     public RunOptions Options { get; }
@@ -41,38 +30,35 @@ public sealed class Checkpoint : IDisposable
     public TrainingState State { get; }
 
     /// <summary>Writes a checkpoint; the file is replaced in one step or not at all.</summary>
-    public static void Save(string path, RunOptions options, TrainingState state, DeepSpeech2 model, Optimizer optimizer)
+    public static void Save(string path, ModelDescription description, RunOptions options, TrainingState state, DeepSpeech2 model, Optimizer optimizer)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(optimizer);
         var metadata = new Dictionary<string, string>
         {
-            [FormatKey] = Format,
-            [OptionsKey] = options.ToJson(),
+            [ModelFile.FormatKey] = Format,
+            [ModelFile.OptionsKey] = options.ToJson(),
             [StateKey] = JsonSerializer.Serialize(state, StateJson),
         };
-        SafetensorsFile.Write(path, metadata, [.. Tensors(model.Parameters, optimizer).Select(t => SafetensorsEntry.Of(t.Name, t.Values))], checksum: true);
+        ModelFile.Save(path, description, model, metadata, TensorsOf(model.Parameters, optimizer));
     }
 
     /// <summary>Opens a checkpoint, holds it against its checksum and reads what describes it; tensors are read when they are restored.</summary>
     /// <exception cref="InputException">The file is missing, damaged, or no checkpoint; or its options are not those of its tensors.</exception>
     public static Checkpoint Open(string path)
     {
-        SafetensorsFile file = SafetensorsFile.Open(path);
+        ModelFile file = ModelFile.Open(path);
         try
         {
-            IReadOnlyDictionary<string, string> metadata = file.Header.Metadata;
-            if (metadata.GetValueOrDefault(FormatKey) != Format)
-                throw new InputException($"{path}: a safetensors file, but no checkpoint of Ds2 ({FormatKey} is not {Format})");
-            file.RequireIntact();
-            RunOptions options = RunOptions.Parse(metadata.GetValueOrDefault(OptionsKey, ""), $"{path}, {OptionsKey}", new RunOptions());
-            TrainingState state = JsonSerializer.Deserialize<TrainingState>(metadata.GetValueOrDefault(StateKey, ""), StateJson)
+            if (file.Metadata.GetValueOrDefault(ModelFile.FormatKey) is not (Format or ModelFile.CheckpointWithoutModel))
+                throw new InputException($"{path}: a model, but no checkpoint of a training run: start one from it with --init");
+            RunOptions options = RunOptions.Parse(file.Metadata.GetValueOrDefault(ModelFile.OptionsKey, ""), $"{path}, {ModelFile.OptionsKey}", new RunOptions());
+            TrainingState state = JsonSerializer.Deserialize<TrainingState>(file.Metadata.GetValueOrDefault(StateKey, ""), StateJson)
                 ?? throw new InputException($"{path}: {StateKey} is empty");
             if (!state.IsValid)
                 throw new InputException($"{path}: {StateKey} is damaged: it has a negative position or no history");
-            RequireSizes(path, file.Header, options);
-            return new Checkpoint(path, file, options, state);
+            return new Checkpoint(file, options with { Model = file.Description.Options }, state);
         }
         catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
@@ -86,71 +72,21 @@ public sealed class Checkpoint : IDisposable
         }
     }
 
-    /// <summary>The model of the checkpoint, with its parameters, for evaluation.</summary>
-    /// <exception cref="InputException">A tensor is missing or has another shape.</exception>
-    public DeepSpeech2 RestoreModel(IEngine engine)
-    {
-        var model = new DeepSpeech2(Options.ModelFor(new FeatureExtractor(Options.Features).Rows, Alphabet.English.Size), engine, Options.Seed);
-        try
-        {
-            Restore(Tensors(model.Parameters, optimizer: null));
-            return model;
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
-    }
-
     /// <summary>Gives a model and its optimiser the checkpoint's values.</summary>
-    /// <exception cref="InputException">A tensor is missing or has another shape: the checkpoint is of another model or optimiser.</exception>
+    /// <exception cref="InputException">A tensor is missing, has another shape, or is asked for by nobody: the checkpoint is of another model or optimiser.</exception>
     public void Restore(DeepSpeech2 model, Optimizer optimizer)
     {
         ArgumentNullException.ThrowIfNull(model);
-        Restore(Tensors(model.Parameters, optimizer));
+        Model.Restore(model, TensorsOf(model.Parameters, optimizer));
     }
 
     /// <summary>Closes the file.</summary>
-    public void Dispose() => file.Dispose();
+    public void Dispose() => Model.Dispose();
 
-    /// <summary>Holds the sizes that decide about memory against the file's own tensors: a damaged number must not become a model of gigabytes.</summary>
-    private static void RequireSizes(string path, SafetensorsHeader header, RunOptions options)
+    private static IEnumerable<(string Name, Tensor Values)> TensorsOf(ParameterSet parameters, Optimizer optimizer)
     {
-        Require("conv.0.weight", shape => shape.Count == 4 && shape[0] == options.Channels);
-        Require($"rnns.{options.Layers - 1}.rnn.weight_hh_l0", shape => shape.Count == 2 && shape[1] == options.Hidden);
-
-        void Require(string name, Func<IReadOnlyList<int>, bool> fits)
-        {
-            if (!header.Tensors.Any(tensor => tensor.Name == name && fits(tensor.Shape)))
-                throw new InputException(
-                    $"{path}: '{name}' is missing or not that of channels={options.Channels}, hidden={options.Hidden}, layers={options.Layers}: damaged, or of another model");
-        }
-    }
-
-    private static IEnumerable<(string Name, Tensor Values)> Tensors(ParameterSet parameters, Optimizer? optimizer)
-    {
-        foreach (Parameter parameter in parameters.Parameters)
-            yield return (parameter.Name, parameter.Values);
-        foreach ((string name, Tensor values) in parameters.Statistics)
-            yield return (name, values);
-        foreach ((string name, Tensor state) in optimizer?.States ?? [])
+        foreach ((string name, Tensor state) in optimizer.States)
             foreach (Parameter parameter in parameters.Parameters)
-                yield return ($"optimizer.{name}.{parameter.Name}", parameters.WindowOf(parameter, state));
-    }
-
-    private void Restore(IEnumerable<(string Name, Tensor Values)> tensors)
-    {
-        var stored = file.Header.Tensors.ToDictionary(tensor => tensor.Name);
-        foreach ((string name, Tensor values) in tensors)
-        {
-            if (!stored.TryGetValue(name, out SafetensorsTensor? tensor))
-                throw new InputException($"{Path}: has no tensor '{name}': the checkpoint is of another model");
-            // As text, as the file's shape may be none that a Shape can hold.
-            string shape = $"[{string.Join(", ", tensor.Shape)}]";
-            if (shape != values.Shape.ToString())
-                throw new InputException($"{Path}: '{name}' is {shape}, the model has {values.Shape}: the checkpoint is of another model");
-            file.ReadInto(name, values);
-        }
+                yield return ($"{ModelFile.OptimizerPrefix}{name}.{parameter.Name}", parameters.WindowOf(parameter, state));
     }
 }

@@ -22,6 +22,11 @@ public sealed record CheckpointPolicy(string Folder, TimeSpan Interval, int? Bat
     /// <param name="epochs">Epochs that are done.</param>
     public string AfterEpoch(int epochs) => Path.Combine(Folder, string.Create(CultureInfo.InvariantCulture, $"{EpochPrefix}{epochs:D4}{Suffix}"));
 
+    /// <summary>The latest checkpoint; where that is gone, the newest of the others; null where there is none.</summary>
+    public string? Newest() => File.Exists(Latest) ? Latest
+        : Directory.Exists(Folder) ? Directory.EnumerateFiles(Folder, EpochPrefix + "*" + Suffix).Append(Best).Where(File.Exists).MaxBy(File.GetLastWriteTimeUtc)
+        : null;
+
     /// <summary>Whether a checkpoint within an epoch is due.</summary>
     /// <param name="sinceLast">Time since the last one.</param>
     /// <param name="batch">Batches of the epoch that are done.</param>

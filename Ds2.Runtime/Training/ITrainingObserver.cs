@@ -12,6 +12,11 @@ public interface ITrainingObserver
     {
     }
 
+    /// <summary>Something that the user should know, in a line.</summary>
+    void OnNote(string line)
+    {
+    }
+
     /// <summary>A step is done; a checkpoint that holds it is written later.</summary>
     void OnBatch(BatchReport report)
     {

@@ -38,8 +38,8 @@ public abstract class Optimizer : IDisposable
     /// <summary>[2]: the gradient norm and the clipping factor.</summary>
     private protected Tensor Clip { get; }
 
-    /// <summary>The optimiser that a run's options ask for.</summary>
-    public static Optimizer Create(RunOptions options, ParameterSet parameters, Workspace workspace)
+    /// <summary>The optimiser that the options ask for.</summary>
+    public static Optimizer Create(TrainingOptions options, ParameterSet parameters, Workspace workspace)
     {
         ArgumentNullException.ThrowIfNull(options);
         return options.Optimizer switch
@@ -55,11 +55,32 @@ public abstract class Optimizer : IDisposable
     /// <param name="learningRate">The step size.</param>
     public void Step(int step, double learningRate)
     {
+        Measure();
+        Apply(step, learningRate);
+    }
+
+    /// <summary>The first half of <see cref="Step"/>: the gradients' norm and the clipping factor. Nothing moves yet.</summary>
+    public void Measure()
+    {
         workspace.Reserve(norm.WorkspaceFor(Parameters.Gradients.Length));
         norm.Compute(Parameters.Gradients, maxNorm, Clip, workspace);
+        Clip.CopyToLater(clipValues);
+    }
+
+    /// <summary>The second half of <see cref="Step"/>: moves the parameters, unless the norm is not finite.</summary>
+    /// <param name="step">The number of this step in the run, from 1.</param>
+    /// <param name="learningRate">The step size.</param>
+    public void Apply(int step, double learningRate)
+    {
         Update(step, (float)learningRate);
         Parameters.RestoreStatistics(Clip);
-        Clip.CopyToLater(clipValues);
+    }
+
+    /// <summary>In place of <see cref="Apply"/>: takes the running statistics back, and leaves all else as it is.</summary>
+    public void Discard()
+    {
+        Clip.CopyFrom([clipValues[0], 0]);
+        Parameters.RestoreStatistics(Clip);
     }
 
     /// <summary>Whether parameters and state are finite numbers, all of them; waits for the engine.</summary>
@@ -100,11 +121,11 @@ public abstract class Optimizer : IDisposable
 
     private sealed class SgdOptimizer : Optimizer
     {
-        private readonly RunOptions options;
+        private readonly TrainingOptions options;
         private readonly Sgd sgd;
         private readonly Tensor velocity;
 
-        public SgdOptimizer(RunOptions options, ParameterSet parameters, Workspace workspace)
+        public SgdOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace)
             : base(parameters, options.MaxNorm, workspace)
         {
             this.options = options;
@@ -119,12 +140,12 @@ public abstract class Optimizer : IDisposable
 
     private sealed class AdamWOptimizer : Optimizer
     {
-        private readonly RunOptions options;
+        private readonly TrainingOptions options;
         private readonly AdamW adamW;
         private readonly Tensor firstMoment;
         private readonly Tensor secondMoment;
 
-        public AdamWOptimizer(RunOptions options, ParameterSet parameters, Workspace workspace)
+        public AdamWOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace)
             : base(parameters, options.MaxNorm, workspace)
         {
             this.options = options;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
 
@@ -9,7 +10,7 @@ namespace Ds2.Runtime.Training;
 /// <remarks>For training sets alone: a word error rate counts every utterance of its set.</remarks>
 /// <param name="options">The run's options.</param>
 /// <param name="model">The model, which says how many output frames an utterance gives.</param>
-public sealed class TrainingSelection(RunOptions options, DeepSpeech2 model)
+public sealed class TrainingSelection(DataOptions options, DeepSpeech2 model)
 {
     /// <summary>The corpus without the utterances that are longer than asked for, or have fewer output frames than CTC needs for their text.</summary>
     /// <exception cref="InputException">None is left.</exception>

@@ -10,7 +10,7 @@ namespace Ds2.Runtime.Training;
 /// <param name="WerUtterance">Mean of the utterances' word error rates, percent.</param>
 /// <param name="Cer">Corpus character error rate, percent.</param>
 /// <param name="Infeasible">Training utterances whose text did not fit their frames; they did not count.</param>
-/// <param name="SkippedSteps">Batches left out because their loss or gradient was not finite.</param>
+/// <param name="SkippedSteps">Batches left out because their loss or gradient was not finite, or a spike.</param>
 /// <param name="Seconds">Time for its training and evaluation.</param>
 /// <param name="LoadSeconds">The part of it that the host spent on taking batches from the loader; a GPU works meanwhile.</param>
 /// <param name="EvaluationSeconds">The part of it that evaluation took; what is left is the time to compute.</param>
@@ -29,6 +29,19 @@ public sealed record TrainingState
     /// <summary>Batches of the current epoch that are done.</summary>
     public int Batch { get; set; }
 
+    /// <summary>Whether all batches of the current epoch are done, and its evaluation is what comes next.</summary>
+    public bool Trained { get; set; }
+
+    /// <summary>The digest of the current epoch's batches (<see cref="Data.Batching.BatchLoader.PlanOf"/>): a position means something under the same plan alone. Null before the first batch, and in
+    /// checkpoints that are older than this.</summary>
+    public string? Plan { get; set; }
+
+    /// <summary>The last losses a label, oldest first, where spikes are looked for.</summary>
+    public List<double> LossWindow { get; init; } = [];
+
+    /// <summary>The last gradient norms, oldest first, where spikes are looked for.</summary>
+    public List<double> NormWindow { get; init; } = [];
+
     /// <summary>Optimiser steps of the whole run.</summary>
     public int Steps { get; set; }
 
@@ -38,7 +51,7 @@ public sealed record TrainingState
     /// <summary>Infeasible utterances of the current epoch.</summary>
     public int Infeasible { get; set; }
 
-    /// <summary>Batches of the current epoch that were left out because their loss or gradient was not finite.</summary>
+    /// <summary>Batches of the current epoch that were left out because their loss or gradient was not finite, or a spike.</summary>
     public int SkippedSteps { get; set; }
 
     /// <summary>Audio of the current epoch's batches.</summary>
@@ -56,16 +69,28 @@ public sealed record TrainingState
     /// <summary>The epochs that are done.</summary>
     public List<EpochReport> History { get; init; } = [];
 
+    /// <summary>Batches of the whole run, left out or not: what curves count by, as epochs may change their length.</summary>
+    [JsonIgnore]
+    public long BatchesDone => Steps + SkippedSteps + History.Sum(report => (long)report.SkippedSteps);
+
     /// <summary>Whether a run can stand here; a damaged file may say otherwise.</summary>
     [JsonIgnore]
-    public bool IsValid => Epoch >= 0 && Batch >= 0 && Steps >= 0 && History is not null && !History.Contains(null!);
+    public bool IsValid => Epoch >= 0 && Batch >= 0 && Steps >= 0 && History is not null && !History.Contains(null!) && LossWindow is not null && NormWindow is not null;
 
     /// <summary>Turns to the next epoch.</summary>
     public void EndEpoch(EpochReport report)
     {
         History.Add(report);
         Epoch++;
+        BeginEpoch();
+    }
+
+    /// <summary>Goes back to the first batch of the current epoch.</summary>
+    public void BeginEpoch()
+    {
         Batch = 0;
+        Trained = false;
+        Plan = null;
         LossSum = 0;
         Infeasible = 0;
         SkippedSteps = 0;

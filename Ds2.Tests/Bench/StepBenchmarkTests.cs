@@ -12,7 +12,7 @@ namespace Ds2.Tests.Bench;
 public sealed class StepBenchmarkTests
 {
     private static readonly StepOptions Tiny = new(
-        new RunOptions { Channels = 2, Hidden = 8, Layers = 1 }, Batch: 2, Frames: 40, Labels: 2, Steps: 2, Threads: 1);
+        new RunOptions { Model = new() { Channels = 2, Hidden = 8, Layers = 1 } }, Batch: 2, Frames: 40, Labels: 2, Steps: 2, Threads: 1);
 
     [Test]
     public void Json_HasTheDocumentedKeys()

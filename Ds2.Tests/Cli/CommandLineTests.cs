@@ -298,7 +298,7 @@ public sealed class CommandLineTests
     {
         using var loaded = Ds2.Runtime.Training.Checkpoint.Open(checkpoint);
         using var engine = new Kernels.Engines.Host.HostEngine(threads: 1);
-        using Ds2.Runtime.Model.DeepSpeech2 model = loaded.RestoreModel(engine);
+        using Ds2.Runtime.Model.DeepSpeech2 model = loaded.Model.Load(engine);
         Assert.That(model.Parameters.Values.ToArray(), Is.All.Matches<float>(float.IsFinite));
     }
 

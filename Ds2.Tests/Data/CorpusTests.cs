@@ -18,7 +18,7 @@ public sealed class CorpusTests
     public void Alphabet_English()
     {
         Alphabet english = Alphabet.English;
-        Assert.That((english.Size, english.Blank, english[0], english[1], english[2], english[27], english[28]), Is.EqualTo((29, 0, '_', '\'', 'A', 'Z', ' ')));
+        Assert.That((english.Size, english.Blank, english[0], english[1], english[2], english[27], english[28]), Is.EqualTo((29, 0, "_", "'", "A", "Z", " ")));
         Assert.That(english.Encode("It's a_z! é"), Is.EqualTo(new[] { 10, 21, 1, 20, 28, 2, 27, 28 }), "no text contains a blank");
         Assert.That(english.Decode([10, 21, 1, 20]), Is.EqualTo("IT'S"));
     }

@@ -113,7 +113,7 @@ public sealed class FuzzTests
             var metadata = new Dictionary<string, string>(whole.Header.Metadata) { [key] = Encoding.UTF8.GetString(File.ReadAllBytes(path)) };
             SafetensorsFile.Write(folder["damaged"], metadata, tensors, checksum: true);
             using var checkpoint = Checkpoint.Open(folder["damaged"]);
-            checkpoint.RestoreModel(engine).Dispose();
+            checkpoint.Model.Load(engine).Dispose();
         });
     }
 
@@ -139,11 +139,11 @@ public sealed class FuzzTests
 
     private static void SaveCheckpoint(string path)
     {
-        var options = new RunOptions { Features = FeatureKind.MfccRaw, Channels = 1, Hidden = 2, Layers = 1 };
+        var options = new RunOptions { Model = new() { Features = FeatureKind.MfccRaw, Channels = 1, Hidden = 2, Layers = 1 } };
         using var engine = new HostEngine(threads: 1);
-        using var model = new DeepSpeech2(options.ModelFor(13, Alphabet.English.Size), engine, 1);
-        using var optimizer = Optimizer.Create(options, model.Parameters, model.Workspace);
-        Checkpoint.Save(path, options, new TrainingState { History = { new EpochReport(0, 1, 1e-4, 100, 100, 90, 0, 0, 1, 0, 0, 10) } }, model, optimizer);
+        using var model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet.English), engine, 1);
+        using var optimizer = Optimizer.Create(options.Training, model.Parameters, model.Workspace);
+        Checkpoint.Save(path, new ModelDescription(options.Model, Alphabet.English), options, new TrainingState { History = { new EpochReport(0, 1, 1e-4, 100, 100, 90, 0, 0, 1, 0, 0, 10) } }, model, optimizer);
     }
 
     /// <summary>What training does with a file: its length first, then its features.</summary>

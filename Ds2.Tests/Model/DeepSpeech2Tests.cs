@@ -66,11 +66,11 @@ public sealed class DeepSpeech2Tests(string engineName)
     {
         using var tiny = new TinyModel(Engine);
         tiny.Loss();
-        Sequence batch = tiny.Model.Forward(tiny.Features, TinyModel.Frames, training: false);
+        Sequence batch = tiny.Pass.Forward(tiny.Features, TinyModel.Frames, training: false);
         float[] together = batch.Values.ToArray();
         int[] outputFrames = batch.Frames.Host.ToArray();
         int n = outputFrames.Length;
-        int classes = tiny.Model.Options.Classes;
+        int classes = tiny.Model.Architecture.Classes;
         float[] features = tiny.Features.ToArray();
         int longest = TinyModel.Frames.Max();
         for (int i = 0; i < n; i++)
@@ -81,7 +81,7 @@ public sealed class DeepSpeech2Tests(string engineName)
             for (int row = 0; row < TinyModel.Rows; row++)
                 Array.Copy(features, (i * TinyModel.Rows + row) * longest, own, row * frames, frames);
             alone.CopyFrom(own);
-            float[] single = tiny.Model.Forward(alone, [frames], training: false).Values.ToArray();
+            float[] single = tiny.Pass.Forward(alone, [frames], training: false).Values.ToArray();
             for (int t = 0; t < outputFrames[i]; t++)
             {
                 for (int c = 0; c < classes; c++)
@@ -106,7 +106,7 @@ public sealed class DeepSpeech2Tests(string engineName)
         int need = tiny.Model.MinimumFrames;
         using Tensor x = Engine.Allocate(new Shape(1, 1, TinyModel.Rows, need - 1));
         Assert.That(
-            () => tiny.Model.Forward(x, [need - 1], training: false),
+            () => tiny.Pass.Forward(x, [need - 1], training: false),
             Throws.ArgumentException.With.Message.Contains($"need {need} frames"));
     }
 

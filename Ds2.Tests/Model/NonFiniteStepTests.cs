@@ -13,7 +13,7 @@ public sealed class NonFiniteStepTests(string engineName)
         if (engineName == "emulated")
             Assert.Ignore("a step takes ILGPU's emulated device ten seconds; RollbackTests, SgdTests and GradientNormTests run there");
         using var tiny = new TinyModel(TestEngines.Get(engineName), bidirectional: false, layers: 1);
-        using var optimizer = Optimizer.Create(new RunOptions { Lr = 1e-2 }, tiny.Model.Parameters, tiny.Model.Workspace);
+        using var optimizer = Optimizer.Create(new TrainingOptions { Lr = 1e-2 }, tiny.Model.Parameters, tiny.Model.Workspace);
         float[] sound = TinyModel.RandomFeatures(padding: 0), broken = [.. sound];
         broken[20] = float.NaN;
 

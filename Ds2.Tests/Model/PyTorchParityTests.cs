@@ -26,7 +26,8 @@ public sealed class PyTorchParityTests(string engineName)
         using SafetensorsFile golden = OpenGolden(name);
         RunOptions options = Options(golden);
         using DeepSpeech2 model = Load(golden, options);
-        using Optimizer optimizer = Optimizer.Create(options, model.Parameters, model.Workspace);
+        using ModelPass pass = model.NewPass();
+        using Optimizer optimizer = Optimizer.Create(options.Training, model.Parameters, model.Workspace);
         using var criterion = new CtcCriterion(Engine, Blank, model.Workspace);
         using Tensor features = Engine.Allocate(ShapeOf(golden, "features"));
         golden.ReadInto("features", features);
@@ -37,15 +38,15 @@ public sealed class PyTorchParityTests(string engineName)
 
         for (int step = 0; step < Steps; step++)
         {
-            Sequence logits = model.Forward(features, frames, training: true);
+            model.Parameters.BeginStep();
+            Sequence logits = pass.Forward(features, frames, training: true);
             if (step == 0)
                 AssertValidLogits(golden, logits);
             criterion.Forward(logits, texts);
-            model.Parameters.ZeroGradients();
-            model.Backward(criterion.Backward());
+            pass.Backward(criterion.Backward());
             if (step == 0)
                 AssertClose(golden, "gradient", model.Parameters.Parameters.Select(parameter => (parameter.Name, parameter.Gradient)));
-            optimizer.Step(step + 1, options.Lr);
+            optimizer.Step(step + 1, options.Training.Lr);
             Engine.Synchronize();
             double loss = criterion.Losses().Mean;
 
@@ -79,21 +80,15 @@ public sealed class PyTorchParityTests(string engineName)
         IReadOnlyDictionary<string, string> metadata = golden.Header.Metadata;
         return new RunOptions
         {
-            Channels = int.Parse(metadata["channels"]),
-            Hidden = int.Parse(metadata["hidden"]),
-            Layers = int.Parse(metadata["layers"]),
-            Bidirectional = bool.Parse(metadata["bidirectional"]),
-            Optimizer = OptimizerKind.Sgd,
-            Lr = double.Parse(metadata["lr"], CultureInfo.InvariantCulture),
-            Momentum = double.Parse(metadata["momentum"], CultureInfo.InvariantCulture),
-            MaxNorm = double.Parse(metadata["max_norm"], CultureInfo.InvariantCulture),
+            Model = new() { Channels = int.Parse(metadata["channels"]), Hidden = int.Parse(metadata["hidden"]), Layers = int.Parse(metadata["layers"]), Bidirectional = bool.Parse(metadata["bidirectional"]) },
+            Training = new() { Optimizer = OptimizerKind.Sgd, Lr = double.Parse(metadata["lr"], CultureInfo.InvariantCulture), Momentum = double.Parse(metadata["momentum"], CultureInfo.InvariantCulture), MaxNorm = double.Parse(metadata["max_norm"], CultureInfo.InvariantCulture) },
         };
     }
 
     private DeepSpeech2 Load(SafetensorsFile golden, RunOptions options)
     {
         int rows = ShapeOf(golden, "features")[2];
-        var architecture = new Architecture(rows, options.Channels, options.Hidden, options.Layers, options.Bidirectional, RnnBatchNorm: false, Classes);
+        var architecture = new Architecture(rows, options.Model.Channels, options.Model.Hidden, options.Model.Layers, options.Model.Bidirectional, RnnBatchNorm: false, Classes);
         var model = new DeepSpeech2(architecture, Engine, seed: 0);
         foreach (Parameter parameter in model.Parameters.Parameters)
             golden.ReadInto($"initial.{parameter.Name}", parameter.Values);

@@ -17,6 +17,7 @@ internal sealed class TinyModel : IDisposable
     public TinyModel(IEngine engine, bool bidirectional = true, bool rnnBatchNorm = true, int layers = 2, int seed = 3)
     {
         Model = new DeepSpeech2(new Architecture(Rows, 2, 5, layers, bidirectional, rnnBatchNorm, Classes), engine, seed);
+        Pass = Model.NewPass();
         criterion = new CtcCriterion(engine, Blank, Model.Workspace);
         Features = engine.Allocate(new Shape(Frames.Length, 1, Rows, Frames.Max()));
         Features.CopyFrom(RandomFeatures(padding: 0));
@@ -27,6 +28,8 @@ internal sealed class TinyModel : IDisposable
     public static int[][] Texts => [[1, 2, 2, 6], [5], [3, 4, 1]];
 
     public DeepSpeech2 Model { get; }
+
+    public ModelPass Pass { get; }
 
     public Tensor Features { get; }
 
@@ -48,16 +51,16 @@ internal sealed class TinyModel : IDisposable
     /// <summary>The loss of the batch in training mode, and the gradients of all parameters.</summary>
     public double LossAndGradients()
     {
+        Model.Parameters.BeginStep();
         double loss = Loss();
-        Model.Parameters.ZeroGradients();
-        Model.Backward(criterion.Backward());
+        Pass.Backward(criterion.Backward());
         return loss;
     }
 
     /// <summary>The loss of the batch in training mode.</summary>
     public double Loss()
     {
-        criterion.Forward(Model.Forward(Features, Frames, training: true), Texts);
+        criterion.Forward(Pass.Forward(Features, Frames, training: true), Texts);
         Model.Engine.Synchronize();
         return criterion.Losses().Mean;
     }
@@ -66,6 +69,7 @@ internal sealed class TinyModel : IDisposable
     {
         criterion.Dispose();
         Features.Dispose();
+        Pass.Dispose();
         Model.Dispose();
     }
 }

@@ -27,19 +27,9 @@ public sealed class AugmentedRunTests
         WavWriter.Write(folder["noise/n.wav"], Sounds.Noise(30000, 0.5, 99));
         options = new RunOptions
         {
-            Features = FeatureKind.MfccRaw,
-            Channels = 2,
-            Hidden = 6,
-            Layers = 1,
-            BatchFrames = 300,
-            Epochs = 3,
-            Order = BatchOrder.Sortagrad,
-            TargetWer = -1,
-            Lr = 1e-2,
-            Augment = true,
-            NoiseFolder = folder["noise"],
-            TimeMasks = 1,
-            TimeMaskWidth = 4,
+            Model = new() { Features = FeatureKind.MfccRaw, Channels = 2, Hidden = 6, Layers = 1 },
+            Data = new() { BatchFrames = 300, Order = BatchOrder.Sortagrad, Augment = true, NoiseFolder = folder["noise"], TimeMasks = 1, TimeMaskWidth = 4 },
+            Training = new() { Epochs = 3, TargetWer = -1, Lr = 1e-2 },
         };
     }
 
@@ -64,10 +54,10 @@ public sealed class AugmentedRunTests
     public void Run_EveryEpochAndEveryOptionHearsOtherAudio()
     {
         // With a step size of 0 the same audio would have the same losses in every epoch.
-        RunOptions still = options with { Lr = 0, Order = BatchOrder.Sorted, TimeMasks = 0 };
+        RunOptions still = options with { Data = options.Data with { Order = BatchOrder.Sorted, TimeMasks = 0 }, Training = options.Training with { Lr = 0 } };
         double[] Losses(RunOptions changed) => [.. Train(changed, Guid.NewGuid().ToString()).Observer.Epochs.Select(epoch => epoch.Loss)];
-        Assert.That(Losses(still with { Augment = false, NoiseFolder = "" }).Distinct().Count(), Is.EqualTo(1));
-        foreach (RunOptions changed in new[] { still, still with { NoiseFolder = "" }, still with { Augment = false } })
+        Assert.That(Losses(still with { Data = still.Data with { Augment = false, NoiseFolder = "" } }).Distinct().Count(), Is.EqualTo(1));
+        foreach (RunOptions changed in new[] { still, still with { Data = still.Data with { NoiseFolder = "" } }, still with { Data = still.Data with { Augment = false } } })
             Assert.That(Losses(changed).Distinct().Count(), Is.EqualTo(3));
     }
 
@@ -81,16 +71,16 @@ public sealed class AugmentedRunTests
     {
         using IEngine engine = EngineFactory.Create(DeviceKind.Host, threads: 1);
         var corpus = Corpus.Load(folder["manifest.csv"], Alphabet.English);
-        using var model = new DeepSpeech2(run.ModelFor(13, Alphabet.English.Size), engine, run.Seed);
-        using var training = new BatchLoader(corpus, run.Features, run.Batch, run.Order, run.Seed, augment: run.Augmentation)
+        using var model = new DeepSpeech2(run.Model.ArchitectureFor(Alphabet.English), engine, run.Training.Seed);
+        using var training = new BatchLoader(corpus, run.Model.Features, run.Data.Batch, run.Data.Order, run.Training.Seed, augment: run.Data.Masks)
         {
-            BatchFrames = run.BatchFrames,
-            Audio = run.OpenAudioAugment(),
+            BatchFrames = run.Data.BatchFrames,
+            Audio = run.Data.OpenAudioAugment(),
         };
-        using var validation = new BatchLoader(corpus, run.Features, run.Batch, BatchOrder.Sorted, run.Seed);
+        using var validation = new BatchLoader(corpus, run.Model.Features, run.Data.Batch, BatchOrder.Sorted, run.Training.Seed);
         using var observer = new RecordingObserver(stopAfter);
         using Checkpoint? checkpoint = resume is null ? null : Checkpoint.Open(resume);
-        using var trainer = new Trainer(run, model, training, validation, new CheckpointPolicy(folder[name], TimeSpan.Zero), observer, resume: checkpoint);
+        using var trainer = new Trainer(run, model, Alphabet.English, training, validation, new CheckpointPolicy(folder[name], TimeSpan.Zero), observer, resume: checkpoint);
         return (trainer.Run(observer.Stop), observer);
     }
 }

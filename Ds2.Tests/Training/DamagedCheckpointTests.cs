@@ -13,7 +13,7 @@ namespace Ds2.Tests.Training;
 /// <summary>Whole safetensors files whose contents no run can go on from: an <see cref="InputException"/> that names the file.</summary>
 public sealed class DamagedCheckpointTests
 {
-    private static readonly RunOptions Tiny = new() { Features = FeatureKind.MfccRaw, Channels = 2, Hidden = 4, Layers = 1 };
+    private static readonly RunOptions Tiny = new() { Model = new() { Features = FeatureKind.MfccRaw, Channels = 2, Hidden = 4, Layers = 1 } };
 
     private TempFolder folder = null!;
 
@@ -52,9 +52,9 @@ public sealed class DamagedCheckpointTests
     {
         string path = folder["latest.safetensors"];
         using var engine = new HostEngine(threads: 1);
-        using var model = new DeepSpeech2(Tiny.ModelFor(13, Alphabet.English.Size), engine, 1);
-        using var optimizer = Optimizer.Create(Tiny, model.Parameters, model.Workspace);
-        Checkpoint.Save(path, Tiny, new TrainingState(), model, optimizer);
+        using var model = new DeepSpeech2(Tiny.Model.ArchitectureFor(Alphabet.English), engine, 1);
+        using var optimizer = Optimizer.Create(Tiny.Training, model.Parameters, model.Workspace);
+        Checkpoint.Save(path, new ModelDescription(Tiny.Model, Alphabet.English), Tiny, new TrainingState(), model, optimizer);
         Checkpoint.Open(path).Dispose();
         byte[] whole = File.ReadAllBytes(path);
         var random = new Random(1);

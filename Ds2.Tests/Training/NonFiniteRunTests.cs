@@ -16,14 +16,9 @@ public sealed class NonFiniteRunTests
 
     private static readonly RunOptions Tiny = new()
     {
-        Features = FeatureKind.MfccRaw,
-        Channels = 2,
-        Hidden = 6,
-        Layers = 1,
-        Batch = 2,
-        Epochs = 2,
-        TargetWer = -1,
-        Lr = 1e-2,
+        Model = new() { Features = FeatureKind.MfccRaw, Channels = 2, Hidden = 6, Layers = 1 },
+        Data = new() { Batch = 2 },
+        Training = new() { Epochs = 2, TargetWer = -1, Lr = 1e-2 },
     };
 
     private TinyCorpus corpus = null!;
@@ -35,7 +30,7 @@ public sealed class NonFiniteRunTests
     {
         corpus = new TinyCorpus();
         engine = new HostEngine(threads: 1);
-        model = new DeepSpeech2(Tiny.ModelFor(13, Alphabet.English.Size), engine, Tiny.Seed);
+        model = new DeepSpeech2(Tiny.Model.ArchitectureFor(Alphabet.English), engine, Tiny.Training.Seed);
     }
 
     [TearDown]
@@ -69,7 +64,7 @@ public sealed class NonFiniteRunTests
                 Assert.That(Everything(), Is.EqualTo(before), "the batch has changed nothing");
             }
         });
-        TrainingResult result = Train(Tiny with { OnNonFinite = NonFinitePolicy.Skip }, observer);
+        TrainingResult result = Train(Tiny with { Training = Tiny.Training with { OnNonFinite = NonFinitePolicy.Skip } }, observer);
         Assert.That(reports.Select(report => report.LeftOut is not null), Is.EqualTo(new[] { false, true, false, false, false, false, false, false }));
         Assert.That(reports[1].LeftOut, Is.EqualTo(new[] { "2", "3" }));
         Assert.That(reports[1].Loss, Is.NaN);
@@ -97,7 +92,7 @@ public sealed class NonFiniteRunTests
 
         using var checkpoint = Checkpoint.Open(Latest);
         Assert.That((checkpoint.State.Batch, checkpoint.State.Steps, checkpoint.State.SkippedSteps), Is.EqualTo((2, 2, 0)));
-        using DeepSpeech2 restored = checkpoint.RestoreModel(engine);
+        using DeepSpeech2 restored = checkpoint.Model.Load(engine);
         Assert.That(restored.Parameters.Values.ToArray(), Is.EqualTo(before[0]));
     }
 
@@ -129,7 +124,7 @@ public sealed class NonFiniteRunTests
     public void Run_Skip_EndsAfterAnEpochOfNothingElse()
     {
         Exchange(Output, 3e38f);
-        var stop = Assert.Throws<DivergenceException>(() => Train(Tiny with { OnNonFinite = NonFinitePolicy.Skip }, new ActingObserver(_ => { })))!;
+        var stop = Assert.Throws<DivergenceException>(() => Train(Tiny with { Training = Tiny.Training with { OnNonFinite = NonFinitePolicy.Skip } }, new ActingObserver(_ => { })))!;
         Assert.That(stop.Message, Does.StartWith("epoch 1:").And.Contain("4 left out"));
     }
 
@@ -149,10 +144,10 @@ public sealed class NonFiniteRunTests
     private TrainingResult Train(RunOptions options, ITrainingObserver observer)
     {
         var data = Corpus.Load(corpus.Manifest, Alphabet.English);
-        using var training = new BatchLoader(data, options.Features, options.Batch, options.Order, options.Seed);
-        using var validation = new BatchLoader(data, options.Features, options.Batch, BatchOrder.Sorted, options.Seed);
+        using var training = new BatchLoader(data, options.Model.Features, options.Data.Batch, options.Data.Order, options.Training.Seed);
+        using var validation = new BatchLoader(data, options.Model.Features, options.Data.Batch, BatchOrder.Sorted, options.Training.Seed);
         using var trainer = new Trainer(
-            options, model, training, validation, new CheckpointPolicy(corpus.PathOf("run"), TimeSpan.FromHours(1)), observer);
+            options, model, Alphabet.English, training, validation, new CheckpointPolicy(corpus.PathOf("run"), TimeSpan.FromHours(1)), observer);
         return trainer.Run();
     }
 }

@@ -14,17 +14,9 @@ public sealed class TrainerTests
 {
     private static readonly RunOptions Tiny = new()
     {
-        Features = FeatureKind.MfccRaw,
-        Channels = 2,
-        Hidden = 6,
-        Layers = 2,
-        Bidirectional = true,
-        RnnBatchNorm = true,
-        Batch = 2,
-        Epochs = 3,
-        Order = BatchOrder.Sortagrad,
-        TargetWer = -1,
-        Lr = 1e-2,
+        Model = new() { Features = FeatureKind.MfccRaw, Channels = 2, Hidden = 6, Layers = 2, Bidirectional = true, RnnBatchNorm = true },
+        Data = new() { Batch = 2, Order = BatchOrder.Sortagrad },
+        Training = new() { Epochs = 3, TargetWer = -1, Lr = 1e-2 },
     };
 
     private TinyCorpus corpus = null!;
@@ -42,7 +34,7 @@ public sealed class TrainerTests
     [TestCase(OptimizerKind.AdamW, 11)]
     public void Resume_ContinuesBitForBit(OptimizerKind optimizer, int stopAfter)
     {
-        RunOptions options = Tiny with { Optimizer = optimizer, TimeMasks = 1, RowMasks = 1 };
+        RunOptions options = Tiny with { Data = Tiny.Data with { TimeMasks = 1, RowMasks = 1 }, Training = Tiny.Training with { Optimizer = optimizer } };
         (TrainingResult whole, RecordingObserver all) = Train(options, "whole");
         (TrainingResult first, RecordingObserver before) = Train(options, "parts", stopAfter: stopAfter);
         Assert.That(first.Interrupted, Is.True);
@@ -62,7 +54,7 @@ public sealed class TrainerTests
     {
         (TrainingResult first, _) = Train(Tiny, "first");
         (TrainingResult second, _) = Train(Tiny, "second");
-        (TrainingResult other, _) = Train(Tiny with { Seed = 2 }, "other");
+        (TrainingResult other, _) = Train(Tiny with { Training = Tiny.Training with { Seed = 2 } }, "other");
         Assert.That(TensorsOf(second.Checkpoint), Is.EqualTo(TensorsOf(first.Checkpoint)));
         Assert.That(TensorsOf(other.Checkpoint), Is.Not.EqualTo(TensorsOf(first.Checkpoint)));
     }
@@ -70,7 +62,7 @@ public sealed class TrainerTests
     [Test]
     public void Run_TargetReached_EndsBeforeTheLastEpoch()
     {
-        (TrainingResult result, RecordingObserver observer) = Train(Tiny with { TargetWer = 1000 }, "run");
+        (TrainingResult result, RecordingObserver observer) = Train(Tiny with { Training = Tiny.Training with { TargetWer = 1000 } }, "run");
         Assert.That(result.TargetReached, Is.True);
         Assert.That(observer.Epochs, Has.Count.EqualTo(1));
     }
@@ -78,7 +70,7 @@ public sealed class TrainerTests
     [Test]
     public void Run_AnnealsTheLearningRateEveryEpoch()
     {
-        (_, RecordingObserver observer) = Train(Tiny with { Lr = 0.1, Anneal = 2 }, "run");
+        (_, RecordingObserver observer) = Train(Tiny with { Training = Tiny.Training with { Lr = 0.1, Anneal = 2 } }, "run");
         Assert.That(observer.Epochs.Select(epoch => epoch.LearningRate), Is.EqualTo(new[] { 0.1, 0.05, 0.025 }));
     }
 
@@ -100,15 +92,9 @@ public sealed class TrainerTests
     {
         RunOptions options = Tiny with
         {
-            Channels = 4,
-            Hidden = 32,
-            Layers = 1,
-            Batch = 7,
-            Epochs = 400,
-            TargetWer = 0,
-            Optimizer = OptimizerKind.AdamW,
-            Lr = 5e-3,
-            Anneal = 1,
+            Model = Tiny.Model with { Channels = 4, Hidden = 32, Layers = 1 },
+            Data = Tiny.Data with { Batch = 7 },
+            Training = Tiny.Training with { Epochs = 400, TargetWer = 0, Optimizer = OptimizerKind.AdamW, Lr = 5e-3, Anneal = 1 },
         };
         (TrainingResult result, RecordingObserver observer) = Train(options, "run");
         Assert.That(result.TargetReached, Is.True, $"loss {observer.Epochs[^1].Loss}, WER {observer.Epochs[^1].Wer} after {observer.Epochs.Count} epochs");
@@ -119,7 +105,7 @@ public sealed class TrainerTests
     {
         (TrainingResult result, _) = Train(Tiny, "run");
         Assert.That(
-            () => Train(Tiny with { Hidden = 7 }, "other", resume: result.Checkpoint),
+            () => Train(Tiny with { Model = Tiny.Model with { Hidden = 7 } }, "other", resume: result.Checkpoint),
             Throws.TypeOf<Runtime.InputException>().With.Message.Contains("rnns.0.rnn.weight_ih_l0").And.Message.Contains("another model"));
     }
 
@@ -139,7 +125,7 @@ public sealed class TrainerTests
         }
 
         Assert.That(
-            () => Train(Tiny with { Batch = 7 }, "run"),
+            () => Train(Tiny with { Data = Tiny.Data with { Batch = 7 } }, "run"),
             Throws.TypeOf<Runtime.InputException>().With.Message.Contains("batch of 7 utterances of up to 40000001 frames").And.Message.Contains("batch=3"));
     }
 
@@ -153,13 +139,13 @@ public sealed class TrainerTests
     {
         using IEngine engine = EngineFactory.Create(DeviceKind.Host, threads: 2);
         var data = Corpus.Load(corpus.Manifest, Alphabet.English);
-        using var model = new DeepSpeech2(options.ModelFor(13, Alphabet.English.Size), engine, options.Seed);
-        using var training = new BatchLoader(data, options.Features, options.Batch, options.Order, options.Seed, augment: options.Augmentation);
-        using var validation = new BatchLoader(data, options.Features, options.Batch, BatchOrder.Sorted, options.Seed);
+        using var model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet.English), engine, options.Training.Seed);
+        using var training = new BatchLoader(data, options.Model.Features, options.Data.Batch, options.Data.Order, options.Training.Seed, augment: options.Data.Masks);
+        using var validation = new BatchLoader(data, options.Model.Features, options.Data.Batch, BatchOrder.Sorted, options.Training.Seed);
         using var observer = new RecordingObserver(stopAfter);
         using Checkpoint? checkpoint = resume is null ? null : Checkpoint.Open(resume);
         using var trainer = new Trainer(
-            options, model, training, validation, new CheckpointPolicy(corpus.PathOf(folder), TimeSpan.Zero), observer, resume: checkpoint);
+            options, model, Alphabet.English, training, validation, new CheckpointPolicy(corpus.PathOf(folder), TimeSpan.Zero), observer, resume: checkpoint);
         return (trainer.Run(observer.Stop), observer);
     }
 }

@@ -17,15 +17,9 @@ public sealed class TrainingOnDevicesTests(string engineName)
 {
     private static readonly RunOptions Tiny = new()
     {
-        Features = FeatureKind.MfccRaw,
-        Channels = 2,
-        Hidden = 6,
-        Layers = 1,
-        Bidirectional = true,
-        Batch = 2,
-        Order = BatchOrder.Sortagrad,
-        TargetWer = -1,
-        Lr = 1e-2,
+        Model = new() { Features = FeatureKind.MfccRaw, Channels = 2, Hidden = 6, Layers = 1, Bidirectional = true },
+        Data = new() { Batch = 2, Order = BatchOrder.Sortagrad },
+        Training = new() { TargetWer = -1, Lr = 1e-2 },
     };
 
     private TinyCorpus corpus = null!;
@@ -99,14 +93,14 @@ public sealed class TrainingOnDevicesTests(string engineName)
 
     private void Train(IEngine engine, StepCounter observer, int? maxBatches = null, int epochs = 2)
     {
-        RunOptions options = Tiny with { Epochs = epochs };
+        RunOptions options = Tiny with { Training = Tiny.Training with { Epochs = epochs } };
         Corpus utterances = Corpus.Load(corpus.Manifest, Alphabet.English);
-        using var model = new DeepSpeech2(Tiny.ModelFor(13, Alphabet.English.Size), engine, Tiny.Seed);
-        using var training = new BatchLoader(utterances, Tiny.Features, Tiny.Batch, Tiny.Order, Tiny.Seed);
-        using var validation = new BatchLoader(utterances, Tiny.Features, Tiny.Batch, BatchOrder.Sorted, Tiny.Seed);
+        using var model = new DeepSpeech2(Tiny.Model.ArchitectureFor(Alphabet.English), engine, Tiny.Training.Seed);
+        using var training = new BatchLoader(utterances, Tiny.Model.Features, Tiny.Data.Batch, Tiny.Data.Order, Tiny.Training.Seed);
+        using var validation = new BatchLoader(utterances, Tiny.Model.Features, Tiny.Data.Batch, BatchOrder.Sorted, Tiny.Training.Seed);
         var checkpoints = new CheckpointPolicy(Path.Combine(corpus.Folder, Guid.NewGuid().ToString()), TimeSpan.FromHours(1));
         Directory.CreateDirectory(checkpoints.Folder);
-        using var trainer = new Trainer(options, model, training, validation, checkpoints, observer, maxBatches);
+        using var trainer = new Trainer(options, model, Alphabet.English, training, validation, checkpoints, observer, maxBatches);
         trainer.Run(observer.Stop);
     }
 

@@ -13,13 +13,9 @@ internal sealed class TrainingRuns(TinyCorpus corpus) : IDisposable
 {
     public static readonly RunOptions Tiny = new()
     {
-        Features = FeatureKind.MfccRaw,
-        Channels = 2,
-        Hidden = 6,
-        Layers = 1,
-        Batch = 1,
-        TargetWer = -1,
-        Lr = 1e-2,
+        Model = new() { Features = FeatureKind.MfccRaw, Channels = 2, Hidden = 6, Layers = 1 },
+        Data = new() { Batch = 1 },
+        Training = new() { TargetWer = -1, Lr = 1e-2 },
     };
 
     private readonly HostEngine engine = new(threads: 1);
@@ -31,14 +27,14 @@ internal sealed class TrainingRuns(TinyCorpus corpus) : IDisposable
     /// <param name="atStart">Called when the corpus is loaded and before anything of it is read again.</param>
     public float[] Train(string folder, int epochs, Action<BatchReport>? atBatch = null, Action? atStart = null)
     {
-        RunOptions options = Tiny with { Epochs = epochs };
+        RunOptions options = Tiny with { Training = Tiny.Training with { Epochs = epochs } };
         var checkpoints = new CheckpointPolicy(folder, TimeSpan.FromHours(1));
         var data = Corpus.Load(corpus.Manifest, Alphabet.English);
-        using var model = new DeepSpeech2(options.ModelFor(13, Alphabet.English.Size), engine, options.Seed);
-        using var training = new BatchLoader(data, options.Features, options.Batch, options.Order, options.Seed);
-        using var validation = new BatchLoader(data, options.Features, options.Batch, BatchOrder.Sorted, options.Seed);
+        using var model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet.English), engine, options.Training.Seed);
+        using var training = new BatchLoader(data, options.Model.Features, options.Data.Batch, options.Data.Order, options.Training.Seed);
+        using var validation = new BatchLoader(data, options.Model.Features, options.Data.Batch, BatchOrder.Sorted, options.Training.Seed);
         using Checkpoint? resume = File.Exists(checkpoints.Latest) ? Checkpoint.Open(checkpoints.Latest) : null;
-        using var trainer = new Trainer(options, model, training, validation, checkpoints, new ActingObserver(atBatch ?? (_ => { })), resume: resume);
+        using var trainer = new Trainer(options, model, Alphabet.English, training, validation, checkpoints, new ActingObserver(atBatch ?? (_ => { })), resume: resume);
         atStart?.Invoke();
         trainer.Run();
         return model.Parameters.Values.ToArray();

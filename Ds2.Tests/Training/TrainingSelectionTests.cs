@@ -11,7 +11,7 @@ namespace Ds2.Tests.Training;
 
 public sealed class TrainingSelectionTests
 {
-    private static readonly RunOptions Tiny = new() { Features = FeatureKind.MfccRaw, Channels = 2, Hidden = 4, Layers = 1 };
+    private static readonly RunOptions Tiny = new() { Model = new() { Features = FeatureKind.MfccRaw, Channels = 2, Hidden = 4, Layers = 1 } };
 
     private TempFolder folder = null!;
     private HostEngine engine = null!;
@@ -22,7 +22,7 @@ public sealed class TrainingSelectionTests
     {
         folder = new TempFolder();
         engine = new HostEngine(threads: 1);
-        model = new DeepSpeech2(Tiny.ModelFor(13, Alphabet.English.Size), engine, seed: 1);
+        model = new DeepSpeech2(Tiny.Model.ArchitectureFor(Alphabet.English), engine, seed: 1);
     }
 
     [TearDown]
@@ -43,7 +43,7 @@ public sealed class TrainingSelectionTests
         folder.Write("u0.txt", fits);
         folder.Write("u1.txt", fits + fits[0]);
         folder.Write("u2.txt", "AA" + fits[2..]);
-        Corpus selected = new TrainingSelection(Tiny, model).Select(Corpus.Load(manifest, Alphabet.English));
+        Corpus selected = new TrainingSelection(Tiny.Data, model).Select(Corpus.Load(manifest, Alphabet.English));
         Assert.That(selected.Utterances.Select(utterance => utterance.Id), Is.EqualTo(new[] { "u0", "u3" }));
         Assert.That(selected.TotalSeconds, Is.EqualTo(2));
         Assert.That(selected.LeftOut.Select(left => left.Utterance.Id), Is.EqualTo(new[] { "u4", "u1", "u2" }));
@@ -54,10 +54,10 @@ public sealed class TrainingSelectionTests
     public void Select_MaxSeconds_LeavesOutWhatIsLonger()
     {
         Corpus corpus = folder.LoadNoise(16000, 24000, 24001, 48000);
-        Corpus selected = new TrainingSelection(Tiny with { MaxSeconds = 1.5 }, model).Select(corpus);
+        Corpus selected = new TrainingSelection(Tiny.Data with { MaxSeconds = 1.5 }, model).Select(corpus);
         Assert.That(selected.Utterances.Select(utterance => utterance.Id), Is.EqualTo(new[] { "u0", "u1" }));
         Assert.That(selected.LeftOut[^1].Reason, Is.EqualTo("3 s are more than maxSeconds=1.5"));
-        Assert.That(() => new TrainingSelection(Tiny with { MaxSeconds = 0.5 }, model).Select(corpus), Throws.TypeOf<InputException>().With.Message.Contains("no utterance is left"));
+        Assert.That(() => new TrainingSelection(Tiny.Data with { MaxSeconds = 0.5 }, model).Select(corpus), Throws.TypeOf<InputException>().With.Message.Contains("no utterance is left"));
     }
 
     [TestCase(16000)]

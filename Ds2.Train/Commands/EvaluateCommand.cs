@@ -2,10 +2,10 @@ using System.CommandLine;
 using Ds2.Kernels.Engines;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Data.Batching;
+using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Model;
-using Ds2.Runtime.Text;
-using Ds2.Runtime.Training;
+using Ds2.Runtime.Recognition;
 using Ds2.Train.Reporting;
 using Ds2.Train.Reporting.RunFolder;
 using Spectre.Console;
@@ -42,16 +42,16 @@ internal static class EvaluateCommand
         string checkpointPath, string manifest, string? transcriptsPath, int batch, DeviceKind device, int threads, bool json)
     {
         using var interruption = new Interruption();
-        using Checkpoint checkpoint = Checkpoint.Open(checkpointPath);
-        Corpus corpus = Corpus.Load(manifest, Alphabet.English);
+        using ModelFile file = ModelFile.Open(checkpointPath);
+        Corpus corpus = Corpus.Load(manifest, file.Description.Alphabet);
         using IEngine engine = CommandLine.CreateEngine(device, threads);
-        using DeepSpeech2 model = checkpoint.RestoreModel(engine);
-        using var loader = new BatchLoader(corpus, checkpoint.Options.Features, batch, BatchOrder.Sorted, seed: 0);
-        using var evaluator = new Evaluator(model, Alphabet.English);
+        using DeepSpeech2 model = file.Load(engine);
+        using var loader = new BatchLoader(corpus, file.Description.Options.Features, batch, BatchOrder.Sorted, seed: 0);
+        using var recognizer = new Recognizer(model, new GreedyDecoder(file.Description.Alphabet));
         Action<int>? progress = json || !AnsiConsole.Profile.Capabilities.Interactive
             ? null
             : done => Console.Error.Write($"\r{done}/{corpus.Utterances.Count} utterances ");
-        EvaluationResult result = evaluator.Run(loader, progress, interruption.Token);
+        EvaluationResult result = new Evaluator(recognizer).Run(loader, progress, interruption.Token);
         if (progress is not null)
             Console.Error.WriteLine();
         if (json)

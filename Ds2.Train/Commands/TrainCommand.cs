@@ -2,7 +2,6 @@ using System.CommandLine;
 using Ds2.Kernels.Engines;
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
-using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
@@ -19,7 +18,6 @@ namespace Ds2.Train.Commands;
 internal static class TrainCommand
 {
     private const int Interrupted = 130;
-    private const string ResumeAuto = "auto";
 
     private static readonly Option<string?> Preset = new("--preset")
     {
@@ -31,7 +29,7 @@ internal static class TrainCommand
 
     private static readonly Option<string[]> Set = new("--set")
     {
-        Description = $"change a parameter: {string.Join(", ", RunOptions.Names)}",
+        Description = "change a parameter (--list-parameters shows all)",
         HelpName = "name=value",
         DefaultValueFactory = _ => [],
     };
@@ -61,6 +59,14 @@ internal static class TrainCommand
         Description = "go on from a checkpoint; auto: from the latest in --out, or start if there is none",
         HelpName = "auto|FILE",
     };
+
+    private static readonly Option<string?> Init = new("--init")
+    {
+        Description = "start with the parameters of a model or checkpoint, and with a history of its own: for training on other data",
+        HelpName = "FILE",
+    };
+
+    private static readonly Option<bool> ListParameters = new("--list-parameters") { Description = "what --set can change: meaning, values, and each preset's; nothing is trained" };
 
     private static readonly Option<double?> TargetWer = new("--target-wer") { Description = "word error rate in percent that ends the run", HelpName = "WER" };
     private static readonly Option<int?> Epochs = new("--epochs") { Description = "epochs at most", HelpName = "N" };
@@ -96,7 +102,7 @@ internal static class TrainCommand
     {
         Option[] all =
         [
-            Preset, Params, Set, TrainManifest, ValManifest, FeatureCache, Out, Resume, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes,
+            Preset, Params, Set, ListParameters, TrainManifest, ValManifest, FeatureCache, Out, Resume, Init, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes,
             CheckpointBatches, Keep, TensorBoard, MlPerf, Device, Threads, Json,
         ];
         foreach (Option option in all)
@@ -106,26 +112,33 @@ internal static class TrainCommand
 
     private static int Run(ParseResult parsed)
     {
+        if (parsed.GetValue(ListParameters))
+        {
+            Console.Write(OptionList.Table());
+            return 0;
+        }
+
         using var interruption = new Interruption();
         string folder = parsed.GetValue(Out) ?? Path.Combine("runs", $"{parsed.GetValue(Preset) ?? "mini"}-{DateTime.Now:yyyyMMdd-HHmmss}");
         var checkpoints = new CheckpointPolicy(
             folder, TimeSpan.FromMinutes(parsed.GetValue(CheckpointMinutes)), parsed.GetValue(CheckpointBatches) is > 0 and var batches ? batches : null,
             parsed.GetValue(Keep));
-        using Checkpoint? resume = OpenCheckpoint(parsed.GetValue(Resume), checkpoints);
-        RunOptions options = Options(parsed, resume);
+        using RunStart start = RunStart.Find(parsed.GetValue(Resume), parsed.GetValue(Init), checkpoints, TrainingData.Note);
+        RunOptions options = Options(parsed, start.Basis(parsed.GetValue(Preset), TrainingData.Note));
+        start.Compare(options, TrainingData.Note);
         if (parsed.GetValue(MaxBatches) is < 1)
             throw new InputException("--max-batches must be at least 1");
-        (Corpus training, Corpus validation) = LoadCorpora(parsed.GetValue(TrainManifest), parsed.GetValue(ValManifest));
+        (Corpus training, Corpus validation) = LoadCorpora(parsed.GetValue(TrainManifest), parsed.GetValue(ValManifest), start.Alphabet);
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(Device), parsed.GetValue(Threads));
-        using DeepSpeech2 model = CreateModel(options, engine);
+        using DeepSpeech2 model = start.CreateModel(options, engine);
         using RunReporters reporters = CreateReporters(parsed);
         using TrainingData data = TrainingData.Open(options, model, training, validation, parsed.GetValue(FeatureCache));
         using var trainer = new Trainer(
-            options, model, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), resume);
+            options, model, start.Alphabet, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), start.Resume);
         // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
         Directory.CreateDirectory(folder);
         data.ListLeftOut(folder);
-        reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, resume));
+        reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, start.Resume));
         TrainingResult result = trainer.Run(interruption.Token);
         reporters.End(result);
         return result.Interrupted ? Interrupted : 0;
@@ -144,13 +157,9 @@ internal static class TrainCommand
         return new RunReporters(reporters);
     }
 
-    /// <summary>Preset, file, settings and single options, each on top of the one before; a resumed run starts from its own options.</summary>
-    private static RunOptions Options(ParseResult parsed, Checkpoint? resume)
+    /// <summary>File, settings and single options, each on top of the one before.</summary>
+    private static RunOptions Options(ParseResult parsed, RunOptions options)
     {
-        string? preset = parsed.GetValue(Preset);
-        RunOptions options = resume is not null && preset is null ? resume.Options
-            : RunOptions.Presets.TryGetValue(preset ?? "mini", out RunOptions? named) ? named
-            : throw new InputException($"--preset: '{preset}' is unknown; the presets are {string.Join(", ", RunOptions.Presets.Keys)}");
         if (parsed.GetValue(Params) is { } file)
         {
             if (!File.Exists(file))
@@ -167,50 +176,19 @@ internal static class TrainCommand
         }
 
         if (parsed.GetValue(TargetWer) is { } target)
-            options = double.IsFinite(target) ? options with { TargetWer = target } : throw new InputException("--target-wer must be a number");
+            options = double.IsFinite(target) ? options with { Training = options.Training with { TargetWer = target } } : throw new InputException("--target-wer must be a number");
         if (parsed.GetValue(Epochs) is { } epochs)
-            options = epochs >= 1 ? options with { Epochs = epochs } : throw new InputException("--epochs must be at least 1");
-        return parsed.GetValue(Seed) is { } seed ? options with { Seed = seed } : options;
+            options = epochs >= 1 ? options with { Training = options.Training with { Epochs = epochs } } : throw new InputException("--epochs must be at least 1");
+        return parsed.GetValue(Seed) is { } seed ? options with { Training = options.Training with { Seed = seed } } : options;
     }
 
-    private static Checkpoint? OpenCheckpoint(string? resume, CheckpointPolicy checkpoints)
-    {
-        if (resume is null)
-        {
-            return File.Exists(checkpoints.Latest)
-                ? throw new InputException($"{checkpoints.Folder}: holds a run already; go on with --resume auto, or name another --out")
-                : null;
-        }
-
-        if (resume == ResumeAuto)
-            return File.Exists(checkpoints.Latest) ? Checkpoint.Open(checkpoints.Latest) : null;
-        if (File.Exists(resume) && File.Exists(checkpoints.Latest) && FolderOf(resume) != FolderOf(checkpoints.Latest))
-            throw new InputException($"{checkpoints.Folder}: holds another run already; name another --out to go on from {resume}");
-        return Checkpoint.Open(resume);
-    }
-
-    private static string FolderOf(string file) => Path.GetDirectoryName(Path.GetFullPath(file))!;
-
-    private static DeepSpeech2 CreateModel(RunOptions options, IEngine engine)
-    {
-        try
-        {
-            return new DeepSpeech2(options.ModelFor(new FeatureExtractor(options.Features).Rows, Alphabet.English.Size), engine, options.Seed);
-        }
-        catch (OverflowException exception)
-        {
-            throw new InputException(
-                $"the model is too large: hidden={options.Hidden}, channels={options.Channels}, layers={options.Layers} make more than 2^31 values", exception);
-        }
-    }
-
-    private static (Corpus Training, Corpus Validation) LoadCorpora(string? training, string? validation)
+    private static (Corpus Training, Corpus Validation) LoadCorpora(string? training, string? validation, Alphabet alphabet)
     {
         if (training is null != validation is null)
             throw new InputException("--train-manifest and --val-manifest go together; without both, the built-in corpus is used");
         string builtIn = Path.Combine(AppContext.BaseDirectory, "MiniCorpus");
         training ??= Path.Combine(builtIn, "train_manifest.csv");
         validation ??= Path.Combine(builtIn, "val_manifest.csv");
-        return (Corpus.Load(training, Alphabet.English), Corpus.Load(validation, Alphabet.English));
+        return (Corpus.Load(training, alphabet), Corpus.Load(validation, alphabet));
     }
 }

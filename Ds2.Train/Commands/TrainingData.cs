@@ -33,7 +33,7 @@ internal sealed class TrainingData : IDisposable
     /// <exception cref="InputException">No utterance can be trained on; the noise folder or the cache is unusable.</exception>
     public static TrainingData Open(RunOptions options, DeepSpeech2 model, Corpus training, Corpus validation, string? featureCache)
     {
-        var selection = new TrainingSelection(options, model);
+        var selection = new TrainingSelection(options.Data, model);
         Corpus corpus = selection.Select(training);
         if (corpus.LeftOut.Count > 0)
             Note($"{corpus.LeftOut.Count} of {training.Utterances.Count} training utterances are left out; the run's {LeftOutFile} lists them. {corpus.LeftOut[0].Utterance.Id}: {corpus.LeftOut[0].Reason}");
@@ -41,7 +41,7 @@ internal sealed class TrainingData : IDisposable
         if (kept > 0)
             Note($"{kept} validation utterances would be left out of training; they are kept, as the word error rate counts every one");
 
-        AudioAugment? audio = options.OpenAudioAugment();
+        AudioAugment? audio = options.Data.OpenAudioAugment();
         if (audio is not null)
             NoteFeatureFiles(corpus);
         FeatureStore? store = featureCache is null ? null : new FeatureStore(featureCache, Note);
@@ -49,13 +49,13 @@ internal sealed class TrainingData : IDisposable
             Note($"{featureCache}: serves the validation set alone, as training audio is augmented: its features differ in every epoch");
         return new TrainingData(
             corpus,
-            new BatchLoader(corpus, options.Features, options.Batch, options.Order, options.Seed, augment: options.Augmentation)
+            new BatchLoader(corpus, options.Model.Features, options.Data.Batch, options.Data.Order, options.Training.Seed, augment: options.Data.Masks)
             {
-                BatchFrames = options.BatchFrames,
+                BatchFrames = options.Data.BatchFrames,
                 Audio = audio,
                 Store = store,
             },
-            new BatchLoader(validation, options.Features, options.Batch, BatchOrder.Sorted, options.Seed) { BatchFrames = options.BatchFrames, Store = store });
+            new BatchLoader(validation, options.Model.Features, options.Data.Batch, BatchOrder.Sorted, options.Training.Seed) { BatchFrames = options.Data.BatchFrames, Store = store });
     }
 
     /// <summary>Lists the utterances that are left out in the run's folder: id, seconds, file and reason, tab-separated. No file where there are none.</summary>
@@ -88,5 +88,5 @@ internal sealed class TrainingData : IDisposable
             Note($"{features} of {corpus.Utterances.Count} training utterances are feature files: their sound cannot be changed, they are used as they are");
     }
 
-    private static void Note(string line) => Console.Error.WriteLine($"ds2: {line}");
+    internal static void Note(string line) => Console.Error.WriteLine($"ds2: {line}");
 }

@@ -27,7 +27,7 @@ internal sealed class ConsoleReporter : IRunReporter
     public void Start(RunSetup run)
     {
         folder = run.Folder;
-        epochs = run.Options.Epochs;
+        epochs = run.Options.Training.Epochs;
         epochAudioSeconds = run.Training.TotalSeconds;
         Console.WriteLine(run.Options.ToJson());
         Console.WriteLine($"device      {run.Model.Engine.Name}");
@@ -64,6 +64,12 @@ internal sealed class ConsoleReporter : IRunReporter
         Line(
             $"epoch {report.Epoch + 1}/{epochs}  batch {report.Batch}/{report.BatchesPerEpoch}  loss {report.Loss:F2}  "
             + $"|gradient| {report.GradientNorm:F1}  {1 / secondsPerAudioSecond:F1} audio s/s  {Durations.Text(left)} left in epoch");
+    }
+
+    public void OnNote(string line)
+    {
+        EndLine();
+        Console.Error.WriteLine($"ds2: {line}");
     }
 
     public void OnEvaluating(int done, int total)
@@ -108,12 +114,12 @@ internal sealed class ConsoleReporter : IRunReporter
         int frames = Math.Max((int)Math.Round(longest.Seconds * 100) + 1, model.MinimumFrames);
         var table = new Table().Border(TableBorder.Rounded)
             .AddColumn("layer").AddColumn("what").AddColumn("output").AddColumn(new TableColumn("parameters").RightAligned());
-        int batch = Math.Min(options.BatchFrames > 0 ? Math.Max(1, options.BatchFrames / frames) : options.Batch, training.Utterances.Count);
-        table.AddRow("", "features", Markup.Escape($"[{batch}, 1, {model.Options.InputRows}, {frames}]"), "");
+        int batch = Math.Min(options.Data.BatchFrames > 0 ? Math.Max(1, options.Data.BatchFrames / frames) : options.Data.Batch, training.Utterances.Count);
+        table.AddRow("", "features", Markup.Escape($"[{batch}, 1, {model.Architecture.InputRows}, {frames}]"), "");
         foreach (LayerSummary layer in model.Summarize(batch, frames))
         {
             table.AddRow(
-                layer.Name, Markup.Escape(layer.Description), Markup.Escape(layer.Output.ToString()),
+                layer.Name, Markup.Escape(LayerText.Of(layer.Layer)), Markup.Escape(layer.Output.ToString()),
                 layer.Parameters == 0 ? "" : $"{layer.Parameters:N0}");
         }
 

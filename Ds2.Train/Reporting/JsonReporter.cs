@@ -23,6 +23,8 @@ internal sealed class JsonReporter : IRunReporter
         Options = JsonNode.Parse(run.Options.ToJson()),
     });
 
+    public void OnNote(string line) => Console.Error.WriteLine($"ds2: {line}");
+
     public void OnBatch(BatchReport report) => JsonLines.Write(BatchMetrics.Of(report));
 
     public void OnEpoch(EpochReport report, EvaluationResult evaluation) => JsonLines.Write(EpochMetrics.Of(report));

@@ -10,6 +10,8 @@ internal sealed class RunReporters(IReadOnlyList<IRunReporter> reporters) : IRun
 
     public void OnEpochStart(int epoch, int batch) => Tell(reporter => reporter.OnEpochStart(epoch, batch));
 
+    public void OnNote(string line) => Tell(reporter => reporter.OnNote(line));
+
     public void OnBatch(BatchReport report) => Tell(reporter => reporter.OnBatch(report));
 
     public void OnEvaluationStart(int epoch) => Tell(reporter => reporter.OnEvaluationStart(epoch));

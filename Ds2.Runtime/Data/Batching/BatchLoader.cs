@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using Ds2.Runtime.Data.Augment;
 using Ds2.Runtime.Features;
 
@@ -80,6 +82,16 @@ public sealed class BatchLoader : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(firstBatch);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBatch, BatchesPerEpoch);
         return Enumerate(BatchPlan.InOrder(sortedBatches.Value, order, seed, epoch), epoch, firstBatch);
+    }
+
+    /// <summary>A digest of an epoch's batches: which utterances, in which order, how many at a time.</summary>
+    /// <param name="epoch">Counts from 0.</param>
+    public string PlanOf(int epoch)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (int[] batch in BatchPlan.InOrder(sortedBatches.Value, order, seed, epoch))
+            hash.AppendData(Encoding.UTF8.GetBytes(string.Join('\n', batch.Select(utterance => corpus.Utterances[utterance].Id)) + "\n\n"));
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     /// <summary>Ends all threads. Enumerations that are still open must not be continued.</summary>

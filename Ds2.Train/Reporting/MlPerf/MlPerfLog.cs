@@ -38,7 +38,7 @@ internal sealed class MlPerfLog : IRunReporter
         Log(Point, "cache_clear", Environment.GetEnvironmentVariable(CacheCleared) == "1", time: start);
         Log(Begin, "init_start", time: start);
         Log(Point, "submission_benchmark", "speech_recognition");
-        Log(Point, "submission_division", run.Options == RunOptions.Presets["mlperf"] with { Seed = run.Options.Seed } ? "closed" : "open");
+        Log(Point, "submission_division", run.Options == RunOptions.Presets["mlperf"] with { Training = RunOptions.Presets["mlperf"].Training with { Seed = run.Options.Training.Seed } } ? "closed" : "open");
         Log(Point, "submission_org", Environment.GetEnvironmentVariable(Organisation) ?? "unknown");
         Log(Point, "submission_platform", Environment.GetEnvironmentVariable(Platform) ?? run.Model.Engine.Name);
         Log(Point, "submission_status", "research");
@@ -82,20 +82,20 @@ internal sealed class MlPerfLog : IRunReporter
 
     private void LogOptions(RunOptions options)
     {
-        Log(Point, "seed", options.Seed);
-        Log(Point, "global_batch_size", options.Batch);
+        Log(Point, "seed", options.Training.Seed);
+        Log(Point, "global_batch_size", options.Data.Batch);
         Log(Point, "gradient_accumulation_steps", 1);
-        Log(Point, "opt_name", options.Optimizer == OptimizerKind.Sgd ? "sgd" : "adamw");
-        Log(Point, "opt_base_learning_rate", options.Lr);
-        Log(Point, "opt_learning_rate_decay_factor", 1 / options.Anneal);
-        if (options.Optimizer == OptimizerKind.Sgd)
-            Log(Point, "sgd_opt_momentum", options.Momentum);
-        Log(Point, "opt_weight_decay", options.WeightDecay);
-        Log(Point, "opt_gradient_clip_norm", options.MaxNorm);
-        Log(Point, "data_spec_augment_freq_n", options.RowMasks);
-        Log(Point, "data_spec_augment_time_n", options.TimeMasks);
-        if (options.MaxSeconds > 0)
-            Log(Point, "data_train_max_duration", options.MaxSeconds);
+        Log(Point, "opt_name", options.Training.Optimizer == OptimizerKind.Sgd ? "sgd" : "adamw");
+        Log(Point, "opt_base_learning_rate", options.Training.Lr);
+        Log(Point, "opt_learning_rate_decay_factor", 1 / options.Training.Anneal);
+        if (options.Training.Optimizer == OptimizerKind.Sgd)
+            Log(Point, "sgd_opt_momentum", options.Training.Momentum);
+        Log(Point, "opt_weight_decay", options.Training.WeightDecay);
+        Log(Point, "opt_gradient_clip_norm", options.Training.MaxNorm);
+        Log(Point, "data_spec_augment_freq_n", options.Data.RowMasks);
+        Log(Point, "data_spec_augment_time_n", options.Data.TimeMasks);
+        if (options.Data.MaxSeconds > 0)
+            Log(Point, "data_train_max_duration", options.Data.MaxSeconds);
     }
 
     private void Stop(bool success)

@@ -30,7 +30,7 @@ internal sealed class HtmlReport : IRunReporter
     {
         this.run = run;
         environment = RunEnvironment.Of(run);
-        samples = SampleUtterance.Choose(run.Validation, run.Options.Features);
+        samples = SampleUtterance.Choose(run.Validation, run.Options.Model.Features);
         if (run.Resume is not { } checkpoint)
             return;
         epochs.AddRange(checkpoint.State.History.Select(EpochMetrics.Of));
@@ -45,7 +45,7 @@ internal sealed class HtmlReport : IRunReporter
         epochs.Add(EpochMetrics.Of(report));
         transcripts = evaluation.Transcripts;
         if (lastWrite == 0 || Stopwatch.GetElapsedTime(lastWrite) >= LeastInterval)
-            Write($"running: epoch {report.Epoch + 1} of at most {run!.Options.Epochs} is done");
+            Write($"running: epoch {report.Epoch + 1} of at most {run!.Options.Training.Epochs} is done");
     }
 
     public void End(TrainingResult result)

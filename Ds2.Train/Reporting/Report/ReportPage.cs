@@ -75,7 +75,7 @@ internal sealed class ReportPage(
         EpochMetrics last = epochs[^1];
         return string.Concat(
             "<dl>",
-            Tile("best WER", $"{Number(best.Wer, "F2")} %", $"after epoch {best.Epoch}; target {Number(run.Options.TargetWer, "0.##")} %"),
+            Tile("best WER", $"{Number(best.Wer, "F2")} %", $"after epoch {best.Epoch}; target {Number(run.Options.Training.TargetWer, "0.##")} %"),
             Tile("last WER", $"{Number(last.Wer, "F2")} %", $"epoch {last.Epoch}; CER {Number(last.Cer, "F2")} %"),
             Tile("training loss", Number(last.Loss, "G4"), $"nats an utterance, epoch {last.Epoch}"),
             Tile("throughput", $"{Number(last.AudioSecondsPerSecond, "F1")} s/s", "seconds of audio a second of training"),
@@ -174,7 +174,7 @@ internal sealed class ReportPage(
     {
         return JsonSerializer.Serialize(new
         {
-            target = run.Options.TargetWer,
+            target = run.Options.Training.TargetWer,
             batches = new
             {
                 x = Rounded(batches, point => point.Epoch),

@@ -1,0 +1,83 @@
+using Ds2.Runtime.Data.Batching;
+using Ds2.Runtime.Decoding;
+using Ds2.Runtime.Features;
+using Ds2.Runtime.Layers;
+using Ds2.Runtime.Model;
+
+namespace Ds2.Runtime.Recognition;
+
+/// <summary>Writes recordings down: features through a model, its logits through a decoder.</summary>
+public sealed class Recognizer : IDisposable
+{
+    private readonly DeepSpeech2 model;
+    private readonly IDecoder decoder;
+    private readonly ModelPass pass;
+    private readonly bool ownsPass;
+    private readonly GrowingTensor features;
+
+    /// <summary>A recognizer of a model; model and decoder stay the caller's.</summary>
+    /// <param name="model">The model; its running statistics are left as they are.</param>
+    /// <param name="decoder">Reads texts off the logits.</param>
+    /// <param name="pass">A pass of the model to go through, which stays the caller's, so that evaluation between two epochs takes no activations of its own; null for one of its own.</param>
+    public Recognizer(DeepSpeech2 model, IDecoder decoder, ModelPass? pass = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        this.model = model;
+        this.decoder = decoder;
+        this.pass = pass ?? model.NewPass();
+        ownsPass = pass is null;
+        features = new GrowingTensor(model.Engine);
+    }
+
+    /// <summary>The bytes that a batch of this size takes, parameters apart.</summary>
+    public long BytesFor(BatchSize size) =>
+        model.OutputFrames(size.Frames) == 0 ? 0 : pass.BytesFor(size.Utterances, size.Frames, training: false) + sizeof(float) * (long)ElementsOf(size);
+
+    /// <summary>Takes the memory for batches of up to this size, so that none is taken later.</summary>
+    /// <exception cref="OutOfMemoryException">The device has not enough.</exception>
+    /// <exception cref="OverflowException">The batch has more than 2^31 elements.</exception>
+    public void Reserve(BatchSize size)
+    {
+        if (model.OutputFrames(size.Frames) == 0)
+            return;
+        features.Reserve(ElementsOf(size));
+        pass.Reserve(size.Utterances, size.Frames, training: false);
+    }
+
+    /// <summary>The texts of some recordings, given their features.</summary>
+    /// <param name="values">[N, 1, F, T]: normalized features, zero after each recording's end.</param>
+    /// <param name="frames">[N]: frames of each recording. One too short for an output frame has nothing in it that can be heard: its text is empty.</param>
+    /// <param name="maxFrames">T.</param>
+    /// <returns>[N], the texts.</returns>
+    public string[] Transcribe(ReadOnlySpan<float> values, ReadOnlySpan<int> frames, int maxFrames)
+    {
+        int n = frames.Length;
+        if (model.OutputFrames(maxFrames) == 0)
+            return [.. Enumerable.Repeat("", n)];
+        Tensor x = features.As(new Shape(n, 1, model.Architecture.InputRows, maxFrames));
+        x.CopyFrom(values[..x.Length]);
+        Sequence logits = pass.Forward(x, frames, training: false);
+        return decoder.Decode(logits.Values.ToArray(), logits.Values.Shape[0], n, logits.Frames.Host);
+    }
+
+    /// <summary>The text of one recording.</summary>
+    /// <param name="path">A recording or a feature file.</param>
+    /// <param name="extractor">Makes the features that the model was trained on.</param>
+    /// <exception cref="InputException">It cannot be read.</exception>
+    public string Transcribe(string path, FeatureExtractor extractor)
+    {
+        ArgumentNullException.ThrowIfNull(extractor);
+        FeatureMatrix matrix = extractor.Normalize(extractor.FromFile(path));
+        return Transcribe(matrix.Values, [matrix.Frames], matrix.Frames)[0];
+    }
+
+    /// <summary>Gives the memory back; the model stays.</summary>
+    public void Dispose()
+    {
+        features.Dispose();
+        if (ownsPass)
+            pass.Dispose();
+    }
+
+    private int ElementsOf(BatchSize size) => checked(size.Utterances * model.Architecture.InputRows * size.Frames);
+}

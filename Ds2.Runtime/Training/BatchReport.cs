@@ -1,0 +1,25 @@
+namespace Ds2.Runtime.Training;
+
+/// <summary>What a training step came to.</summary>
+/// <param name="Epoch">The epoch, from 0.</param>
+/// <param name="Batch">The batch's number in the epoch, from 1.</param>
+/// <param name="BatchesPerEpoch">Batches of an epoch.</param>
+/// <param name="Loss">The sum of the feasible utterances' losses divided by the batch's size, nats.</param>
+/// <param name="GradientNorm">Before clipping.</param>
+/// <param name="LearningRate">The step size.</param>
+/// <param name="Infeasible">Utterances whose text did not fit.</param>
+/// <param name="AudioSeconds">Audio of the batch.</param>
+/// <param name="Seconds">Time for the step, loading included.</param>
+/// <param name="LoadSeconds">The part of it that the host spent on taking the next batch from the loader; a GPU works meanwhile.</param>
+/// <param name="LeftOut">The batch's utterances where it was left out, because its loss or gradient was not finite, or a spike; else null.</param>
+public readonly record struct BatchReport(
+    int Epoch, int Batch, int BatchesPerEpoch, double Loss, double GradientNorm, double LearningRate, int Infeasible,
+    double AudioSeconds, double Seconds, double LoadSeconds, IReadOnlyList<string>? LeftOut = null);
+
+/// <summary>How a run ended.</summary>
+/// <param name="TargetReached">Whether the word error rate reached the target.</param>
+/// <param name="Interrupted">Whether it was asked to stop before its end.</param>
+/// <param name="Best">The epoch with the lowest word error rate; null before the first evaluation.</param>
+/// <param name="State">Where it stands.</param>
+/// <param name="Checkpoint">The last checkpoint.</param>
+public sealed record TrainingResult(bool TargetReached, bool Interrupted, EpochReport? Best, TrainingState State, string Checkpoint);

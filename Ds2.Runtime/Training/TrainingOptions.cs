@@ -1,0 +1,82 @@
+using System.Text.Json.Serialization;
+using Ds2.Runtime.Options;
+
+namespace Ds2.Runtime.Training;
+
+/// <summary>The update rules.</summary>
+public enum OptimizerKind
+{
+    /// <summary>Stochastic gradient descent with Nesterov momentum.</summary>
+    Sgd,
+
+    /// <summary>Adam with decoupled weight decay.</summary>
+    [JsonStringEnumMemberName("adamw")]
+    AdamW,
+}
+
+/// <summary>What a run does about a batch whose loss or gradient is NaN or infinite. In neither case has the batch changed anything.</summary>
+public enum NonFinitePolicy
+{
+    /// <summary>Ends, with a checkpoint that stands before the batch. In fp32, with features that are known to be finite, such a batch is the mark of a run
+    /// that diverges or of a fault, and neither goes away by training on.</summary>
+    Stop,
+
+    /// <summary>Leaves the batch out, reports and counts it, and goes on; ends only after an epoch of nothing else.</summary>
+    Skip,
+}
+
+/// <summary>How parameters are updated, and when a run ends.</summary>
+public sealed record TrainingOptions
+{
+    /// <summary>Epochs after which the run ends at the latest.</summary>
+    [Option("epochs after which the run ends at the latest", Min = 1)]
+    public int Epochs { get; init; } = 10;
+
+    /// <summary>The word error rate, in percent, at which the run ends.</summary>
+    [Option("the word error rate in percent at which the run ends")]
+    public double TargetWer { get; init; } = 23.0;
+
+    /// <summary>The update rule: <c>sgd</c> or <c>adamw</c>.</summary>
+    [Option("the update rule: SGD with Nesterov momentum, or Adam with decoupled weight decay", OnResume = ResumeRule.Fixed)]
+    public OptimizerKind Optimizer { get; init; } = OptimizerKind.Sgd;
+
+    /// <summary>The first epoch's learning rate.</summary>
+    [Option("the first epoch's learning rate", Min = 0)]
+    public double Lr { get; init; } = 1e-4;
+
+    /// <summary>The learning rate is divided by this after every epoch.</summary>
+    [Option("the learning rate is divided by this after every epoch", Above = 0)]
+    public double Anneal { get; init; } = 1.1;
+
+    /// <summary>Steps over which the learning rate rises from near zero; 0 for none.</summary>
+    [Option("steps over which the learning rate rises linearly to its full height", Min = 0)]
+    public int WarmupSteps { get; init; }
+
+    /// <summary>Momentum of <c>sgd</c>.</summary>
+    [Option("momentum of sgd", Min = 0, Below = 1)]
+    public double Momentum { get; init; } = 0.9;
+
+    /// <summary>L2 penalty of <c>sgd</c>, decoupled decay of <c>adamw</c>.</summary>
+    [Option("L2 penalty of sgd, decoupled decay of adamw", Min = 0)]
+    public double WeightDecay { get; init; }
+
+    /// <summary>The gradient norm is clipped to this.</summary>
+    [Option("the gradient norm is clipped to this", Above = 0)]
+    public double MaxNorm { get; init; } = 400;
+
+    /// <summary>What to do about a batch whose loss or gradient is not finite: <c>stop</c> or <c>skip</c>.</summary>
+    [Option("what to do about a batch whose loss or gradient is not finite: end the run, or leave the batch out")]
+    public NonFinitePolicy OnNonFinite { get; init; } = NonFinitePolicy.Stop;
+
+    /// <summary>A batch whose loss a label lies so many standard deviations above the mean of those before it is left out; 0 for never.</summary>
+    [Option("leave out a batch whose loss a label is so many standard deviations above the last 128 batches' mean; 0 for never", Min = 0)]
+    public double SkipLossZ { get; init; }
+
+    /// <summary>A batch whose gradient norm lies so many standard deviations above the mean of those before it is left out; 0 for never.</summary>
+    [Option("leave out a batch whose gradient norm is so many standard deviations above the last 128 batches' mean; 0 for never", Min = 0)]
+    public double SkipNormZ { get; init; }
+
+    /// <summary>Of initial values and the order of batches.</summary>
+    [Option("of initial values, the order of batches and augmentation", OnResume = ResumeRule.ShapesEpoch)]
+    public int Seed { get; init; } = 1;
+}

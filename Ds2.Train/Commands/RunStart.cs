@@ -1,0 +1,117 @@
+using Ds2.Runtime;
+using Ds2.Runtime.Model;
+using Ds2.Runtime.Options;
+using Ds2.Runtime.Text;
+using Ds2.Runtime.Training;
+
+namespace Ds2.Train.Commands;
+
+/// <summary>What a run begins with: nothing, a checkpoint that it goes on from, or a model whose parameters it takes over.</summary>
+internal sealed class RunStart : IDisposable
+{
+    private const string ResumeAuto = "auto";
+
+    private RunStart(Checkpoint? resume, ModelFile? initial) => (Resume, Initial) = (resume, initial);
+
+    /// <summary>The checkpoint that the run goes on from.</summary>
+    public Checkpoint? Resume { get; }
+
+    /// <summary>The model whose parameters and running statistics a fresh run starts with.</summary>
+    public ModelFile? Initial { get; }
+
+    /// <summary>What the run's model writes.</summary>
+    public Alphabet Alphabet => (Resume?.Model ?? Initial)?.Description.Alphabet ?? Alphabet.English;
+
+    /// <summary>Finds out by <c>--resume</c> and <c>--init</c>, and by what the run's folder holds.</summary>
+    /// <param name="resume">auto, a checkpoint, or null.</param>
+    /// <param name="initial">A model or checkpoint, or null. Where <c>--resume auto</c> finds something, the run has begun already, and goes on from there.</param>
+    /// <param name="checkpoints">The run's folder.</param>
+    /// <param name="note">Told, in a line, of what the user may not expect.</param>
+    /// <exception cref="InputException">A file cannot be used, or the folder holds another run.</exception>
+    public static RunStart Find(string? resume, string? initial, CheckpointPolicy checkpoints, Action<string> note)
+    {
+        string? held = checkpoints.Newest();
+        if (resume is null && held is not null)
+            throw new InputException($"{checkpoints.Folder}: holds a run already; go on with --resume auto, or name another --out");
+        string? from = resume == ResumeAuto ? held : resume;
+        if (from is not null)
+        {
+            if (resume == ResumeAuto && from != checkpoints.Latest)
+                note($"{checkpoints.Latest} is gone: going on from {from}");
+            if (File.Exists(from) && held is not null && FolderOf(from) != FolderOf(held))
+                throw new InputException($"{checkpoints.Folder}: holds another run already; name another --out to go on from {from}");
+            return new RunStart(Checkpoint.Open(from), null);
+        }
+
+        return new RunStart(null, initial is null ? null : ModelFile.Open(initial));
+    }
+
+    /// <summary>The options that a preset, files and settings are laid on: those of the checkpoint, or the preset with the architecture of the model that it starts from.</summary>
+    /// <param name="preset">The preset; null for the default.</param>
+    /// <param name="note">Told where the preset does not count.</param>
+    /// <exception cref="InputException">There is no such preset.</exception>
+    public RunOptions Basis(string? preset, Action<string> note)
+    {
+        if (!RunOptions.Presets.TryGetValue(preset ?? "mini", out RunOptions? named))
+            throw new InputException($"--preset: '{preset}' is unknown; the presets are {string.Join(", ", RunOptions.Presets.Keys)}");
+        if (Initial is not null)
+            return named with { Model = Initial.Description.Options };
+        if (Resume is null)
+            return named;
+        IReadOnlyList<OptionChange> kept = preset is null ? [] : named.ChangesTo(Resume.Options);
+        if (kept.Count > 0)
+            note($"a resumed run keeps its own options; those that are not {preset}'s: {string.Join(", ", kept.Select(change => $"{change.Option.Name}={change.New}"))}");
+        return Resume.Options;
+    }
+
+    /// <summary>Holds what the file was made with against what it is used with.</summary>
+    /// <param name="options">The run's options.</param>
+    /// <param name="note">Told what changes.</param>
+    /// <exception cref="InputException">Something differs that the file's tensors depend on.</exception>
+    public void Compare(RunOptions options, Action<string> note)
+    {
+        RunOptions? old = Resume?.Options ?? (Initial is null ? null : options with { Model = Initial.Description.Options });
+        if (old is null)
+            return;
+        IReadOnlyList<OptionChange> changes = old.ChangesTo(options);
+        if (changes.FirstOrDefault(change => change.Option.OnResume == ResumeRule.Fixed) is { } refused)
+            throw new InputException(
+                $"{(Resume?.Model ?? Initial)!.Path}: was made with {refused.Option.Name}={refused.Old}, not {refused.New}: what it holds would mean something else; "
+                + "leave the option out, or start a run of its own");
+        if (changes.Count > 0)
+            note($"goes on with other options: {string.Join(", ", changes)}");
+    }
+
+    /// <summary>The model on its device: with the file's values, which a checkpoint's optimiser follows later, or new.</summary>
+    /// <exception cref="InputException">The file is of another model, or the model is too large.</exception>
+    public DeepSpeech2 CreateModel(RunOptions options, IEngine engine)
+    {
+        try
+        {
+            var model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet), engine, Resume is null && Initial is null ? options.Training.Seed : null);
+            try
+            {
+                Initial?.Restore(model);
+                return model;
+            }
+            catch
+            {
+                model.Dispose();
+                throw;
+            }
+        }
+        catch (OverflowException exception)
+        {
+            throw new InputException(
+                $"the model is too large: hidden={options.Model.Hidden}, channels={options.Model.Channels}, layers={options.Model.Layers} make more than 2^31 values", exception);
+        }
+    }
+
+    public void Dispose()
+    {
+        Resume?.Dispose();
+        Initial?.Dispose();
+    }
+
+    private static string FolderOf(string file) => Path.GetDirectoryName(Path.GetFullPath(file))!;
+}
