@@ -1,51 +1,166 @@
+using System.Text;
+using System.Text.Json.Serialization;
+
 namespace Ds2.Runtime.Text;
 
-/// <summary>The characters that the model can write, each with its label.</summary>
-public sealed class Alphabet
+/// <summary>What the model can write, each character or group of characters with its label. Two are equal if their labels are.</summary>
+/// <remarks>As JSON it is the array of its labels.</remarks>
+[JsonConverter(typeof(AlphabetJson))]
+public sealed class Alphabet : IEquatable<Alphabet>
 {
-    private readonly string characters;
-    private readonly Dictionary<char, int> labels;
+    private readonly string[] texts;
 
-    private Alphabet(string characters)
+    /// <summary>Labels of one character each.</summary>
+    private readonly Dictionary<char, int> single = [];
+
+    /// <summary>Longer labels by their first character, longest first: "ch" is found before "c".</summary>
+    private readonly Dictionary<char, int[]> longer;
+
+    /// <summary>Makes an alphabet.</summary>
+    /// <param name="labels">The blank first, whose text stands for nothing that can be said; then what each label writes: a character, or several, as where a letter has a mark that Unicode
+    /// knows no composed character for. Decomposed characters are composed. White space is the single space, as a label of its own.</param>
+    /// <exception cref="ArgumentException">There is nothing but a blank, a label is empty, stands twice or has white space in it, or is no Unicode.</exception>
+    public Alphabet(IEnumerable<string> labels)
     {
-        this.characters = characters;
-        labels = characters.Select((character, label) => (character, label)).Skip(1).ToDictionary(pair => pair.character, pair => pair.label);
+        ArgumentNullException.ThrowIfNull(labels);
+        texts = [.. labels.Select(label => CanonicalText.Compose(label ?? ""))];
+        if (texts.Length < 2)
+            throw new ArgumentException($"an alphabet of {texts.Length} labels can write nothing", nameof(labels));
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        for (int label = 0; label < texts.Length; label++)
+        {
+            string text = texts[label];
+            if (text.Length == 0 || (text != " " && text.Any(char.IsWhiteSpace)) || !IsUnicode(text))
+                throw new ArgumentException($"label {label} of the alphabet is '{text}': a label is a character or several, without white space in them, or a space alone", nameof(labels));
+            if (!seen.Add(text))
+                throw new ArgumentException($"label {label} of the alphabet, '{text}', stands in it twice", nameof(labels));
+            if (label > 0 && text.Length == 1)
+                single.Add(text[0], label);
+        }
+        longer = Enumerable.Range(1, texts.Length - 1).Where(label => texts[label].Length > 1).GroupBy(label => texts[label][0])
+            .ToDictionary(group => group.Key, group => group.OrderByDescending(label => texts[label].Length).ToArray());
+        bool upper = texts.Skip(1).Any(text => text.Any(c => char.ToLowerInvariant(c) != c)), lower = texts.Skip(1).Any(text => text.Any(c => char.ToUpperInvariant(c) != c));
+        Case = upper == lower ? LetterCase.AsWritten : upper ? LetterCase.Upper : LetterCase.Lower;
     }
 
     /// <summary>29 labels: blank <c>_</c> (0), apostrophe (1), A to Z (2 to 27), space (28).</summary>
-    public static Alphabet English { get; } = new("_'ABCDEFGHIJKLMNOPQRSTUVWXYZ ");
+    public static Alphabet English { get; } = new("_'ABCDEFGHIJKLMNOPQRSTUVWXYZ ".Select(character => character.ToString()));
 
     /// <summary>The number of labels, blank included.</summary>
-    public int Size => characters.Length;
+    public int Size => texts.Length;
 
     /// <summary>The label of CTC's blank.</summary>
     public int Blank => 0;
 
-    /// <summary>A label's character; the blank's is <c>_</c>, which no text can contain.</summary>
-    /// <param name="label">0 .. Size - 1.</param>
-    public char this[int label] => characters[label];
+    /// <summary>What the labels write, the blank's first.</summary>
+    public IReadOnlyList<string> Labels => texts;
 
-    /// <summary>The labels of a text. Lower case counts as upper case; characters outside the alphabet are left out.</summary>
+    /// <summary>The case that texts are brought to: the only one that the labels have, if they have only one.</summary>
+    internal LetterCase Case { get; }
+
+    /// <summary>What a label writes; the blank's text is never written.</summary>
+    /// <param name="label">0 .. Size - 1.</param>
+    public string this[int label] => texts[label];
+
+    /// <summary>The labels of a text, the longest one that fits at each place. Letters of the other case count as those of the alphabet's; what the alphabet cannot write is left out.</summary>
     /// <param name="text">Any text.</param>
     public int[] Encode(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        var labels = new List<int>(text.Length);
-        foreach (char character in text)
+        string folded = Fold(CanonicalText.Compose(text));
+        var labels = new List<int>(folded.Length);
+        for (int i = 0; i < folded.Length;)
         {
-            if (this.labels.TryGetValue(char.ToUpperInvariant(character), out int label))
+            int length = Match(folded.AsSpan(i), out int label);
+            if (length > 0)
                 labels.Add(label);
+            i += Math.Max(length, 1);
         }
         return [.. labels];
     }
 
-    /// <summary>The text of labels, one character each.</summary>
+    /// <summary>The text of labels.</summary>
     /// <param name="labels">Labels, 0 .. Size - 1.</param>
     public string Decode(ReadOnlySpan<int> labels)
     {
-        Span<char> text = labels.Length <= 512 ? stackalloc char[labels.Length] : new char[labels.Length];
-        for (int i = 0; i < labels.Length; i++)
-            text[i] = characters[labels[i]];
+        int length = 0;
+        foreach (int label in labels)
+            length += texts[label].Length;
+        Span<char> text = length <= 512 ? stackalloc char[length] : new char[length];
+        int at = 0;
+        foreach (int label in labels)
+        {
+            texts[label].CopyTo(text[at..]);
+            at += texts[label].Length;
+        }
         return new string(text);
     }
+
+    /// <inheritdoc/>
+    public bool Equals(Alphabet? other) => other is not null && texts.AsSpan().SequenceEqual(other.texts);
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as Alphabet);
+
+    /// <inheritdoc/>
+    public override int GetHashCode()
+    {
+        var hash = new HashCode();
+        foreach (string text in texts)
+            hash.Add(text, StringComparer.Ordinal);
+        return hash.ToHashCode();
+    }
+
+    /// <summary>The longest label that a text begins with.</summary>
+    /// <returns>How many characters it takes; 0 where the text begins with none.</returns>
+    internal int Match(ReadOnlySpan<char> text, out int label)
+    {
+        if (longer.Count > 0 && longer.TryGetValue(text[0], out int[]? candidates))
+        {
+            foreach (int candidate in candidates)
+            {
+                if (text.StartsWith(texts[candidate], StringComparison.Ordinal))
+                {
+                    label = candidate;
+                    return texts[candidate].Length;
+                }
+            }
+        }
+        return single.TryGetValue(text[0], out label) ? 1 : 0;
+    }
+
+    /// <summary>A text in the alphabet's case.</summary>
+    internal string Fold(string text) => Case switch
+    {
+        LetterCase.Upper => text.ToUpperInvariant(),
+        LetterCase.Lower => text.ToLowerInvariant(),
+        _ => text,
+    };
+
+    /// <summary>A text in the alphabet's case, as long as it was.</summary>
+    internal void Fold(ReadOnlySpan<char> text, Span<char> folded)
+    {
+        _ = Case switch
+        {
+            LetterCase.Upper => text.ToUpperInvariant(folded),
+            LetterCase.Lower => text.ToLowerInvariant(folded),
+            _ => Copy(text, folded),
+        };
+
+        static int Copy(ReadOnlySpan<char> from, Span<char> to)
+        {
+            from.CopyTo(to);
+            return from.Length;
+        }
+    }
+
+    private static bool IsUnicode(string text) => text.EnumerateRunes().All(rune => rune != Rune.ReplacementChar);
+}
+
+/// <summary>What becomes of capital and small letters.</summary>
+internal enum LetterCase
+{
+    AsWritten,
+    Upper,
+    Lower,
 }

@@ -1,3 +1,4 @@
+using System.Text;
 using Ds2.Runtime.Audio;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Text;
@@ -76,7 +77,8 @@ public sealed class ManifestFileTests
         Assert.That(statistics.Seconds, Is.EqualTo(new[] { 1, 2, 2.5 }));
         Assert.That(statistics.Hours, Is.EqualTo(5.5 / 3600).Within(1e-12));
         Assert.That((statistics.Speakers, statistics.Words), Is.EqualTo(((int?)2, 8L)));
-        Assert.That(statistics.Foreign, Is.EqualTo(new ForeignCharacter[] { new('2', 4, folder["a.txt"]), new('\u00ef', 1, folder["b.txt"]) }));
+        Assert.That(statistics.Characters.ForeignCharacters, Is.EqualTo(new CharacterCount[] { new((Rune)'2', null, 4, folder["a.txt"], 1) }));
+        Assert.That(statistics.Characters.MappedCharacters, Is.EqualTo(new CharacterCount[] { new((Rune)'\u00ef', "I", 1, folder["b.txt"], 2) }));
         (double width, int[] counts) = statistics.Histogram(5);
         Assert.That(width, Is.EqualTo(0.5));
         Assert.That(counts, Is.EqualTo(new[] { 0, 0, 1, 0, 1, 1 }));
