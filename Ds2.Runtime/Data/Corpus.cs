@@ -45,16 +45,17 @@ public sealed class Corpus
     {
         ArgumentNullException.ThrowIfNull(manifestPath);
         ArgumentNullException.ThrowIfNull(alphabet);
-        (string Text, int Number)[] lines = ManifestFile.Lines(manifestPath);
-        var utterances = new Utterance[lines.Length];
-        var faults = new InputException?[lines.Length];
+        IReadOnlyList<ManifestEntry> entries = ManifestFile.Read(manifestPath);
+        Range[] ids = UtteranceIds.In([.. entries.Select(entry => entry.AudioPath)]);
+        var utterances = new Utterance[entries.Count];
+        var faults = new InputException?[entries.Count];
         var normalization = new TextNormalization(alphabet);
         var characters = new TextReport(manifestPath);
-        Parallel.For(0, lines.Length, () => new TextReport(manifestPath), (i, _, report) =>
+        Parallel.For(0, entries.Count, () => new TextReport(manifestPath), (i, _, report) =>
         {
             try
             {
-                utterances[i] = Read(manifestPath, lines[i].Text, lines[i].Number, normalization, report);
+                utterances[i] = Read(manifestPath, entries[i], ids[i], normalization, report);
             }
             catch (InputException e)
             {
@@ -67,11 +68,11 @@ public sealed class Corpus
                 characters.Merge(report);
         });
         var first = new Dictionary<string, int>();
-        for (int i = 0; i < lines.Length; i++)
+        for (int i = 0; i < entries.Count; i++)
         {
             // Trained on twice an epoch by mistake, or with two texts.
-            if (faults[i] is null && !first.TryAdd(utterances[i].AudioPath, lines[i].Number))
-                faults[i] = new InputException($"{manifestPath}: line {lines[i].Number}: the same recording as line {first[utterances[i].AudioPath]}");
+            if (faults[i] is null && !first.TryAdd(utterances[i].AudioPath, entries[i].Line))
+                faults[i] = new InputException($"{manifestPath}: line {entries[i].Line}: the same recording as line {first[utterances[i].AudioPath]}");
         }
         if (Array.Find(faults, fault => fault is not null) is { } fault)
             throw new InputException(fault.Message, fault);
@@ -92,19 +93,17 @@ public sealed class Corpus
         return new Corpus(ManifestPath, kept, [.. LeftOut, .. all.Where(pair => pair.Reason is not null).Select(pair => new LeftOut(pair.Utterance, pair.Reason!))], Characters);
     }
 
-    private static Utterance Read(string manifestPath, string line, int number, TextNormalization normalization, TextReport report)
+    private static Utterance Read(string manifestPath, ManifestEntry entry, Range id, TextNormalization normalization, TextReport report)
     {
-        (string audioPath, string textPath, _) = ManifestFile.Parse(manifestPath, line, number);
-        foreach (string path in (ReadOnlySpan<string>)[audioPath, textPath])
-        {
-            if (!File.Exists(path))
-                throw new InputException($"{path}: no such file (line {number} of {manifestPath})");
-        }
-
+        (string audioPath, string textPath, int number) = entry;
+        if (!File.Exists(audioPath))
+            throw new InputException($"{audioPath}: no such file (line {number} of {manifestPath})");
+        if (!File.Exists(textPath))
+            throw ManifestFile.NoSuchText(textPath, manifestPath, number);
         string text = normalization.Normalize(InputFile.ReadText(textPath), report, textPath, number);
         int[] labels = normalization.Encode(text);
         if (labels.Length == 0)
             throw new InputException($"{textPath}: no character of the alphabet (line {number} of {manifestPath})");
-        return new Utterance(Path.GetFileNameWithoutExtension(audioPath), audioPath, textPath, text, labels, AudioFile.Duration(audioPath));
+        return new Utterance(audioPath[id], audioPath, textPath, text, labels, AudioFile.Duration(audioPath));
     }
 }

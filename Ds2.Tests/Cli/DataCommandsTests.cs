@@ -111,6 +111,15 @@ public sealed class DataCommandsTests
     }
 
     [Test]
+    public void Train_RecordingsInBothSets_AreNoted()
+    {
+        string manifest = folder.WriteNoise(16000, 24000), validation = folder.Write("val.csv", "./u1.wav,u1.txt\n");
+        (int code, _, string error) = Program.Run([.. Train(manifest).Select((argument, i) => i == 4 ? validation : argument)]);
+        Assert.That((code, error.Trim().Split('\n').Length), Is.EqualTo((0, 1)), error);
+        Assert.That(error, Does.Contain($"1 of the 1 recordings of {validation} are trained on too, {folder["u1.wav"]}"));
+    }
+
+    [Test]
     public void CharactersOutsideTheAlphabet_AreCountedAndScored_OrRefused()
     {
         string manifest = folder.WriteNoise(16000, 24000);
@@ -125,7 +134,7 @@ public sealed class DataCommandsTests
         Assert.That(error, Does.Contain("3 characters of 2 kinds"));
         Assert.That(File.ReadAllText(folder["heard.tsv"]), Does.Contain("\tCALL 911 NOW\t"));
 
-        foreach (string[] command in new[] { [.. evaluate, "--strict-text"], [.. Train(manifest, "--strict-text").Select(argument => argument == folder["run"] ? folder["other"] : argument)] })
+        foreach (string[] command in new string[][] { [.. evaluate, "--strict-text"], [.. Train(manifest, "--strict-text").Select(argument => argument == folder["run"] ? folder["other"] : argument)] })
         {
             (code, _, error) = Program.Run(command);
             Assert.That((code, error.Trim().Split('\n').Length), Is.EqualTo((2, 1)), error);
