@@ -27,7 +27,7 @@ public sealed class TextNormalization
     /// <summary>What can be written.</summary>
     public Alphabet Alphabet { get; }
 
-    /// <summary>Normalises a text. The string returned is all that is allocated, unless there is something to report.</summary>
+    /// <summary>Normalises a text. Beside the string returned some 100 bytes are allocated, unless there is something to report.</summary>
     /// <param name="text">Any text.</param>
     /// <param name="report">Told of each character that has an image or that the alphabet cannot write; null for nobody.</param>
     /// <param name="textPath">For the report: the file that the text is from.</param>
