@@ -12,9 +12,10 @@ public sealed record LeftOut(Utterance Utterance, string Reason);
 /// <summary>The utterances that a manifest lists, sorted by length.</summary>
 public sealed class Corpus
 {
-    private Corpus(string manifestPath, Utterance[] utterances, LeftOut[] leftOut)
+    private Corpus(string manifestPath, Utterance[] utterances, LeftOut[] leftOut, TextReport characters)
     {
         ManifestPath = manifestPath;
+        Characters = characters;
         Utterances = utterances;
         LeftOut = leftOut;
         TotalSeconds = utterances.Sum(u => u.Seconds);
@@ -29,6 +30,9 @@ public sealed class Corpus
     /// <summary>The utterances that <see cref="Without"/> took away, from the shortest to the longest.</summary>
     public IReadOnlyList<LeftOut> LeftOut { get; }
 
+    /// <summary>What the alphabet does not have in the manifest's texts.</summary>
+    public TextReport Characters { get; }
+
     /// <summary>Length of all recordings together.</summary>
     public double TotalSeconds { get; }
 
@@ -41,31 +45,39 @@ public sealed class Corpus
     {
         ArgumentNullException.ThrowIfNull(manifestPath);
         ArgumentNullException.ThrowIfNull(alphabet);
-        (string Text, int Number)[] lines = ManifestFile.Lines(manifestPath);
-        var utterances = new Utterance[lines.Length];
-        var faults = new InputException?[lines.Length];
-        Parallel.For(0, lines.Length, i =>
+        IReadOnlyList<ManifestEntry> entries = ManifestFile.Read(manifestPath);
+        Range[] ids = UtteranceIds.In([.. entries.Select(entry => entry.AudioPath)]);
+        var utterances = new Utterance[entries.Count];
+        var faults = new InputException?[entries.Count];
+        var normalization = new TextNormalization(alphabet);
+        var characters = new TextReport(manifestPath);
+        Parallel.For(0, entries.Count, () => new TextReport(manifestPath), (i, _, report) =>
         {
             try
             {
-                utterances[i] = Read(manifestPath, lines[i].Text, lines[i].Number, alphabet);
+                utterances[i] = Read(manifestPath, entries[i], ids[i], normalization, report);
             }
             catch (InputException e)
             {
                 faults[i] = e;
             }
+            return report;
+        }, report =>
+        {
+            lock (characters)
+                characters.Merge(report);
         });
         var first = new Dictionary<string, int>();
-        for (int i = 0; i < lines.Length; i++)
+        for (int i = 0; i < entries.Count; i++)
         {
             // Trained on twice an epoch by mistake, or with two texts.
-            if (faults[i] is null && !first.TryAdd(utterances[i].AudioPath, lines[i].Number))
-                faults[i] = new InputException($"{manifestPath}: line {lines[i].Number}: the same recording as line {first[utterances[i].AudioPath]}");
+            if (faults[i] is null && !first.TryAdd(utterances[i].AudioPath, entries[i].Line))
+                faults[i] = new InputException($"{manifestPath}: line {entries[i].Line}: the same recording as line {first[utterances[i].AudioPath]}");
         }
         if (Array.Find(faults, fault => fault is not null) is { } fault)
             throw new InputException(fault.Message, fault);
         // LINQ's sort is stable, Array.Sort is not: ties must keep the manifest's order on every machine.
-        return new Corpus(manifestPath, [.. utterances.OrderBy(u => u.Seconds)], []);
+        return new Corpus(manifestPath, [.. utterances.OrderBy(u => u.Seconds)], [], characters);
     }
 
     /// <summary>The corpus without some utterances.</summary>
@@ -78,26 +90,20 @@ public sealed class Corpus
         Utterance[] kept = [.. all.Where(pair => pair.Reason is null).Select(pair => pair.Utterance)];
         if (kept.Length == 0)
             throw new InputException($"{ManifestPath}: no utterance is left to train on; {all[0].Utterance.AudioPath}: {all[0].Reason}");
-        return new Corpus(ManifestPath, kept, [.. LeftOut, .. all.Where(pair => pair.Reason is not null).Select(pair => new LeftOut(pair.Utterance, pair.Reason!))]);
+        return new Corpus(ManifestPath, kept, [.. LeftOut, .. all.Where(pair => pair.Reason is not null).Select(pair => new LeftOut(pair.Utterance, pair.Reason!))], Characters);
     }
 
-    private static Utterance Read(string manifestPath, string line, int number, Alphabet alphabet)
+    private static Utterance Read(string manifestPath, ManifestEntry entry, Range id, TextNormalization normalization, TextReport report)
     {
-        (string audioPath, string textPath, _) = ManifestFile.Parse(manifestPath, line, number);
-        foreach (string path in (ReadOnlySpan<string>)[audioPath, textPath])
-        {
-            if (!File.Exists(path))
-                throw new InputException($"{path}: no such file (line {number} of {manifestPath})");
-        }
-
-        // What the alphabet cannot write goes first, then the space that a dropped word leaves behind.
-        string text = SingleSpaced(alphabet.Decode(alphabet.Encode(SingleSpaced(InputFile.ReadText(textPath)))));
-        int[] labels = alphabet.Encode(text);
+        (string audioPath, string textPath, int number) = entry;
+        if (!File.Exists(audioPath))
+            throw new InputException($"{audioPath}: no such file (line {number} of {manifestPath})");
+        if (!File.Exists(textPath))
+            throw ManifestFile.NoSuchText(textPath, manifestPath, number);
+        string text = normalization.Normalize(InputFile.ReadText(textPath), report, textPath, number);
+        int[] labels = normalization.Encode(text);
         if (labels.Length == 0)
             throw new InputException($"{textPath}: no character of the alphabet (line {number} of {manifestPath})");
-        return new Utterance(Path.GetFileNameWithoutExtension(audioPath), audioPath, textPath, text, labels, AudioFile.Duration(audioPath));
+        return new Utterance(audioPath[id], audioPath, textPath, text, labels, AudioFile.Duration(audioPath));
     }
-
-    /// <summary>Every run of white space, line ends included, is one space between words.</summary>
-    private static string SingleSpaced(string text) => string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
 }

@@ -3,19 +3,13 @@ using Ds2.Runtime.Text;
 
 namespace Ds2.Runtime.Data;
 
-/// <summary>A character that the alphabet does not have.</summary>
-/// <param name="Character">The character.</param>
-/// <param name="Count">How often it occurs.</param>
-/// <param name="FirstFile">The first transcript that has it.</param>
-public sealed record ForeignCharacter(char Character, int Count, string FirstFile);
-
 /// <summary>What a manifest holds, in numbers.</summary>
 /// <param name="Manifest">The manifest.</param>
 /// <param name="Seconds">The utterances' lengths, ascending.</param>
 /// <param name="Speakers">Speakers, where all names are of LibriSpeech's form speaker-chapter-number; else null.</param>
-/// <param name="Words">Words of all transcripts.</param>
-/// <param name="Foreign">Characters outside the alphabet, the most frequent first. They are left out of the labels.</param>
-public sealed record CorpusStatistics(string Manifest, IReadOnlyList<double> Seconds, int? Speakers, long Words, IReadOnlyList<ForeignCharacter> Foreign)
+/// <param name="Words">Words of all transcripts, as they are scored.</param>
+/// <param name="Characters">What the alphabet does not have.</param>
+public sealed record CorpusStatistics(string Manifest, IReadOnlyList<double> Seconds, int? Speakers, long Words, TextReport Characters)
 {
     /// <summary>Length of all recordings.</summary>
     public double Hours => Seconds.Sum() / 3600;
@@ -31,17 +25,14 @@ public sealed record CorpusStatistics(string Manifest, IReadOnlyList<double> Sec
         double[] seconds = ManifestFile.Durations(entries);
         Array.Sort(seconds);
         long words = 0;
-        var foreign = new Dictionary<char, ForeignCharacter>();
+        var normalization = new TextNormalization(alphabet);
+        var report = new TextReport(manifest);
         foreach (ManifestEntry entry in entries)
         {
-            string text = InputFile.ReadText(entry.TextPath);
-            words += text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Length;
-            foreach (char character in text.Where(c => !char.IsWhiteSpace(c) && alphabet.Encode(c.ToString()).Length == 0))
-                foreign[character] = foreign.TryGetValue(character, out ForeignCharacter? seen)
-                    ? seen with { Count = seen.Count + 1 } : new ForeignCharacter(character, 1, entry.TextPath);
+            string text = normalization.Normalize(InputFile.ReadText(entry.TextPath), report, entry.TextPath, entry.Line);
+            words += text.Length == 0 ? 0 : text.AsSpan().Count(' ') + 1;
         }
-        return new CorpusStatistics(
-            manifest, seconds, SpeakersOf(entries), words, [.. foreign.Values.OrderByDescending(c => c.Count).ThenBy(c => c.Character)]);
+        return new CorpusStatistics(manifest, seconds, SpeakersOf(entries), words, report);
     }
 
     /// <summary>How many utterances fall into each of some equally wide bins from 0 to the longest.</summary>

@@ -18,14 +18,48 @@ public sealed record ManifestEntry(string AudioPath, string TextPath, int Line);
 /// <param name="Repeated">Entries left out because their recording was listed before.</param>
 public sealed record MergedManifest(int Kept, double Seconds, int TooShort, int TooLong, int Repeated);
 
-/// <summary>Manifests: files of lines <c>audio path,text path</c>.</summary>
+/// <summary>Manifests: files of lines <c>audio path,text path</c>, quoted as RFC 4180 says where a path has a comma, a quote, or a space at an end.</summary>
 /// <remarks>Relative paths start at the manifest's folder and may lead anywhere, absolute ones too: a manifest is its user's own word on where the data are.</remarks>
 public static class ManifestFile
 {
     /// <summary>The entries of a manifest; empty lines are skipped. Whether the files exist is not looked at.</summary>
     /// <param name="path">The manifest.</param>
     /// <exception cref="InputException">It is missing, empty, malformed, or no UTF-8 text.</exception>
-    public static IReadOnlyList<ManifestEntry> Read(string path) => [.. Lines(path).Select(line => Parse(path, line.Text, line.Number))];
+    public static IReadOnlyList<ManifestEntry> Read(string path)
+    {
+        using var reader = new ManifestReader(path);
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
+        var entries = new List<ManifestEntry>();
+        while (reader.Read())
+            entries.Add(new ManifestEntry(FullPath(reader.Audio, folder), FullPath(reader.Text, folder), reader.Line));
+        return entries;
+    }
+
+    /// <summary>A line of a manifest, without its end: quoted where the paths need it, so that <see cref="Read"/> finds them again.</summary>
+    /// <param name="audioPath">The recording.</param>
+    /// <param name="textPath">The transcript.</param>
+    /// <exception cref="InputException">A path has a line end in it, which no manifest can hold.</exception>
+    public static string Line(string audioPath, string textPath)
+    {
+        foreach (string path in (ReadOnlySpan<string>)[audioPath, textPath])
+        {
+            if (path.AsSpan().ContainsAny('\n', '\r'))
+                throw new InputException($"{path}: has a line end in its name, which a manifest cannot hold; rename it");
+        }
+        return $"{SeparatedValues.Field(audioPath, ',')},{SeparatedValues.Field(textPath, ',')}";
+    }
+
+    /// <summary>The fault of a transcript that is not there; says so where the manifest seems to hold the text itself.</summary>
+    /// <param name="textPath">The transcript, as a full path.</param>
+    /// <param name="manifest">The manifest that names it.</param>
+    /// <param name="line">Its line there.</param>
+    public static InputException NoSuchText(string textPath, string manifest, int line)
+    {
+        string column = Path.GetRelativePath(Path.GetDirectoryName(Path.GetFullPath(manifest))!, textPath);
+        return new InputException(ManifestHint.LooksLikeText(column)
+            ? $"{manifest}: line {line}: expected a path to a text file; the second column looks like the text itself: '{column}'; write it to a file and name that"
+            : $"{textPath}: no such file (line {line} of {manifest})");
+    }
 
     /// <summary>Joins manifests, from the shortest utterance to the longest, and leaves out what is too short or too long.</summary>
     /// <param name="paths">The manifests.</param>
@@ -49,7 +83,7 @@ public static class ManifestFile
             throw new InputException($"{output}: not written: of {entries.Length} utterances none is between {minSeconds} and {maxSeconds} s long");
         string folder = Path.GetDirectoryName(Path.GetFullPath(output))!;
         byte[] text = Encoding.UTF8.GetBytes(string.Concat(
-            kept.Select(pair => $"{Relative(folder, pair.Entry.AudioPath)},{Relative(folder, pair.Entry.TextPath)}\n")));
+            kept.Select(pair => Line(Relative(folder, pair.Entry.AudioPath), Relative(folder, pair.Entry.TextPath)) + "\n")));
         AtomicFile.Write(output, stream => stream.Write(text));
         return new MergedManifest(
             kept.Length, kept.Sum(pair => pair.Seconds), seconds.Count(s => s < minSeconds), seconds.Count(s => s > maxSeconds), all.Length - entries.Length);
@@ -75,23 +109,11 @@ public static class ManifestFile
         return Array.Find(faults, fault => fault is not null) is { } first ? throw new InputException(first.Message, first) : seconds;
     }
 
-    /// <summary>The lines that are not empty.</summary>
-    internal static (string Text, int Number)[] Lines(string path)
+    /// <summary>A path in full. Most are plain names below the folder, which need no look at each of their parts.</summary>
+    private static string FullPath(ReadOnlySpan<char> path, string folder)
     {
-        (string Text, int Number)[] lines =
-        [
-            .. InputFile.ReadLines(path).Select((text, index) => (Text: text.Trim(), Number: index + 1)).Where(line => line.Text.Length > 0),
-        ];
-        return lines.Length > 0 ? lines : throw new InputException($"{path}: lists no utterances");
-    }
-
-    internal static ManifestEntry Parse(string path, string line, int number)
-    {
-        string[] parts = line.Split(',');
-        if (parts.Length != 2 || parts[0].Trim().Length == 0 || parts[1].Trim().Length == 0 || line.Contains('\0', StringComparison.Ordinal))
-            throw new InputException($"{path}: line {number}: expected 'audio path,text path', found '{line}'");
-        string folder = Path.GetDirectoryName(Path.GetFullPath(path))!;
-        return new ManifestEntry(Path.GetFullPath(parts[0].Trim(), folder), Path.GetFullPath(parts[1].Trim(), folder), number);
+        bool plain = Path.DirectorySeparatorChar == '/' && path[0] is not ('/' or '.') && path[^1] != '/' && path.IndexOf("/.") < 0 && path.IndexOf("//") < 0 && folder.Length > 1;
+        return plain ? string.Concat(folder, "/", path) : Path.GetFullPath(path.ToString(), folder);
     }
 
     private static string Relative(string folder, string path) => Path.GetRelativePath(folder, path).Replace(Path.DirectorySeparatorChar, '/');

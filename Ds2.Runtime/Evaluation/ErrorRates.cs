@@ -1,9 +1,12 @@
+using System.Text;
+
 namespace Ds2.Runtime.Evaluation;
 
 /// <summary>Word and character error rates, gathered over utterances.</summary>
 /// <remarks>
 /// An error is a substitution, an insertion or a deletion of the shortest edit (Levenshtein, 1966). Words are split at white space and compared as they are;
-/// characters are compared without white space. Rates are percentages and can exceed 100.
+/// characters are compared without white space, one of Unicode's beyond the first 65,536 being one. Both texts are given as they are to be compared, normalised:
+/// what the alphabet cannot write stays in the reference and is an error. Rates are percentages and can exceed 100.
 /// An empty reference: each word of the hypothesis is an error of the corpus rates, while the utterance's own rate is 0 if the hypothesis is empty too, else 100.
 /// Corpus rates over no reference words at all follow the same rule: 0 without errors, else 100.
 /// </remarks>
@@ -37,10 +40,23 @@ public sealed class ErrorRates
         words += said.Length;
         utteranceRates += Percent(errors, said.Length);
 
-        string letters = string.Concat(said);
-        characterErrors += Distance<char>(letters, string.Concat(heard));
-        characters += letters.Length;
+        (int characterDistance, int length) = Characters(string.Concat(said), string.Concat(heard));
+        characterErrors += characterDistance;
+        characters += length;
         Utterances++;
+    }
+
+    /// <summary>Adds the utterances of another.</summary>
+    /// <param name="other">Stays as it is.</param>
+    public void Add(ErrorRates other)
+    {
+        ArgumentNullException.ThrowIfNull(other);
+        wordErrors += other.wordErrors;
+        words += other.words;
+        characterErrors += other.characterErrors;
+        characters += other.characters;
+        utteranceRates += other.utteranceRates;
+        Utterances += other.Utterances;
     }
 
     /// <summary>The fewest substitutions, insertions and deletions that turn one sequence into the other.</summary>
@@ -64,6 +80,14 @@ public sealed class ErrorRates
             }
         }
         return costs[^1];
+    }
+
+    private static (int Errors, int Length) Characters(string reference, string hypothesis)
+    {
+        if (!reference.Any(char.IsSurrogate) && !hypothesis.Any(char.IsSurrogate))
+            return (Distance<char>(reference, hypothesis), reference.Length);
+        Rune[] said = [.. reference.EnumerateRunes()];
+        return (Distance<Rune>(said, [.. hypothesis.EnumerateRunes()]), said.Length);
     }
 
     private static string[] Words(string text) => text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);

@@ -5,8 +5,9 @@ namespace Ds2.Runtime.Files;
 /// <summary>Opens what the user named, and turns the operating system's refusals into <see cref="InputException"/>.</summary>
 internal static class InputFile
 {
-    /// <summary>Bytes that are no UTF-8 are refused: replaced silently, they would make another file name or another transcript.</summary>
-    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+    /// <summary>Bytes that are no UTF-8 are refused: replaced silently, they would make another file name or another transcript.
+    /// It knows its byte order mark: a reader that finds a mark it was not told of goes on with an encoding that replaces.</summary>
+    private static readonly UTF8Encoding Strict = new(encoderShouldEmitUTF8Identifier: true, throwOnInvalidBytes: true);
 
     /// <summary>Opens a file for one pass from the start to the end.</summary>
     public static FileStream Open(string path) => Guard(path, () =>

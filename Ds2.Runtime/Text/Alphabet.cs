@@ -13,6 +13,9 @@ public sealed class Alphabet : IEquatable<Alphabet>
     /// <summary>Labels of one character each.</summary>
     private readonly Dictionary<char, int> single = [];
 
+    /// <summary>The same for ASCII, as nearly all that is looked up is; 0 for none.</summary>
+    private readonly int[] ascii = new int[128];
+
     /// <summary>Longer labels by their first character, longest first: "ch" is found before "c".</summary>
     private readonly Dictionary<char, int[]> longer;
 
@@ -35,7 +38,11 @@ public sealed class Alphabet : IEquatable<Alphabet>
             if (!seen.Add(text))
                 throw new ArgumentException($"label {label} of the alphabet, '{text}', stands in it twice", nameof(labels));
             if (label > 0 && text.Length == 1)
+            {
                 single.Add(text[0], label);
+                if (text[0] < ascii.Length)
+                    ascii[text[0]] = label;
+            }
         }
         longer = Enumerable.Range(1, texts.Length - 1).Where(label => texts[label].Length > 1).GroupBy(label => texts[label][0])
             .ToDictionary(group => group.Key, group => group.OrderByDescending(label => texts[label].Length).ToArray());
@@ -126,7 +133,10 @@ public sealed class Alphabet : IEquatable<Alphabet>
                 }
             }
         }
-        return single.TryGetValue(text[0], out label) ? 1 : 0;
+        if (text[0] >= ascii.Length)
+            return single.TryGetValue(text[0], out label) ? 1 : 0;
+        label = ascii[text[0]];
+        return label > 0 ? 1 : 0;
     }
 
     /// <summary>A text in the alphabet's case.</summary>

@@ -37,10 +37,11 @@ public sealed class DataCommandsTests
     public void Stats_DescribesAndDraws()
     {
         string manifest = folder.WriteNoise(8000, 16000, 24000, 48000);
-        folder.Write("u0.txt", "CAF\u00c9");
+        folder.Write("u0.txt", "CAF\u00c9 9 \U0001F600");
         (int code, string output, _) = Program.Run("data", "stats", manifest, "--plot", folder["lengths.svg"]);
         Assert.That(code, Is.Zero);
-        Assert.That(output, Does.Match("utterances +4").And.Match("0.50 shortest, 1.50 median, 1.50 mean, 3.00 longest").And.Match("U\\+00C9 . +1 times"));
+        Assert.That(output, Does.Match("utterances +4").And.Match("0.50 shortest, 1.50 median, 1.50 mean, 3.00 longest").And.Match("U\\+00C9 +\u00c9 as E +1 times, first in .*u0.txt \\(line 1\\)")
+            .And.Match("U\\+0039 +9 +1 times").And.Match("U\\+1F600 +\U0001F600 +1 times"));
         string svg = System.Xml.Linq.XDocument.Load(folder["lengths.svg"]).ToString();
         Assert.That(svg, Does.Contain("manifest.csv: 4 utterances").And.Contain("seconds"));
     }
@@ -107,6 +108,39 @@ public sealed class DataCommandsTests
         (code, _, error) = Program.Run(Train(features, "--set", "augment=true"));
         Assert.That((code, error.Trim().Split('\n').Length), Is.EqualTo((2, 1)));
         Assert.That(error, Does.Contain("features.csv").And.Contain("feature files alone"));
+    }
+
+    [Test]
+    public void Train_RecordingsInBothSets_AreNoted()
+    {
+        string manifest = folder.WriteNoise(16000, 24000), validation = folder.Write("val.csv", "./u1.wav,u1.txt\n");
+        (int code, _, string error) = Program.Run([.. Train(manifest).Select((argument, i) => i == 4 ? validation : argument)]);
+        Assert.That((code, error.Trim().Split('\n').Length), Is.EqualTo((0, 1)), error);
+        Assert.That(error, Does.Contain($"1 of the 1 recordings of {validation} are trained on too, {folder["u1.wav"]}"));
+    }
+
+    [Test]
+    public void CharactersOutsideTheAlphabet_AreCountedAndScored_OrRefused()
+    {
+        string manifest = folder.WriteNoise(16000, 24000);
+        folder.Write("u1.txt", "CALL 911 NOW");
+        (int code, _, string error) = Program.Run(Train(manifest));
+        Assert.That(code, Is.Zero, error);
+        Assert.That(error, Does.StartWith($"ds2: 3 characters of 2 kinds are outside the alphabet and cannot be heard: '1' 2 times, first in {folder["u1.txt"]} (line 2 of {manifest})").And.Contain("--strict-text refuses"));
+
+        string[] evaluate = ["evaluate", "--checkpoint", folder["run/latest.safetensors"], "--manifest", manifest, "--device", "host"];
+        (code, _, error) = Program.Run([.. evaluate, "--transcripts", folder["heard.tsv"]]);
+        Assert.That(code, Is.Zero, error);
+        Assert.That(error, Does.Contain("3 characters of 2 kinds"));
+        Assert.That(File.ReadAllText(folder["heard.tsv"]), Does.Contain("\tCALL 911 NOW\t"));
+
+        foreach (string[] command in new string[][] { [.. evaluate, "--strict-text"], [.. Train(manifest, "--strict-text").Select(argument => argument == folder["run"] ? folder["other"] : argument)] })
+        {
+            (code, _, error) = Program.Run(command);
+            Assert.That((code, error.Trim().Split('\n').Length), Is.EqualTo((2, 1)), error);
+            Assert.That(error, Does.Contain("'9' once, first in").And.Contain("write out"));
+        }
+        Assert.That(folder["other"], Does.Not.Exist);
     }
 
     [TestCase("batchFrames=-1", "batchFrames")]

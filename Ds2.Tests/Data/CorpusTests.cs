@@ -1,3 +1,4 @@
+using System.Text;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Text;
 using Ds2.Tests.Audio;
@@ -13,15 +14,6 @@ public sealed class CorpusTests
 
     [TearDown]
     public void RemoveFolder() => folder.Dispose();
-
-    [Test]
-    public void Alphabet_English()
-    {
-        Alphabet english = Alphabet.English;
-        Assert.That((english.Size, english.Blank, english[0], english[1], english[2], english[27], english[28]), Is.EqualTo((29, 0, "_", "'", "A", "Z", " ")));
-        Assert.That(english.Encode("It's a_z! é"), Is.EqualTo(new[] { 10, 21, 1, 20, 28, 2, 27, 28 }), "no text contains a blank");
-        Assert.That(english.Decode([10, 21, 1, 20]), Is.EqualTo("IT'S"));
-    }
 
     [Test]
     public void Load_SortsByLength_TiesInTheManifestsOrder()
@@ -41,13 +33,16 @@ public sealed class CorpusTests
     }
 
     [Test]
-    public void Load_TextIsWhatTheAlphabetCanWrite()
+    public void Load_TextIsWhatWasSaid_LabelsAreWhatTheAlphabetCanWrite()
     {
-        string manifest = folder.WriteNoise(1000);
-        folder.Write("u0.txt", "  Well, it's\n\t5 o'clock. \n");
-        Utterance utterance = Corpus.Load(manifest, Alphabet.English).Utterances[0];
-        Assert.That(utterance.Text, Is.EqualTo("WELL IT'S O'CLOCK"));
-        Assert.That(Alphabet.English.Decode(utterance.Labels), Is.EqualTo(utterance.Text));
+        string manifest = folder.WriteNoise(1000, 2000);
+        folder.Write("u0.txt", "  Well, it\u2019s\n\t5 o'clock. \n");
+        Corpus corpus = Corpus.Load(manifest, Alphabet.English);
+        Utterance utterance = corpus.Utterances[0];
+        Assert.That(utterance.Text, Is.EqualTo("WELL IT'S 5 O'CLOCK"));
+        Assert.That(Alphabet.English.Decode(utterance.Labels), Is.EqualTo("WELL IT'S O'CLOCK"));
+        Assert.That(corpus.Characters.ForeignCharacters, Is.EqualTo(new[] { new CharacterCount((Rune)'5', null, 1, folder["u0.txt"], 1) }));
+        Assert.That(corpus.Without(u => u.Id == "u0" ? "short" : null).Characters.MappedCharacters, Has.Count.EqualTo(3));
     }
 
     [Test]

@@ -64,10 +64,19 @@ public sealed class LibriSpeechPreparerTests
 
         Corpus corpus = Corpus.Load(prepared.Manifests[0], Alphabet.English);
         Assert.That(corpus.Utterances.Select(u => u.Id), Is.EqualTo(new[] { "10-1-0001", "11-2-0000", "10-1-0000" }));
-        Assert.That(corpus.Utterances[1].Text, Is.EqualTo("IT'S WORDS"));
+        Assert.That(corpus.Utterances[1].Text, Is.EqualTo("IT'S 4000 WORDS"));
         Assert.That(File.ReadAllText(corpus.Utterances[1].TextPath), Is.EqualTo("IT'S 4000 WORDS\n"));
         Assert.That(AudioFile.Read(corpus.Utterances[1].AudioPath), Is.EqualTo(Noise(4000).Select(s => s / 32768f).ToArray()), "bit for bit");
         Assert.That(Directory.GetFiles(Out, "*" + AtomicFile.PartialSuffix, SearchOption.AllDirectories), Is.Empty);
+    }
+
+    [Test]
+    public void Run_NamesWithCommasAndQuotes_AreReadAgain()
+    {
+        WriteChapter("dev-clean/12/3", ("12-3-0,\"1\"", 1600));
+        PreparedCorpus prepared = LibriSpeechPreparer.Run(folder["src"], Out);
+        Assert.That(Corpus.Load(prepared.Manifests[0], Alphabet.English).Utterances[0].Id, Is.EqualTo("12-3-0,\"1\""));
+        Assert.That(LibriSpeechPreparer.Run(folder["src"], Out).Converted, Is.Zero);
     }
 
     [Test]

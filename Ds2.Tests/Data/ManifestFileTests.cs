@@ -1,3 +1,4 @@
+using System.Text;
 using Ds2.Runtime.Audio;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Text;
@@ -47,6 +48,104 @@ public sealed class ManifestFileTests
         Assert.That(() => Corpus.Load(folder["a.csv"], Alphabet.English), WavReaderTests.IsOneLine("/nowhere/a.wav", "no such file"));
     }
 
+    private static readonly string[] OddNames = ["x,y", " z", "z ", "say \"no\"", "\"quoted\"", "tab\there", "\ufeffmark", "it's", "#1", "a;b", "\u00e9 \u0434"];
+
+    [Test]
+    public void Merge_WhatItWrites_IsRead([ValueSource(nameof(OddNames))] string name)
+    {
+        folder.WriteNoise(1600);
+        Directory.CreateDirectory(folder[name]);
+        File.Copy(folder["u0.wav"], folder[$"{name}/{name}.wav"]);
+        File.Copy(folder["u0.txt"], folder[$"{name}/{name}"]);
+        string manifest = folder.Write($"{name}/m.csv", ManifestFile.Line($"{name}.wav", name) + "\n");
+        ManifestFile.Merge([manifest], folder["all.csv"]);
+        Assert.That(ManifestFile.Read(folder["all.csv"]), Is.EqualTo(new[] { new ManifestEntry(folder[$"{name}/{name}.wav"], folder[$"{name}/{name}"], 1) }));
+        Assert.That(Corpus.Load(folder["all.csv"], Alphabet.English).Utterances[0].Id, Is.EqualTo(name));
+    }
+
+    [Test]
+    public void Line_NameWithALineEnd_IsRefused()
+    {
+        foreach (string end in new[] { "\n", "\r" })
+            Assert.That(() => ManifestFile.Line("a.wav", $"a{end}b.txt"), WavReaderTests.IsOneLine("a b.txt", "line end"));
+    }
+
+    [Test]
+    public void Read_MarksLineEndsAndSpaces()
+    {
+        folder.Write("m.csv", "\ufeffa.wav,a.txt\r\n\r\n b.wav ,\t\" b.txt\" \n\ufeff\"c\"\"d.wav\",c\"d.txt\rd.wav,d.txt\r\n\u2028\n\ufeff\n./e.wav,../e.txt");
+        Assert.That(ManifestFile.Read(folder["m.csv"]), Is.EqualTo(new ManifestEntry[]
+        {
+            new(folder["a.wav"], folder["a.txt"], 1), new(folder["b.wav"], folder[" b.txt"], 3), new(folder["c\"d.wav"], folder["c\"d.txt"], 4), new(folder["d.wav"], folder["d.txt"], 5),
+            new(folder["e.wav"], Path.GetFullPath(folder["../e.txt"]), 8),
+        }));
+    }
+
+    [Test]
+    public void Read_LongFile_IsReadAcrossTheBuffer_WithoutGarbage()
+    {
+        string[] lines = [.. Enumerable.Range(0, 20_000).Select(i => $"train/wav/{i % 7}/{i:D6}{new string('x', i % 50)}.wav,train/txt/{i:D6}.txt")];
+        folder.Write("m.csv", string.Join("\r\n", lines) + $"\r\n{new string('l', 200_000)}.wav,l.txt");
+        using var reader = new ManifestReader(folder["m.csv"]);
+        Assert.That(reader.Read(), Is.True);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        bool same = true;
+        for (int i = 0; i < lines.Length; i++)
+        {
+            same &= lines[i].AsSpan().StartsWith(reader.Audio) && lines[i].AsSpan().EndsWith(reader.Text) && reader.Line == i + 1;
+            if (i == lines.Length - 1)
+                Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(lines.Length), "less than a byte a line");
+            reader.Read();
+        }
+        Assert.That(same, Is.True);
+        Assert.That(reader.Audio.Length, Is.EqualTo(200_004));
+        Assert.That(reader.Read(), Is.False);
+    }
+
+    [TestCase("audio,text\nu0.wav,u0.txt", "line 1", "looks like a header")]
+    [TestCase("wav_filename,wav_filesize,transcript\n", "line 1", "looks like a header")]
+    [TestCase("path\tsentence\n", "line 1", "looks like a header")]
+    [TestCase("{\"audio_filepath\": \"u0.wav\", \"text\": \"A\"}\n", "line 1", "looks like JSON")]
+    [TestCase("u0.wav\tu0.txt\n", "line 1", "separated by tabs")]
+    [TestCase("\"u0.wav,u0.txt\n", "line 1", "in quotes")]
+    [TestCase("\"u0\".wav,u0.txt\n", "line 1", "in quotes")]
+    [TestCase("u0.wav,u0.txt\na,b.wav,b.txt\n", "line 2", "comma in it in double quotes")]
+    [TestCase("u0.wav,32044,HELLO WORLD\n", "line 1", "looks like the text itself: 'HELLO WORLD'")]
+    [TestCase("u0.wav,HELLO WORLD\n", "line 1", "looks like the text itself: 'HELLO WORLD'")]
+    public void Load_OtherFormats_GetAHint(string content, string place, string hint)
+    {
+        folder.WriteNoise(1600);
+        string manifest = folder.Write("m.csv", content);
+        Assert.That(() => Corpus.Load(manifest, Alphabet.English), WavReaderTests.IsOneLine(manifest, hint));
+        Assert.That(() => Corpus.Load(manifest, Alphabet.English), WavReaderTests.IsOneLine(manifest, place));
+    }
+
+    [Test]
+    public void Read_BadBytesAfterAByteOrderMark_AreRefused()
+    {
+        byte[] bytes = [0xEF, 0xBB, 0xBF, (byte)'a', 0xFF];
+        Assert.That(() => ManifestFile.Read(folder.Write("a.csv", [.. bytes, .. ",b.txt"u8])), WavReaderTests.IsOneLine(folder["a.csv"], "not UTF-8"));
+        string manifest = folder.WriteNoise(1600);
+        folder.Write("u0.txt", bytes);
+        Assert.That(() => Corpus.Load(manifest, Alphabet.English), WavReaderTests.IsOneLine(folder["u0.txt"], "not UTF-8"));
+    }
+
+    [Test]
+    public void Ids_AreTheShortestUniqueEndsOfThePaths()
+    {
+        string[] paths = ["/d/s1/0001.wav", "/d/s2/0001.wav", "/e/s2/0001.wav", "/d/s1/0002.wav", "/d/x.wav", "/d/x.flac", "/x.y.wav", "/x.y/noending", "/0001.wav", "/0001"];
+        Assert.That(UtteranceIds.In(paths).Select((range, i) => paths[i][range]), Is.EqualTo(
+            new[] { "s1/0001", "d/s2/0001", "e/s2/0001", "0002", "d/x.wav", "d/x.flac", "x.y", "noending", "0001.wav", "0001" }));
+    }
+
+    [Test]
+    public void SharedRecordings_AreCounted()
+    {
+        Assert.That(SharedRecordings.Note("a.csv", ["/1", "/2", "/3"], "b.csv", ["/3", "/2", "/4"]), Does.StartWith("2 of the 3 recordings of b.csv are trained on too, /2 for one"));
+        Assert.That(SharedRecordings.Note("a.csv", ["/1"], "b.csv", ["/2"]), Is.Null);
+        Assert.That(SharedRecordings.Note("a.csv", ["/1"], "./a.csv", ["/1"]), Is.Null);
+    }
+
     [Test]
     public void Load_TranscriptThatIsNoUtf8_SaysSo()
     {
@@ -76,7 +175,8 @@ public sealed class ManifestFileTests
         Assert.That(statistics.Seconds, Is.EqualTo(new[] { 1, 2, 2.5 }));
         Assert.That(statistics.Hours, Is.EqualTo(5.5 / 3600).Within(1e-12));
         Assert.That((statistics.Speakers, statistics.Words), Is.EqualTo(((int?)2, 8L)));
-        Assert.That(statistics.Foreign, Is.EqualTo(new ForeignCharacter[] { new('2', 4, folder["a.txt"]), new('\u00ef', 1, folder["b.txt"]) }));
+        Assert.That(statistics.Characters.ForeignCharacters, Is.EqualTo(new CharacterCount[] { new((Rune)'2', null, 4, folder["a.txt"], 1) }));
+        Assert.That(statistics.Characters.MappedCharacters, Is.EqualTo(new CharacterCount[] { new((Rune)'\u00ef', "I", 1, folder["b.txt"], 2) }));
         (double width, int[] counts) = statistics.Histogram(5);
         Assert.That(width, Is.EqualTo(0.5));
         Assert.That(counts, Is.EqualTo(new[] { 0, 0, 1, 0, 1, 1 }));

@@ -75,5 +75,21 @@ public sealed class ErrorRatesTests
     }
 
     [Test]
+    public void Rates_WordsThatCannotBeWritten_AreErrors()
+    {
+        ErrorRates rates = Rates(("CALL 911 NOW", "CALL NOW"));
+        Assert.That((rates.Wer, rates.Cer), Is.EqualTo((100.0 / 3, 100.0 * 3 / 10)));
+        Assert.That(Rates(("A \U0001F600", "A")).Cer, Is.EqualTo(50), "one character of two halves");
+    }
+
+    [Test]
+    public void Add_OfAnother_IsAsIfAddedThere()
+    {
+        ErrorRates all = Rates(("A B", "A"), ("C", "C D")), part = Rates(("A B", "A"));
+        part.Add(Rates(("C", "C D")));
+        Assert.That((part.Utterances, part.Wer, part.WerUtterance, part.Cer), Is.EqualTo((all.Utterances, all.Wer, all.WerUtterance, all.Cer)));
+    }
+
+    [Test]
     public void Rates_NothingAdded() => Assert.That(new ErrorRates(), Has.Property("Wer").Zero.And.Property("WerUtterance").Zero.And.Property("Utterances").Zero);
 }

@@ -67,9 +67,25 @@ internal static class DataStatsCommand
             string bar = new('#', (int)Math.Ceiling((double)Bar * counts[i] / counts.Max()));
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"    {i * width,6:0.##} s {counts[i],7} {bar}").TrimEnd());
         }
-        Row("not in alphabet", statistics.Foreign.Count == 0 ? "nothing" : "left out of the labels:");
-        foreach (ForeignCharacter foreign in statistics.Foreign)
-            Console.WriteLine($"    U+{(int)foreign.Character:X4} {(char.IsControl(foreign.Character) ? ' ' : foreign.Character)} {foreign.Count,7} times, first in {foreign.FirstFile}");
+        TextReport characters = statistics.Characters;
+        Row("not in alphabet", characters.ForeignCharacters.Count == 0 ? "nothing" : "cannot be heard; left out of the labels, errors when scored:");
+        foreach (CharacterCount foreign in characters.ForeignCharacters)
+            Write(foreign);
+        Row("read as others", characters.MappedCharacters.Count == 0 ? "nothing" : "which the model can write:");
+        foreach (CharacterCount mapped in characters.MappedCharacters)
+            Write(mapped);
+    }
+
+    private static void Write(CharacterCount count)
+    {
+        string image = count.Image switch
+        {
+            null => "",
+            "" => " as nothing",
+            " " => " as a space",
+            var letters => $" as {letters}",
+        };
+        Console.WriteLine($"    {$"U+{count.Character.Value:X4}",-7} {(count.IsVisible ? count.Character.ToString() : " ")}{image} {count.Count,7} times, first in {count.FirstFile} (line {count.FirstLine})");
     }
 
     private static void Row(string name, FormattableString value) => Row(name, value.ToString(CultureInfo.InvariantCulture));

@@ -42,6 +42,8 @@ internal static class TrainCommand
 
     private static readonly Option<string?> ValManifest = new("--val-manifest") { Description = "the validation set, likewise", HelpName = "FILE" };
 
+    private static readonly Option<bool> Strict = StrictText.Option();
+
     private static readonly Option<string?> FeatureCache = new("--feature-cache")
     {
         Description = "keep extracted features there for this and later runs; runs may share it",
@@ -102,7 +104,7 @@ internal static class TrainCommand
     {
         Option[] all =
         [
-            Preset, Params, Set, ListParameters, TrainManifest, ValManifest, FeatureCache, Out, Resume, Init, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes,
+            Preset, Params, Set, ListParameters, TrainManifest, ValManifest, Strict, FeatureCache, Out, Resume, Init, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes,
             CheckpointBatches, Keep, TensorBoard, MlPerf, Device, Threads, Json,
         ];
         foreach (Option option in all)
@@ -129,6 +131,8 @@ internal static class TrainCommand
         if (parsed.GetValue(MaxBatches) is < 1)
             throw new InputException("--max-batches must be at least 1");
         (Corpus training, Corpus validation) = LoadCorpora(parsed.GetValue(TrainManifest), parsed.GetValue(ValManifest), start.Alphabet);
+        StrictText.Note(training, parsed.GetValue(Strict));
+        StrictText.Note(validation, parsed.GetValue(Strict));
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(Device), parsed.GetValue(Threads));
         using DeepSpeech2 model = start.CreateModel(options, engine);
         using RunReporters reporters = CreateReporters(parsed);

@@ -37,6 +37,8 @@ internal sealed class TrainingData : IDisposable
         Corpus corpus = selection.Select(training);
         if (corpus.LeftOut.Count > 0)
             Note($"{corpus.LeftOut.Count} of {training.Utterances.Count} training utterances are left out; the run's {LeftOutFile} lists them. {corpus.LeftOut[0].Utterance.Id}: {corpus.LeftOut[0].Reason}");
+        if (SharedRecordings.Note(training.ManifestPath, training.Utterances.Select(u => u.AudioPath), validation.ManifestPath, validation.Utterances.Select(u => u.AudioPath)) is { } shared)
+            Note(shared);
         int kept = validation.Utterances.Count(utterance => selection.ReasonToLeaveOut(utterance) is not null);
         if (kept > 0)
             Note($"{kept} validation utterances would be left out of training; they are kept, as the word error rate counts every one");
@@ -69,7 +71,7 @@ internal sealed class TrainingData : IDisposable
         }
 
         byte[] lines = Encoding.UTF8.GetBytes(string.Concat(Corpus.LeftOut.Select(left => string.Create(
-            CultureInfo.InvariantCulture, $"{left.Utterance.Id}\t{left.Utterance.Seconds:F2}\t{left.Utterance.AudioPath}\t{left.Reason}\n"))));
+            CultureInfo.InvariantCulture, $"{SeparatedValues.Field(left.Utterance.Id, '\t')}\t{left.Utterance.Seconds:F2}\t{SeparatedValues.Field(left.Utterance.AudioPath, '\t')}\t{left.Reason}\n"))));
         AtomicFile.Write(path, stream => stream.Write(lines));
     }
 

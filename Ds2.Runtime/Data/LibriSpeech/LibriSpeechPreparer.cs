@@ -62,8 +62,8 @@ public static class LibriSpeechPreparer
         var owners = new Dictionary<string, string>();
         foreach (string split in dataset.Splits.Where(split => !now.Contains(split)))
         {
-            foreach (string line in dataset.Members(split))
-                owners[line.Split(',')[0]] = split;
+            foreach ((string wav, _) in dataset.Members(split))
+                owners[wav] = split;
         }
         foreach (LibriSpeechItem item in items)
         {

@@ -14,7 +14,7 @@ internal static class TranscriptFile
         foreach (Transcript transcript in evaluation.Transcripts)
         {
             lines.Write(string.Create(
-                CultureInfo.InvariantCulture, $"{transcript.Id}\t{Wer(transcript):F2}\t{transcript.Reference}\t{transcript.Hypothesis}\n"));
+                CultureInfo.InvariantCulture, $"{SeparatedValues.Field(transcript.Id, '\t')}\t{Wer(transcript):F2}\t{transcript.Reference}\t{transcript.Hypothesis}\n"));
         }
     });
 

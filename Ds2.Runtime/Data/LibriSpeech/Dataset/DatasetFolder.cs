@@ -34,10 +34,17 @@ internal sealed class DatasetFolder
     /// <summary>Whether a split came from an archive with this sum, and all its files are still there.</summary>
     public bool Holds(string split, string archive, string digest) =>
         list.Archives.GetValueOrDefault(archive) == digest && Splits.Contains(split)
-        && Members(split).All(line => line.Split(',').All(name => list.Files.ContainsKey(name) && File.Exists(PathOf(name))));
+        && TryMembers(split) is { } members && members.SelectMany(FilesOf).All(name => list.Files.ContainsKey(name) && File.Exists(PathOf(name)));
 
-    /// <summary>The lines 'wav path,text path' of a split's manifest.</summary>
-    public string[] Members(string split) => InputFile.ReadLines(PathOf(ManifestName(split)));
+    /// <summary>A split's utterances, by their paths in the data set.</summary>
+    public IReadOnlyList<(string Wav, string Text)> Members(string split)
+    {
+        using var reader = new ManifestReader(PathOf(ManifestName(split)));
+        var members = new List<(string, string)>();
+        while (reader.Read())
+            members.Add((reader.Audio.ToString(), reader.Text.ToString()));
+        return members;
+    }
 
     /// <summary>Adds splits, or replaces them: writes their manifests, those of the sets, and the list of checksums.</summary>
     /// <param name="utterances">All utterances of those splits, their files being on disk.</param>
@@ -60,11 +67,11 @@ internal sealed class DatasetFolder
         string[] splits = [.. Splits];
         foreach (string set in Sets)
         {
-            string[] lines = [.. splits.Where(split => LibriSpeechTree.SetOf(split) == set).SelectMany(Members)];
-            if (lines.Length == 0)
+            (string Wav, string Text)[] members = [.. splits.Where(split => LibriSpeechTree.SetOf(split) == set).SelectMany(Members)];
+            if (members.Length == 0)
                 continue;
             // What the splits' manifests are sorted by, read off the files: WAV as Ds2 writes it has its samples after a header of fixed size.
-            WriteManifest(set, lines.Select(line => (SamplesOf(line), line)));
+            WriteManifest(set, members.Select(member => (SamplesOf(member.Wav), member)));
             manifests.Add(PathOf(ManifestName(set)));
         }
         list.Write(folder);
@@ -75,10 +82,10 @@ internal sealed class DatasetFolder
     {
         if (list.Files.ContainsKey(ManifestName(split)) && File.Exists(PathOf(ManifestName(split))))
         {
-            foreach (string name in Members(split).SelectMany(line => line.Split(',')))
+            foreach (string name in (TryMembers(split) ?? []).SelectMany(FilesOf))
                 list.Files.Remove(name);
         }
-        WriteManifest(split, utterances.Select(u => (u.Samples, $"{u.Wav},{u.Text}")));
+        WriteManifest(split, utterances.Select(u => (u.Samples, (u.Wav, u.Text))));
         foreach (PreparedUtterance utterance in utterances)
         {
             list.Files[utterance.Wav] = utterance.WavDigest;
@@ -86,16 +93,32 @@ internal sealed class DatasetFolder
         }
     }
 
-    private void WriteManifest(string name, IEnumerable<(long Samples, string Line)> entries)
+    private void WriteManifest(string name, IEnumerable<(long Samples, (string Wav, string Text) Member)> entries)
     {
         byte[] text = Encoding.UTF8.GetBytes(string.Concat(
-            entries.OrderBy(entry => entry.Samples).ThenBy(entry => entry.Line, StringComparer.Ordinal).Select(entry => entry.Line + "\n")));
+            entries.Select(entry => (entry.Samples, Line: ManifestFile.Line(entry.Member.Wav, entry.Member.Text)))
+                .OrderBy(entry => entry.Samples).ThenBy(entry => entry.Line, StringComparer.Ordinal).Select(entry => entry.Line + "\n")));
         string path = PathOf(ManifestName(name));
         AtomicFile.Write(path, stream => stream.Write(text));
         list.Files[ManifestName(name)] = ChecksumList.Digest(File.ReadAllBytes(path));
     }
 
-    private long SamplesOf(string line) => WavWriter.SamplesOf(new FileInfo(PathOf(line.Split(',')[0])).Length);
+    /// <summary>The same; null where the manifest is damaged, as it is about to be written anew.</summary>
+    private IReadOnlyList<(string Wav, string Text)>? TryMembers(string split)
+    {
+        try
+        {
+            return Members(split);
+        }
+        catch (InputException)
+        {
+            return null;
+        }
+    }
+
+    private static string[] FilesOf((string Wav, string Text) member) => [member.Wav, member.Text];
+
+    private long SamplesOf(string wav) => WavWriter.SamplesOf(new FileInfo(PathOf(wav)).Length);
 
     private string PathOf(string name) => Path.Combine(folder, name);
 

@@ -1,0 +1,62 @@
+using System.Text.Json;
+using Ds2.Runtime.Text;
+
+namespace Ds2.Tests.Text;
+
+public sealed class AlphabetTests
+{
+    [Test]
+    public void English_HasItsLabels()
+    {
+        Alphabet english = Alphabet.English;
+        Assert.That((english.Size, english.Blank, english[0], english[1], english[2], english[27], english[28]), Is.EqualTo((29, 0, "_", "'", "A", "Z", " ")));
+        Assert.That(english.Encode("It's a_z! \u00e9"), Is.EqualTo(new[] { 10, 21, 1, 20, 28, 2, 27, 28 }), "no text contains a blank");
+        Assert.That(english.Decode([10, 21, 1, 20]), Is.EqualTo("IT'S"));
+    }
+
+    [Test]
+    public void Equality_IsByLabels()
+    {
+        var copy = new Alphabet(Alphabet.English.Labels);
+        Assert.That(copy, Is.EqualTo(Alphabet.English));
+        Assert.That(copy.GetHashCode(), Is.EqualTo(Alphabet.English.GetHashCode()));
+        Assert.That(new Alphabet(Alphabet.English.Labels.Reverse()), Is.Not.EqualTo(Alphabet.English));
+        Assert.That(new Alphabet(["_", "a", "b"]), Is.Not.EqualTo(new Alphabet(["_", "ab"])));
+    }
+
+    [Test]
+    public void Json_RoundTrips()
+    {
+        string json = JsonSerializer.Serialize(Alphabet.English);
+        Assert.That(JsonSerializer.Deserialize<string[]>(json), Is.EqualTo(Alphabet.English.Labels));
+        Assert.That(JsonSerializer.Deserialize<Alphabet>(json), Is.EqualTo(Alphabet.English));
+        var others = new Alphabet(["<blank>", "ch", "c", "h", "\u00e9", "\U00010428", " "]);
+        Assert.That(JsonSerializer.Deserialize<Alphabet>(JsonSerializer.Serialize(others)), Is.EqualTo(others));
+        foreach (string bad in new[] { "[]", "[\"_\"]", "[\"_\",\"\"]", "[\"_\",\"a\",\"a\"]", "[\"_\",\"a b\"]", "[\"_\",null]", "null", "[1]" })
+            Assert.That(() => JsonSerializer.Deserialize<Alphabet>("{\"a\":" + bad + "}", JsonSerializerOptions.Default) ?? throw new JsonException(), Throws.InstanceOf<JsonException>(), bad);
+    }
+
+    [Test]
+    public void Encode_TakesTheLongestLabel()
+    {
+        var alphabet = new Alphabet(["_", "c", "h", "ch", "sch", "s", "\U00010428", " "]);
+        Assert.That(alphabet.Encode("schcsh ch\U00010428"), Is.EqualTo(new[] { 4, 1, 5, 2, 7, 3, 6 }));
+        Assert.That(alphabet.Decode(alphabet.Encode("schcsh ch\U00010428")), Is.EqualTo("schcsh ch\U00010428"));
+        Assert.That(alphabet.Encode("SCH"), Is.EqualTo(new[] { 4 }), "labels of small letters alone make capitals small");
+    }
+
+    [Test]
+    public void Encode_CasesApart_WhereTheAlphabetHasBoth()
+    {
+        var alphabet = new Alphabet(["_", "a", "A", "b"]);
+        Assert.That(alphabet.Encode("aAbB"), Is.EqualTo(new[] { 1, 2, 3 }));
+    }
+
+    [Test]
+    public void Labels_AreComposed()
+    {
+        var alphabet = new Alphabet(["_", "e", "e\u0301"]);
+        Assert.That(alphabet[2], Is.EqualTo("\u00e9"));
+        Assert.That(alphabet.Encode("e\u00e9e\u0301"), Is.EqualTo(new[] { 1, 2, 2 }));
+    }
+}
