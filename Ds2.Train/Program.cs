@@ -16,10 +16,11 @@ internal static class Program
     {
         RootCommand root = CommandLine.Create();
         ParseResult parsed = root.Parse(args);
-        if (parsed.Errors.Count > 0)
+        string[] empty = [.. CommandLine.EmptyValues(parsed)], errors = empty.Length > 0 ? empty : [.. parsed.Errors.Select(error => error.Message)];
+        if (errors.Length > 0)
         {
-            foreach (var error in parsed.Errors)
-                Console.Error.WriteLine($"ds2: {error.Message.ReplaceLineEndings(" ")}");
+            foreach (string error in errors)
+                Console.Error.WriteLine($"ds2: {error.ReplaceLineEndings(" ")}");
             Console.Error.WriteLine("ds2: --help lists commands and options");
             return BadInput;
         }

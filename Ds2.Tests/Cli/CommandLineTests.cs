@@ -1,3 +1,5 @@
+using System.CommandLine;
+using System.CommandLine.Help;
 using System.Diagnostics;
 using System.Text.Json;
 using Ds2.Tests.Reporting;
@@ -201,6 +203,7 @@ public sealed class CommandLineTests
         yield return Case("infinite value", "maxNorm", "train", "--set", "maxNorm=1e999");
         yield return Case("target that is no number", "--target-wer", "train", "--target-wer", "NaN");
         yield return Case("model beyond 32-bit indices", "too large", "train", "--set", "hidden=100000", "--device", "host");
+        yield return Case("threads that are no number", "--threads", "train", "--threads", "many");
         yield return Case("no epochs", "--epochs", "train", "--epochs", "0");
 
         static TestCaseData Case(string name, string expected, params string[] arguments) =>
@@ -218,6 +221,35 @@ public sealed class CommandLineTests
             Assert.That(error.Trim().Split('\n').Count(line => !line.Contains("--help")), Is.EqualTo(1));
             Assert.That(output, Is.Empty);
         });
+    }
+
+    /// <summary>Every option and argument of every command that takes a value, given one from a variable that is unset.</summary>
+    private static IEnumerable<TestCaseData> EmptyValues()
+    {
+        return Of(Ds2.Train.Commands.CommandLine.Create(), []);
+
+        static IEnumerable<TestCaseData> Of(Command command, string[] path)
+        {
+            foreach (Option option in command.Options.Where(option => option.ValueType != typeof(bool) && option is not (HelpOption or VersionOption)))
+                yield return Case(option.Name, [.. path, option.Name]);
+            foreach (Argument argument in command.Arguments)
+                yield return Case(argument.Name, path);
+            foreach (TestCaseData inner in command.Subcommands.SelectMany(sub => Of(sub, [.. path, sub.Name])))
+                yield return inner;
+        }
+
+        static TestCaseData Case(string name, string[] path) => new TestCaseData(name, path).SetArgDisplayNames(string.Join(' ', path.Append(name).Distinct()));
+    }
+
+    [TestCaseSource(nameof(EmptyValues))]
+    public void EmptyValue_IsOneLineAndExitCode2(string name, string[] path)
+    {
+        foreach (string empty in new[] { "", " \t" })
+        {
+            (int code, string output, string error) = Run([.. path, empty]);
+            Assert.That((code, output, error.Split('\n')[0]), Is.EqualTo((BadInput, "", $"ds2: {name}: the value is empty")));
+            Assert.That(error.Trim().Split('\n').Count(line => !line.Contains("--help")), Is.EqualTo(1));
+        }
     }
 
     [Test]
