@@ -51,6 +51,9 @@ public sealed class Trainer : IDisposable
     private readonly bool resumed;
     private double loadSeconds;
 
+    /// <summary>Whether model and position belong together and no checkpoint has just failed: not between a step's beginning and its end.</summary>
+    private bool isWhole = true;
+
     /// <summary>A run at its start, or where a checkpoint left it.</summary>
     /// <param name="options">The run's options; at a resumed run they may differ from the checkpoint's in what does not shape the model.</param>
     /// <param name="model">The model; the caller owns it.</param>
@@ -98,16 +101,16 @@ public sealed class Trainer : IDisposable
         bool targetReached = HasReachedTarget(state.History.LastOrDefault());
         while (!targetReached && state.Epoch < options.Epochs)
         {
-            observer.OnEpochStart(state.Epoch, state.Batch);
             EpochReport? report;
             try
             {
+                observer.OnEpochStart(state.Epoch, state.Batch);
                 report = TrainEpoch(interruption) ? Evaluate(interruption) : null;
             }
-            catch (InputException)
+            catch (Exception exception) when (isWhole && exception is not DivergenceException)
             {
-                // A recording that cannot be read any more: mended, the run goes on with the very batch that it was to be in.
-                Save(checkpoints.Latest);
+                // A recording that cannot be read any more, metrics that cannot be written, no memory to evaluate: mended, the run goes on from here.
+                SaveBefore(exception);
                 throw;
             }
 
@@ -194,7 +197,7 @@ public sealed class Trainer : IDisposable
                 if (state.Batch + 1 < batchesPerEpoch && !interruption.IsCancellationRequested)
                     following = Next(batches);
             }
-            catch (InputException exception)
+            catch (Exception exception)
             {
                 fault = ExceptionDispatchInfo.Capture(exception);
             }
@@ -232,6 +235,7 @@ public sealed class Trainer : IDisposable
     /// <summary>Queues a batch's forward and backward pass and update; false where it is too short to be trained on.</summary>
     private bool QueueStep(Batch batch, double learningRate)
     {
+        isWhole = false;
         Tensor x = features.Take();
         if (model.OutputFrames(batch.MaxFrames) == 0)
             return false;
@@ -272,6 +276,7 @@ public sealed class Trainer : IDisposable
         state.EpochSeconds += seconds;
         state.LoadSeconds += load;
         state.TotalSeconds += seconds;
+        isWhole = true;
         return new BatchReport(
             state.Epoch, state.Batch, batchesPerEpoch, losses.Mean, gradientNorm, learningRate, losses.Infeasible, batch.AudioSeconds, seconds,
             load, counts ? null : IdsOf(batch));
@@ -345,7 +350,22 @@ public sealed class Trainer : IDisposable
     {
         if (!optimizer.IsSound())
             throw DivergenceException.OfParameters(path);
+        isWhole = false;
         Checkpoint.Save(path, options, state, model, optimizer);
+        isWhole = true;
+    }
+
+    /// <summary>Saves the state before the run ends in an exception; where that fails too, the user hears of both.</summary>
+    private void SaveBefore(Exception end)
+    {
+        try
+        {
+            Save(checkpoints.Latest);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or DivergenceException)
+        {
+            throw new IOException($"{end.Message}; nor could the state be saved: {exception.Message}", end);
+        }
     }
 
     private static string[] IdsOf(Batch batch) => [.. batch.Utterances.Select(utterance => utterance.Id)];
