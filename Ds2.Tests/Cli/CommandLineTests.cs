@@ -14,7 +14,6 @@ public sealed class CommandLineTests
     private const int Done = 0;
     private const int Failed = 1;
     private const int BadInput = 2;
-    private const int Interrupted = 130;
 
     private TinyCorpus corpus = null!;
 
@@ -262,26 +261,6 @@ public sealed class CommandLineTests
         Assert.That(error, Does.Contain("cut.wav"));
     }
 
-    /// <summary>A signal in the middle of a long run: it saves, leaves with 130, and the checkpoint loads.</summary>
-    [TestCase("-INT")]
-    [TestCase("-TERM")]
-    public void Train_Interrupted_SavesAndLeavesWith130(string signal)
-    {
-        if (OperatingSystem.IsWindows())
-            Assert.Ignore("Windows has no signals to send to another process");
-        if (signal == "-INT" && IgnoresInterrupts())
-            Assert.Ignore("SIGINT is ignored here, as in every job that a shell starts in the background, and so it is by the programs that a test starts");
-        using Process process = StartProcess(Train("run", "--epochs", "100000", "--json"));
-        while (process.StandardOutput.ReadLine() is { } line && !line.Contains("\"event\":\"epoch\""))
-            Assert.That(line, Does.StartWith("{"));
-        using (Process kill = Process.Start("kill", [signal, process.Id.ToString()]))
-            kill.WaitForExit();
-        process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        Assert.That(process.ExitCode, Is.EqualTo(Interrupted));
-        AssertLoads(corpus.PathOf("run/latest.safetensors"));
-    }
-
     /// <summary>
     /// SIGKILL at several moments of a run that saves after every batch: the checkpoint loads each time, and the run, resumed to its end, has the
     /// tensors of one that was left alone. <c>data-scripts/kill_loop.sh</c> is the long form.
@@ -295,7 +274,7 @@ public sealed class CommandLineTests
         Run(Train("whole", options));
         for (int round = 0; round < 3; round++)
         {
-            using Process process = StartProcess(Train("run", [.. options, "--resume", "auto"]));
+            using Process process = Program.Start(Train("run", [.. options, "--resume", "auto"]));
             int wanted = 6 + 5 * round;
             for (int lines = 0; lines < wanted && process.StandardOutput.ReadLine() is not null;)
                 lines++;
@@ -303,7 +282,7 @@ public sealed class CommandLineTests
             process.Kill();
             process.StandardOutput.ReadToEnd();
             process.WaitForExit();
-            AssertLoads(corpus.PathOf("run/latest.safetensors"));
+            TinyCorpus.AssertLoads(corpus.PathOf("run/latest.safetensors"));
         }
 
         Run(Train("run", [.. options, "--resume", "auto"]));
@@ -312,32 +291,10 @@ public sealed class CommandLineTests
         Assert.That(MetricsLines.WithoutTimes(corpus.PathOf("run/metrics.jsonl")), Is.EqualTo(MetricsLines.WithoutTimes(corpus.PathOf("whole/metrics.jsonl"))));
     }
 
-    /// <summary>Whether this process was told to ignore SIGINT, the second bit of the mask that Linux shows.</summary>
-    private static bool IgnoresInterrupts()
-    {
-        const string Status = "/proc/self/status", Ignored = "SigIgn:";
-        string? mask = File.Exists(Status) ? File.ReadLines(Status).FirstOrDefault(line => line.StartsWith(Ignored, StringComparison.Ordinal)) : null;
-        return mask is not null && (Convert.ToUInt64(mask[Ignored.Length..].Trim(), 16) & 2) != 0;
-    }
-
     private static Dictionary<string, float[]> TensorsOf(string checkpoint)
     {
         using var file = Ds2.Runtime.Safetensors.SafetensorsFile.Open(checkpoint);
         return file.Header.Tensors.ToDictionary(tensor => tensor.Name, tensor => file.Read<float>(tensor.Name));
-    }
-
-    private static void AssertLoads(string checkpoint)
-    {
-        using var loaded = Ds2.Runtime.Training.Checkpoint.Open(checkpoint);
-        using var engine = new Kernels.Engines.Host.HostEngine(threads: 1);
-        using Ds2.Runtime.Model.DeepSpeech2 model = loaded.RestoreModel(engine);
-        Assert.That(model.Parameters.Values.ToArray(), Is.All.Matches<float>(float.IsFinite));
-    }
-
-    private static Process StartProcess(string[] arguments)
-    {
-        string program = typeof(Ds2.Train.Program).Assembly.Location;
-        return Process.Start(new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
     }
 
     private static JsonElement[] Parse(string output) =>

@@ -41,7 +41,7 @@ internal static class EvaluateCommand
     private static int Run(
         string checkpointPath, string manifest, string? transcriptsPath, int batch, DeviceKind device, int threads, bool json)
     {
-        using var interruption = new Interruption();
+        using var interruption = new Interruption("stopping, without a result");
         using Checkpoint checkpoint = Checkpoint.Open(checkpointPath);
         Corpus corpus = Corpus.Load(manifest, Alphabet.English);
         using IEngine engine = CommandLine.CreateEngine(device, threads);

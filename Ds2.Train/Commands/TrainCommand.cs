@@ -106,7 +106,7 @@ internal static class TrainCommand
 
     private static int Run(ParseResult parsed)
     {
-        using var interruption = new Interruption();
+        using var interruption = new Interruption("stopping before the training begins");
         string folder = parsed.GetValue(Out) ?? Path.Combine("runs", $"{parsed.GetValue(Preset) ?? "mini"}-{DateTime.Now:yyyyMMdd-HHmmss}");
         var checkpoints = new CheckpointPolicy(
             folder, TimeSpan.FromMinutes(parsed.GetValue(CheckpointMinutes)), parsed.GetValue(CheckpointBatches) is > 0 and var batches ? batches : null,
@@ -126,6 +126,8 @@ internal static class TrainCommand
         Directory.CreateDirectory(folder);
         data.ListLeftOut(folder);
         reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, resume));
+        interruption.Token.ThrowIfCancellationRequested();
+        interruption.Doing = "finishing the batch and saving; once more to end at once";
         TrainingResult result = trainer.Run(interruption.Token);
         reporters.End(result);
         return result.Interrupted ? Interrupted : 0;
