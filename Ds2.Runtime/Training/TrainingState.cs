@@ -56,6 +56,10 @@ public sealed record TrainingState
     /// <summary>The epochs that are done.</summary>
     public List<EpochReport> History { get; init; } = [];
 
+    /// <summary>Batches of the whole run, left out or not: what curves count by, as epochs may change their length.</summary>
+    [JsonIgnore]
+    public long BatchesDone => Steps + SkippedSteps + History.Sum(report => (long)report.SkippedSteps);
+
     /// <summary>Whether a run can stand here; a damaged file may say otherwise.</summary>
     [JsonIgnore]
     public bool IsValid => Epoch >= 0 && Batch >= 0 && Steps >= 0 && History is not null && !History.Contains(null!);
