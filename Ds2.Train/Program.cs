@@ -2,6 +2,7 @@ using System.CommandLine;
 using Ds2.Runtime;
 using Ds2.Runtime.Training;
 using Ds2.Train.Commands;
+using Ds2.Train.Reporting;
 
 namespace Ds2.Train;
 
@@ -14,12 +15,25 @@ internal static class Program
 
     internal static int Main(string[] args)
     {
-        RootCommand root = CommandLine.Create();
-        ParseResult parsed = root.Parse(args);
-        if (parsed.Errors.Count > 0)
+        // Output that fails must not end what runs. What is printed of such a failure may fail in turn; then nobody is there to hear of it.
+        var errors = new TolerantWriter(Console.Error, _ => { });
+        var output = new TolerantWriter(Console.Out, exception => errors.WriteLine($"ds2: stdout: {exception.Message}: what cannot be printed is left out"));
+        Console.SetError(errors);
+        Console.SetOut(output);
+        ParseResult parsed = CommandLine.Create().Parse(args);
+        int code = Run(parsed);
+        // Of a run the files are what counts; of the other commands, what they print.
+        bool trains = parsed.CommandResult.Command is RootCommand or { Name: "train" };
+        return code == 0 && output.Failed && !trains ? Failed : code;
+    }
+
+    private static int Run(ParseResult parsed)
+    {
+        string[] empty = [.. CommandLine.EmptyValues(parsed)], faults = empty.Length > 0 ? empty : [.. parsed.Errors.Select(error => error.Message)];
+        if (faults.Length > 0)
         {
-            foreach (var error in parsed.Errors)
-                Console.Error.WriteLine($"ds2: {error.Message.ReplaceLineEndings(" ")}");
+            foreach (string error in faults)
+                Console.Error.WriteLine($"ds2: {error.ReplaceLineEndings(" ")}");
             Console.Error.WriteLine("ds2: --help lists commands and options");
             return BadInput;
         }

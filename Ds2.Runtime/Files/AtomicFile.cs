@@ -9,7 +9,8 @@ public static class AtomicFile
     /// <summary>Writes a file beside its place, has the disk take it, and renames it into its place.</summary>
     /// <remarks>
     /// rename(2) within a folder replaces the old file in one step, so a process killed at any moment leaves one of the two whole; the flush before it
-    /// keeps that true when the machine itself fails, as a rename must not reach the disk before the data that it names.
+    /// keeps that true when the machine itself fails, as a rename must not reach the disk before the data that it names. The folder is flushed too:
+    /// what a caller does next, such as to delete what the file replaces, must not reach the disk before the rename.
     /// One writer a path at a time. The folder is made where it is missing.
     /// </remarks>
     /// <param name="path">The file to make or replace.</param>
@@ -39,5 +40,6 @@ public static class AtomicFile
             }
         }
         File.Move(partial, full, overwrite: true);
+        DiskSync.FlushFolder(folder);
     }
 }

@@ -1,3 +1,5 @@
+using System.CommandLine;
+using System.CommandLine.Help;
 using System.Diagnostics;
 using System.Text.Json;
 using Ds2.Tests.Reporting;
@@ -12,7 +14,6 @@ public sealed class CommandLineTests
     private const int Done = 0;
     private const int Failed = 1;
     private const int BadInput = 2;
-    private const int Interrupted = 130;
 
     private TinyCorpus corpus = null!;
 
@@ -201,6 +202,7 @@ public sealed class CommandLineTests
         yield return Case("infinite value", "maxNorm", "train", "--set", "maxNorm=1e999");
         yield return Case("target that is no number", "--target-wer", "train", "--target-wer", "NaN");
         yield return Case("model beyond 32-bit indices", "too large", "train", "--set", "hidden=100000", "--device", "host");
+        yield return Case("threads that are no number", "--threads", "train", "--threads", "many");
         yield return Case("no epochs", "--epochs", "train", "--epochs", "0");
 
         static TestCaseData Case(string name, string expected, params string[] arguments) =>
@@ -220,6 +222,35 @@ public sealed class CommandLineTests
         });
     }
 
+    /// <summary>Every option and argument of every command that takes a value, given one from a variable that is unset.</summary>
+    private static IEnumerable<TestCaseData> EmptyValues()
+    {
+        return Of(Ds2.Train.Commands.CommandLine.Create(), []);
+
+        static IEnumerable<TestCaseData> Of(Command command, string[] path)
+        {
+            foreach (Option option in command.Options.Where(option => option.ValueType != typeof(bool) && option is not (HelpOption or VersionOption)))
+                yield return Case(option.Name, [.. path, option.Name]);
+            foreach (Argument argument in command.Arguments)
+                yield return Case(argument.Name, path);
+            foreach (TestCaseData inner in command.Subcommands.SelectMany(sub => Of(sub, [.. path, sub.Name])))
+                yield return inner;
+        }
+
+        static TestCaseData Case(string name, string[] path) => new TestCaseData(name, path).SetArgDisplayNames(string.Join(' ', path.Append(name).Distinct()));
+    }
+
+    [TestCaseSource(nameof(EmptyValues))]
+    public void EmptyValue_IsOneLineAndExitCode2(string name, string[] path)
+    {
+        foreach (string empty in new[] { "", " \t" })
+        {
+            (int code, string output, string error) = Run([.. path, empty]);
+            Assert.That((code, output, error.Split('\n')[0]), Is.EqualTo((BadInput, "", $"ds2: {name}: the value is empty")));
+            Assert.That(error.Trim().Split('\n').Count(line => !line.Contains("--help")), Is.EqualTo(1));
+        }
+    }
+
     [Test]
     public void Train_TruncatedWav_NamesTheFile()
     {
@@ -228,26 +259,6 @@ public sealed class CommandLineTests
         (int code, _, string error) = Run(Train("run", "--epochs", "1", "--json"));
         Assert.That(code, Is.EqualTo(BadInput));
         Assert.That(error, Does.Contain("cut.wav"));
-    }
-
-    /// <summary>A signal in the middle of a long run: it saves, leaves with 130, and the checkpoint loads.</summary>
-    [TestCase("-INT")]
-    [TestCase("-TERM")]
-    public void Train_Interrupted_SavesAndLeavesWith130(string signal)
-    {
-        if (OperatingSystem.IsWindows())
-            Assert.Ignore("Windows has no signals to send to another process");
-        if (signal == "-INT" && IgnoresInterrupts())
-            Assert.Ignore("SIGINT is ignored here, as in every job that a shell starts in the background, and so it is by the programs that a test starts");
-        using Process process = StartProcess(Train("run", "--epochs", "100000", "--json"));
-        while (process.StandardOutput.ReadLine() is { } line && !line.Contains("\"event\":\"epoch\""))
-            Assert.That(line, Does.StartWith("{"));
-        using (Process kill = Process.Start("kill", [signal, process.Id.ToString()]))
-            kill.WaitForExit();
-        process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        Assert.That(process.ExitCode, Is.EqualTo(Interrupted));
-        AssertLoads(corpus.PathOf("run/latest.safetensors"));
     }
 
     /// <summary>
@@ -263,7 +274,7 @@ public sealed class CommandLineTests
         Run(Train("whole", options));
         for (int round = 0; round < 3; round++)
         {
-            using Process process = StartProcess(Train("run", [.. options, "--resume", "auto"]));
+            using Process process = Program.Start(Train("run", [.. options, "--resume", "auto"]));
             int wanted = 6 + 5 * round;
             for (int lines = 0; lines < wanted && process.StandardOutput.ReadLine() is not null;)
                 lines++;
@@ -271,7 +282,7 @@ public sealed class CommandLineTests
             process.Kill();
             process.StandardOutput.ReadToEnd();
             process.WaitForExit();
-            AssertLoads(corpus.PathOf("run/latest.safetensors"));
+            TinyCorpus.AssertLoads(corpus.PathOf("run/latest.safetensors"));
         }
 
         Run(Train("run", [.. options, "--resume", "auto"]));
@@ -280,32 +291,10 @@ public sealed class CommandLineTests
         Assert.That(MetricsLines.WithoutTimes(corpus.PathOf("run/metrics.jsonl")), Is.EqualTo(MetricsLines.WithoutTimes(corpus.PathOf("whole/metrics.jsonl"))));
     }
 
-    /// <summary>Whether this process was told to ignore SIGINT, the second bit of the mask that Linux shows.</summary>
-    private static bool IgnoresInterrupts()
-    {
-        const string Status = "/proc/self/status", Ignored = "SigIgn:";
-        string? mask = File.Exists(Status) ? File.ReadLines(Status).FirstOrDefault(line => line.StartsWith(Ignored, StringComparison.Ordinal)) : null;
-        return mask is not null && (Convert.ToUInt64(mask[Ignored.Length..].Trim(), 16) & 2) != 0;
-    }
-
     private static Dictionary<string, float[]> TensorsOf(string checkpoint)
     {
         using var file = Ds2.Runtime.Safetensors.SafetensorsFile.Open(checkpoint);
         return file.Header.Tensors.ToDictionary(tensor => tensor.Name, tensor => file.Read<float>(tensor.Name));
-    }
-
-    private static void AssertLoads(string checkpoint)
-    {
-        using var loaded = Ds2.Runtime.Training.Checkpoint.Open(checkpoint);
-        using var engine = new Kernels.Engines.Host.HostEngine(threads: 1);
-        using Ds2.Runtime.Model.DeepSpeech2 model = loaded.Model.Load(engine);
-        Assert.That(model.Parameters.Values.ToArray(), Is.All.Matches<float>(float.IsFinite));
-    }
-
-    private static Process StartProcess(string[] arguments)
-    {
-        string program = typeof(Ds2.Train.Program).Assembly.Location;
-        return Process.Start(new ProcessStartInfo("dotnet", [program, .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
     }
 
     private static JsonElement[] Parse(string output) =>

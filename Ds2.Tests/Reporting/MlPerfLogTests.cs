@@ -1,4 +1,6 @@
 using System.Text.Json.Nodes;
+using Ds2.Runtime.Training;
+using Ds2.Train.Reporting.MlPerf;
 
 namespace Ds2.Tests.Reporting;
 
@@ -94,6 +96,27 @@ public sealed class MlPerfLogTests
         JsonObject last = Read("run")[^1];
         Assert.That((string?)last["key"], Is.EqualTo("run_stop"));
         Assert.That((string?)last["metadata"]!["status"], Is.EqualTo("aborted"));
+    }
+
+    [Test]
+    public void Division_IsClosed_ForTheWholeBenchmarkAlone()
+    {
+        RunOptions preset = RunOptions.Presets["mlperf"];
+        Assert.Multiple(() =>
+        {
+            Assert.That(MlPerfLog.IsTheBenchmark(preset with { Training = preset.Training with { Seed = 7 } }, maxBatches: null, continued: false), Is.True);
+            Assert.That(MlPerfLog.IsTheBenchmark(preset, maxBatches: 10, continued: false), Is.False);
+            Assert.That(MlPerfLog.IsTheBenchmark(preset, maxBatches: null, continued: true), Is.False);
+            foreach (string setting in new[] { "batchFrames=40000", "augment=true", "timeMasks=2", "lr=1e-3" })
+                Assert.That(MlPerfLog.IsTheBenchmark(preset.With(setting.Split('=')[0], setting.Split('=')[1]), null, continued: false), Is.False, setting);
+        });
+    }
+
+    [Test]
+    public void BatchSize_OfBatchesByFrames_IsLeftOut()
+    {
+        run.Train("run", "--epochs", "1", "--set", "batchFrames=200", "--mlperf-log");
+        Assert.That(Read("run").Select(line => (string?)line["key"]), Does.Not.Contain("global_batch_size"));
     }
 
     [Test]

@@ -22,7 +22,7 @@ public sealed class RunFolderTests
         Assert.That(files, Is.EqualTo(new[]
         {
             "best.safetensors", "environment.json", "epoch-0002.safetensors", "epoch-0003.safetensors", "latest.safetensors", "metrics.jsonl",
-            "options.json", "report.html", "transcripts.tsv",
+            "options.json", "report.html", "run.lock", "transcripts.tsv",
         }));
         Assert.That(
             File.ReadAllBytes(run["run/epoch-0003.safetensors"]), Is.EqualTo(File.ReadAllBytes(run["run/latest.safetensors"])));

@@ -50,6 +50,17 @@ public sealed class TensorBoardTests
         Assert.That(Curve(events, "train/loss").Select(point => point.Step), Is.EqualTo(Enumerable.Range(1, 8).Select(step => (long)step)));
     }
 
+    [Test]
+    public void Resume_WithEpochsOfAnotherLength_GoesOnStepByStep()
+    {
+        run.Train("run", "--epochs", "1", "--max-batches", "2", "--tensorboard");
+        run.Train("run", "--epochs", "2", "--resume", "auto", "--tensorboard");
+        run.Train("run", "--epochs", "3", "--max-batches", "1", "--resume", "auto", "--tensorboard");
+        Event[] events = Read("run");
+        Assert.That(Curve(events, "train/loss").Select(point => point.Step), Is.EqualTo(new long[] { 1, 2, 3, 4, 5, 6, 7 }));
+        Assert.That(Curve(events, "validation/wer").Select(point => point.Step), Is.EqualTo(new long[] { 2, 6, 7 }));
+    }
+
     private static (long Step, float Value)[] Curve(Event[] events, string tag) =>
         [.. events.SelectMany(e => e.Scalars.Where(scalar => scalar.Tag == tag).Select(scalar => (e.Step, scalar.Value)))];
 

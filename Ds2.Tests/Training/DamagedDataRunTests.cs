@@ -46,6 +46,22 @@ public sealed class DamagedDataRunTests
         Assert.That(runs.Train(corpus.PathOf("run"), epochs: 2), Is.EqualTo(whole));
     }
 
+    /// <summary>Metrics on a full disk, a fault in a reporter: whatever it is, the batches that are done are saved.</summary>
+    [Test]
+    public void Run_ObserverFails_SavesAndResumesBitForBit()
+    {
+        float[] whole = runs.Train(corpus.PathOf("whole"), epochs: 2);
+        Assert.That(
+            () => runs.Train(corpus.PathOf("run"), epochs: 2, report =>
+            {
+                if (report.Batch == 3)
+                    throw new NotSupportedException("a fault");
+            }),
+            Throws.TypeOf<NotSupportedException>());
+        Assert.That(Position, Is.EqualTo((0, 3)));
+        Assert.That(runs.Train(corpus.PathOf("run"), epochs: 2), Is.EqualTo(whole));
+    }
+
     /// <summary>Gone after the last batch of the epoch; the validation loader has not read it yet.</summary>
     [Test]
     public void Run_ValidationFileGone_SavesTheEpoch()

@@ -1,4 +1,7 @@
+using Ds2.Kernels.Engines.Host;
 using Ds2.Runtime.Features;
+using Ds2.Runtime.Model;
+using Ds2.Runtime.Training;
 
 namespace Ds2.Tests.Training;
 
@@ -39,6 +42,15 @@ internal sealed class TinyCorpus : IDisposable
         "train", "--train-manifest", Manifest, "--val-manifest", Manifest, "--out", PathOf(folder), "--device", "host", "--set", "features=mfcc-raw",
         "--set", "channels=2", "--set", "hidden=6", "--set", "layers=1", "--set", "batch=2",
     ];
+
+    /// <summary>A checkpoint is whole, and its parameters are numbers.</summary>
+    public static void AssertLoads(string checkpoint)
+    {
+        using var loaded = Checkpoint.Open(checkpoint);
+        using var engine = new HostEngine(threads: 1);
+        using DeepSpeech2 model = loaded.Model.Load(engine);
+        Assert.That(model.Parameters.Values.ToArray(), Is.All.Matches<float>(float.IsFinite));
+    }
 
     public void Dispose() => Directory.Delete(Folder, recursive: true);
 }

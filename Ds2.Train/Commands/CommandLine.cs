@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Ds2.Kernels.Engines;
 using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Runtime;
@@ -37,6 +38,28 @@ internal static class CommandLine
         return root;
     }
 
+    /// <summary>
+    /// A line for each option and argument that was given a value of nothing or blanks, as a shell gives it where a variable is unset. None of ours means
+    /// anything by it, and taken for a path it would be the working folder.
+    /// </summary>
+    public static IEnumerable<string> EmptyValues(ParseResult parsed)
+    {
+        for (SymbolResult? result = parsed.CommandResult; result is CommandResult command; result = result.Parent)
+        {
+            foreach (SymbolResult child in command.Children)
+            {
+                string? name = child switch
+                {
+                    OptionResult option => option.Option.Name,
+                    ArgumentResult argument => argument.Argument.Name,
+                    _ => null,
+                };
+                if (name is not null && child.Tokens.Any(token => string.IsNullOrWhiteSpace(token.Value)))
+                    yield return $"{name}: the value is empty";
+            }
+        }
+    }
+
     /// <summary><c>--device</c>.</summary>
     public static Option<DeviceKind> Device()
     {
@@ -61,7 +84,8 @@ internal static class CommandLine
         var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => value, HelpName = "N" };
         option.Validators.Add(result =>
         {
-            if (result.Tokens.Count > 0 && result.GetValueOrDefault<int>() < minimum)
+            // What is no number at all, the parser says itself; asked for its value here, it would throw.
+            if (result.Tokens is [.., var last] && int.TryParse(last.Value, out int given) && given < minimum)
                 result.AddError($"{name} must be at least {minimum}");
         });
         return option;

@@ -42,7 +42,7 @@ internal static class EvaluateCommand
     private static int Run(
         string checkpointPath, string manifest, string? transcriptsPath, bool strictText, int batch, DeviceKind device, int threads, bool json)
     {
-        using var interruption = new Interruption();
+        using var interruption = new Interruption("stopping, without a result");
         using ModelFile file = ModelFile.Open(checkpointPath);
         Corpus corpus = Corpus.Load(manifest, file.Description.Alphabet);
         StrictText.Note(corpus, strictText);

@@ -1,20 +1,34 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 
 namespace Ds2.Train.Commands;
 
-/// <summary>Turns Ctrl-C and SIGTERM into a token, so that long work can finish what it is at; a second signal ends the process.</summary>
+/// <summary>Turns Ctrl-C, SIGTERM and a lost terminal (SIGHUP) into a token, so that long work can finish what it is at; a later signal ends the process.</summary>
+/// <remarks>
+/// Signals within <see cref="OneSignal"/> of the first count as the same one: <c>timeout -s INT</c> sends two, to the process and to its group, and systemd
+/// sends SIGHUP right after SIGTERM. SIGHUP alone never ends the process at once: nobody insists by it. Signals that are ignored when the program
+/// starts, as SIGHUP is under <c>nohup</c>, stay ignored: .NET leaves them alone.
+/// </remarks>
 internal sealed class Interruption : IDisposable
 {
-    private readonly CancellationTokenSource source = new();
-    private readonly string what;
-    private readonly PosixSignalRegistration[] registrations;
+    private static readonly TimeSpan OneSignal = TimeSpan.FromSeconds(2);
 
-    /// <param name="what">What the program does when it hears the first signal, for the user.</param>
-    public Interruption(string what = "finishing the batch and saving; once more to end at once")
+    private readonly CancellationTokenSource source = new();
+    private readonly PosixSignalRegistration[] registrations;
+    private long first;
+
+    /// <param name="doing">See <see cref="Doing"/>.</param>
+    public Interruption(string doing)
     {
-        this.what = what;
-        registrations = [PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle), PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle)];
+        Doing = doing;
+        registrations =
+        [
+            .. new[] { PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP }.Select(signal => PosixSignalRegistration.Create(signal, Handle)),
+        ];
     }
+
+    /// <summary>What the program does if it hears the first signal now, for the user.</summary>
+    public string Doing { get; set; }
 
     /// <summary>Cancelled by the first signal.</summary>
     public CancellationToken Token => source.Token;
@@ -28,10 +42,13 @@ internal sealed class Interruption : IDisposable
 
     private void Handle(PosixSignalContext context)
     {
-        if (source.IsCancellationRequested)
+        long earlier = Interlocked.CompareExchange(ref first, Stopwatch.GetTimestamp(), 0);
+        if (earlier != 0 && context.Signal != PosixSignal.SIGHUP && Stopwatch.GetElapsedTime(earlier) > OneSignal)
             return;
         context.Cancel = true;
+        if (earlier != 0)
+            return;
         source.Cancel();
-        Console.Error.WriteLine($"ds2: interrupted: {what}");
+        Console.Error.WriteLine($"ds2: interrupted: {Doing}");
     }
 }

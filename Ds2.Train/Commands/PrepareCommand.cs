@@ -27,7 +27,7 @@ internal static class PrepareCommand
 
     private static int Run(string source, string target)
     {
-        using var interruption = new Interruption();
+        using var interruption = new Interruption("stopping; run it again to go on");
         bool terminal = !Console.IsErrorRedirected;
         var clock = System.Diagnostics.Stopwatch.StartNew();
         PreparedCorpus corpus = LibriSpeechPreparer.Run(

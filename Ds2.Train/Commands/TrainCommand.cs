@@ -2,6 +2,7 @@ using System.CommandLine;
 using Ds2.Kernels.Engines;
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Files;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
@@ -120,8 +121,12 @@ internal static class TrainCommand
             return 0;
         }
 
-        using var interruption = new Interruption();
-        string folder = parsed.GetValue(Out) ?? Path.Combine("runs", $"{parsed.GetValue(Preset) ?? "mini"}-{DateTime.Now:yyyyMMdd-HHmmss}");
+        using var interruption = new Interruption("stopping before the training begins");
+        // Before anything in the folder is looked at: of two that start at once, one is refused.
+        using FolderLock turn = parsed.GetValue(Out) is { } named
+            ? FolderLock.Take(named, FolderLock.RunFile, TrainingData.Note)
+            : FolderLock.TakeUnused(Path.Combine("runs", $"{parsed.GetValue(Preset) ?? "mini"}-{DateTime.Now:yyyyMMdd-HHmmss}"), FolderLock.RunFile, TrainingData.Note);
+        string folder = parsed.GetValue(Out) ?? Path.GetRelativePath(Environment.CurrentDirectory, turn.Folder);
         var checkpoints = new CheckpointPolicy(
             folder, TimeSpan.FromMinutes(parsed.GetValue(CheckpointMinutes)), parsed.GetValue(CheckpointBatches) is > 0 and var batches ? batches : null,
             parsed.GetValue(Keep));
@@ -140,24 +145,25 @@ internal static class TrainCommand
         using var trainer = new Trainer(
             options, model, start.Alphabet, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), start.Resume);
         // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
-        Directory.CreateDirectory(folder);
         data.ListLeftOut(folder);
-        reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, start.Resume));
+        reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path));
+        interruption.Token.ThrowIfCancellationRequested();
+        interruption.Doing = "finishing the batch and saving; once more to end at once";
         TrainingResult result = trainer.Run(interruption.Token);
         reporters.End(result);
         return result.Interrupted ? Interrupted : 0;
     }
 
-    /// <summary>Who is told of the run. The report comes last: it reads the metrics, and no other's time is to hold its writing.</summary>
+    /// <summary>Who is told of the run; what the run could do without may fail. The report comes last: it reads the metrics, and no other's time is to hold its writing.</summary>
     private static RunReporters CreateReporters(ParseResult parsed)
     {
         List<IRunReporter> reporters = [parsed.GetValue(Json) ? new JsonReporter() : new ConsoleReporter(), new MetricsLog()];
         if (parsed.GetValue(MlPerf))
-            reporters.Add(new MlPerfLog());
+            reporters.Add(new TolerantReporter(new MlPerfLog()));
         if (parsed.GetValue(TensorBoard))
-            reporters.Add(new TensorBoardLog());
-        reporters.Add(new RunFolderReporter());
-        reporters.Add(new HtmlReport());
+            reporters.Add(new TolerantReporter(new TensorBoardLog()));
+        reporters.Add(new TolerantReporter(new RunFolderReporter()));
+        reporters.Add(new TolerantReporter(new HtmlReport()));
         return new RunReporters(reporters);
     }
 

@@ -90,5 +90,6 @@ internal sealed class TrainingData : IDisposable
             Note($"{features} of {corpus.Utterances.Count} training utterances are feature files: their sound cannot be changed, they are used as they are");
     }
 
-    internal static void Note(string line) => Console.Error.WriteLine($"ds2: {line}");
+    /// <summary>A line for the user, on stderr.</summary>
+    public static void Note(string line) => Console.Error.WriteLine($"ds2: {line}");
 }

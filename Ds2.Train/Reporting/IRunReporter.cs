@@ -11,9 +11,12 @@ namespace Ds2.Train.Reporting;
 /// <param name="Validation">The validation set.</param>
 /// <param name="Folder">Where all that it leaves goes; it is there.</param>
 /// <param name="BatchesPerEpoch">Training batches of an epoch.</param>
+/// <param name="MaxBatches">Where an epoch is cut short, the number of its batches; null for whole ones.</param>
 /// <param name="Resume">The checkpoint that it goes on from; null where it starts.</param>
+/// <param name="Initial">The model whose parameters a run that starts takes over; null for new ones.</param>
 internal sealed record RunSetup(
-    RunOptions Options, DeepSpeech2 Model, Corpus Training, Corpus Validation, string Folder, int BatchesPerEpoch, Checkpoint? Resume)
+    RunOptions Options, DeepSpeech2 Model, Corpus Training, Corpus Validation, string Folder, int BatchesPerEpoch, int? MaxBatches,
+    Checkpoint? Resume, string? Initial = null)
 {
     /// <summary>The path of a file in the run's folder.</summary>
     public string PathOf(string name) => Path.Combine(Folder, name);

@@ -214,9 +214,8 @@ public sealed class LibriSpeechDownloadTests
     public void Run_TwiceAtATime_IsRefused()
     {
         using var server = new LoopbackServer(archives.Files);
-        Directory.CreateDirectory(Path.Combine(Target, "download"));
-        using var other = new FileStream(Path.Combine(Target, "download/lock"), FileMode.Create, FileAccess.ReadWrite, FileShare.None);
-        Assert.That(() => Download(server), WavReaderTests.IsOneLine(Path.Combine(Target, "download/lock"), "another download"));
+        using var other = Ds2.Runtime.Files.FolderLock.Take(Path.Combine(Target, "download"), "lock", _ => { });
+        Assert.That(() => Download(server), WavReaderTests.IsOneLine(Path.Combine(Target, "download"), "in use by process"));
     }
 
     [TestCase("../evil.txt")]

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using System.Text;
 using System.Text.Json;
 using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Training;
@@ -26,21 +27,21 @@ internal sealed class MlPerfLog : IRunReporter
     private const string Begin = "INTERVAL_START";
     private const string Finish = "INTERVAL_END";
 
-    private StreamWriter? writer;
+    private AppendedFile? log;
     private bool running;
 
     public void Start(RunSetup run)
     {
         FileMode mode = run.Resume is null ? FileMode.Create : FileMode.Append;
-        writer = new StreamWriter(new FileStream(run.PathOf(FileName), mode, FileAccess.Write, FileShare.Read)) { AutoFlush = true };
+        log = new AppendedFile(() => new FileStream(run.PathOf(FileName), mode, FileAccess.Write, FileShare.Read, bufferSize: 0));
         using var process = Process.GetCurrentProcess();
         DateTimeOffset start = process.StartTime;
         Log(Point, "cache_clear", Environment.GetEnvironmentVariable(CacheCleared) == "1", time: start);
         Log(Begin, "init_start", time: start);
         Log(Point, "submission_benchmark", "speech_recognition");
-        Log(Point, "submission_division", run.Options == RunOptions.Presets["mlperf"] with { Training = RunOptions.Presets["mlperf"].Training with { Seed = run.Options.Training.Seed } } ? "closed" : "open");
-        Log(Point, "submission_org", Environment.GetEnvironmentVariable(Organisation) ?? "unknown");
-        Log(Point, "submission_platform", Environment.GetEnvironmentVariable(Platform) ?? run.Model.Engine.Name);
+        Log(Point, "submission_division", IsTheBenchmark(run.Options, run.MaxBatches, run.Resume is not null || run.Initial is not null) ? "closed" : "open");
+        Log(Point, "submission_org", Named(Organisation) is { Length: > 0 } name ? name : "unknown");
+        Log(Point, "submission_platform", Named(Platform) is { Length: > 0 } platform ? platform : run.Model.Engine.Name);
         Log(Point, "submission_status", "research");
         LogOptions(run.Options);
         Log(Point, "train_samples", run.Training.Utterances.Count);
@@ -69,21 +70,22 @@ internal sealed class MlPerfLog : IRunReporter
     /// <summary>A run that ends in an exception is aborted.</summary>
     public void Dispose()
     {
-        try
-        {
-            Stop(success: false);
-            writer?.Dispose();
-        }
-        catch (IOException)
-        {
-            // The user is to hear what ended the run, which may be the same full disk.
-        }
+        Stop(success: false);
+        log?.Dispose();
     }
+
+    /// <summary>Whether a run is the benchmark's own, all of it in this log's part: its model, data and recipe with any seed, whole epochs, from the start.</summary>
+    internal static bool IsTheBenchmark(RunOptions options, int? maxBatches, bool continued) =>
+        options with { Training = options.Training with { Seed = 1 } } == RunOptions.Presets["mlperf"] && maxBatches is null && !continued;
+
+    private static string Named(string variable) => Environment.GetEnvironmentVariable(variable) is { } value && !string.IsNullOrWhiteSpace(value) ? value : "";
 
     private void LogOptions(RunOptions options)
     {
         Log(Point, "seed", options.Training.Seed);
-        Log(Point, "global_batch_size", options.Data.Batch);
+        // Batches by frames have no one size, and a wrong one would be worse than none.
+        if (options.Data.BatchFrames == 0)
+            Log(Point, "global_batch_size", options.Data.Batch);
         Log(Point, "gradient_accumulation_steps", 1);
         Log(Point, "opt_name", options.Training.Optimizer == OptimizerKind.Sgd ? "sgd" : "adamw");
         Log(Point, "opt_base_learning_rate", options.Training.Lr);
@@ -124,6 +126,6 @@ internal sealed class MlPerfLog : IRunReporter
             ["value"] = value,
             ["metadata"] = details,
         };
-        writer!.WriteLine($":::MLLOG {JsonSerializer.Serialize(entry)}");
+        log!.Write(Encoding.UTF8.GetBytes($":::MLLOG {JsonSerializer.Serialize(entry)}\n"));
     }
 }

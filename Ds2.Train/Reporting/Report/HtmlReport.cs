@@ -60,16 +60,8 @@ internal sealed class HtmlReport : IRunReporter
     /// <summary>A run that ends in an exception says so; what it was stands on the console.</summary>
     public void Dispose()
     {
-        if (run is null || ended)
-            return;
-        try
-        {
+        if (run is not null && !ended)
             Write("ended in an error");
-        }
-        catch (IOException)
-        {
-            // The user is to hear what ended the run, which may be the same full disk.
-        }
     }
 
     private void Write(string status)

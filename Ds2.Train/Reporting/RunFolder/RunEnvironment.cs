@@ -14,6 +14,9 @@ internal sealed record RunEnvironment
     /// <summary>The checkpoint it went on from, with its position; null for a start.</summary>
     public required string? ResumedFrom { get; init; }
 
+    /// <summary>The model whose parameters it started with; null for new ones.</summary>
+    public required string? InitializedFrom { get; init; }
+
     public required IReadOnlyList<string> CommandLine { get; init; }
 
     /// <summary>The engine's name: the device, its instruction set or driver, its threads.</summary>
@@ -42,6 +45,7 @@ internal sealed record RunEnvironment
     {
         Started = DateTimeOffset.Now.ToString("yyyy-MM-ddTHH:mm:sszzz"),
         ResumedFrom = run.Resume is { State: var state } ? $"{run.Resume.Path}: {state.Epoch} epochs, {state.Batch} batches" : null,
+        InitializedFrom = run.Initial,
         CommandLine = Environment.GetCommandLineArgs(),
         Device = run.Model.Engine.Name,
     };

@@ -23,16 +23,24 @@ internal sealed class RunFolderReporter : IRunReporter
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
+    /// <summary>What the start was to leave and could not yet, on a full disk say.</summary>
+    private readonly Queue<(string Path, string Text)> unwritten = [];
+
     private string folder = "";
 
     public void Start(RunSetup run)
     {
         folder = run.Folder;
-        Write(run.PathOf(Options), run.Options.ToJson());
-        Write(run.PathOf(Environments), JsonSerializer.Serialize(Starts(run), Json));
+        unwritten.Enqueue((run.PathOf(Options), run.Options.ToJson()));
+        unwritten.Enqueue((run.PathOf(Environments), JsonSerializer.Serialize(Starts(run), Json)));
+        WriteStart();
     }
 
-    public void OnEpoch(EpochReport report, EvaluationResult evaluation) => TranscriptFile.Write(Path.Combine(folder, Transcripts), evaluation);
+    public void OnEpoch(EpochReport report, EvaluationResult evaluation)
+    {
+        WriteStart();
+        TranscriptFile.Write(Path.Combine(folder, Transcripts), evaluation);
+    }
 
     public void Dispose()
     {
@@ -60,5 +68,12 @@ internal sealed class RunFolderReporter : IRunReporter
         return starts;
     }
 
-    private static void Write(string path, string text) => AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text + "\n")));
+    private void WriteStart()
+    {
+        while (unwritten.TryPeek(out (string Path, string Text) file))
+        {
+            AtomicFile.Write(file.Path, stream => stream.Write(Encoding.UTF8.GetBytes(file.Text + "\n")));
+            unwritten.Dequeue();
+        }
+    }
 }

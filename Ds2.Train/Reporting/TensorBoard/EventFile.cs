@@ -16,16 +16,19 @@ internal sealed class EventFile : IDisposable
     private const string Version = "brain.Event:2";
     private const ulong SessionStart = 1;
 
-    private readonly FileStream file;
+    private readonly AppendedFile file;
 
     /// <summary>A new file in a folder, which TensorBoard reads after the ones that are there.</summary>
     public EventFile(string folder)
     {
-        Directory.CreateDirectory(folder);
-        int earlier = Directory.GetFiles(folder, "*tfevents*").Length;
+        int earlier = Directory.Exists(folder) ? Directory.GetFiles(folder, "*tfevents*").Length : 0;
         long seconds = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
         string name = string.Create(CultureInfo.InvariantCulture, $"events.out.tfevents.{seconds:D10}.{earlier:D4}.{Environment.MachineName}");
-        file = new FileStream(Path.Combine(folder, name), FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
+        file = new AppendedFile(() =>
+        {
+            Directory.CreateDirectory(folder);
+            return new FileStream(Path.Combine(folder, name), FileMode.CreateNew, FileAccess.Write, FileShare.Read, bufferSize: 0);
+        });
         Write(step: 0, output =>
         {
             output.WriteTag(3, WireFormat.WireType.LengthDelimited);

@@ -31,8 +31,10 @@ public static class LibriSpeechDownload
     {
         ArgumentNullException.ThrowIfNull(options);
         string work = Path.Combine(options.Target, WorkFolder);
-        using FileStream turn = TakeTurn(work);
-        var run = new Run(options, work, progress ?? NoProgress.Instance);
+        progress ??= NoProgress.Instance;
+        // Two downloads into the same folder would write the same files.
+        using FolderLock turn = FolderLock.Take(work, "lock", progress.Note);
+        var run = new Run(options, work, progress);
         try
         {
             IReadOnlyList<PreparedSplit> splits = await run.AllAsync(cancellation).ConfigureAwait(false);
@@ -42,28 +44,6 @@ public static class LibriSpeechDownload
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new InputException($"{options.Target}: cannot be written: {e.Message.ReplaceLineEndings(" ")}; run again to go on from there", e);
-        }
-    }
-
-    /// <summary>Two downloads into the same folder would write the same files: the second is refused. The system takes the lock back when a process dies.</summary>
-    private static FileStream TakeTurn(string work)
-    {
-        try
-        {
-            Directory.CreateDirectory(work);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new InputException($"{work}: cannot be made: {e.Message.ReplaceLineEndings(" ")}", e);
-        }
-        string path = Path.Combine(work, "lock");
-        try
-        {
-            return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException e)
-        {
-            throw new InputException($"{path}: another download into this folder is running", e);
         }
     }
 
