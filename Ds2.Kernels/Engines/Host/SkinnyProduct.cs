@@ -43,11 +43,11 @@ internal static unsafe class SkinnyProduct<TLanes>
         int passes = Pieces(count, PassRows);
         new Span<float>(result, passes * PassRows * Width).Clear();
         nint aheadStep = Width / passes;
-        for (int start = 0; start < length; start += Chunk)
+        for (int start = 0, some; start < length; start += some)
         {
-            int some = Math.Min(Chunk, length - start);
+            some = Math.Min(Chunk, length - start);
             float* chunk = panel + (nint)start * Width;
-            float* ahead = start + Chunk < length ? chunk + Chunk * Width : next;
+            float* ahead = length - start > Chunk ? chunk + Chunk * Width : next;
             for (int i = 0; i < count; i += PassRows, ahead += some * aheadStep)
             {
                 float** r = rows + i;

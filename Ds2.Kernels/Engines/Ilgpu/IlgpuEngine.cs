@@ -26,6 +26,9 @@ public sealed class IlgpuEngine : IEngine
     // Each emulated lane is a thread of the operating system, which every launch wakes: CPUDevice.Nvidia's 1024 cost 23 ms a launch.
     private const int EmulatedWarps = 8;
 
+    // Kernels count in 32 bits: the step behind the last element (a group's threads, a kernel's stride) must fit them too.
+    private const int LongestTensor = int.MaxValue - (1 << 16);
+
     private readonly Context context;
     private readonly LoadedKernels kernels;
     private readonly Dictionary<MethodInfo, Delegate> launchers = [];
@@ -117,10 +120,12 @@ public sealed class IlgpuEngine : IEngine
     public void CompileKernels(Action ready) => kernels.LoadAll(ready);
 
     /// <inheritdoc/>
-    public Tensor Allocate(Shape shape) => new(new IlgpuStorage<float>(this, shape.Length), shape);
+    /// <exception cref="ArgumentException">The kernels cannot count so many elements: at most 2^31 - 1 - 2^16.</exception>
+    public Tensor Allocate(Shape shape) => new(new IlgpuStorage<float>(this, Countable(shape)), shape);
 
     /// <inheritdoc/>
-    public IntTensor AllocateInt(Shape shape) => new(new IlgpuStorage<int>(this, shape.Length), shape);
+    /// <exception cref="ArgumentException">The kernels cannot count so many elements: at most 2^31 - 1 - 2^16.</exception>
+    public IntTensor AllocateInt(Shape shape) => new(new IlgpuStorage<int>(this, Countable(shape)), shape);
 
     /// <inheritdoc/>
     public void Synchronize()
@@ -172,6 +177,10 @@ public sealed class IlgpuEngine : IEngine
     /// <summary>Queues a kernel that sets every element.</summary>
     internal void Fill<T>(ArrayView<T> view, T value)
         where T : unmanaged => fill.Fill(view, value);
+
+    private static int Countable(Shape shape) => shape.Length <= LongestTensor
+        ? shape.Length
+        : throw new ArgumentException($"{shape} has {shape.Length:N0} elements; a tensor on a GPU has at most {LongestTensor:N0}", nameof(shape));
 
     private static IlgpuEngine Create(IlgpuDeviceKind kind, int index, Action<KernelLaunch>? record = null)
     {

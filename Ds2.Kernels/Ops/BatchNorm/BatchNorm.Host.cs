@@ -109,7 +109,7 @@ internal sealed unsafe class HostBatchNorm(HostEngine engine) : BatchNorm(engine
         else
             workers.For(Pieces(shape.T * shape.N, TileRows), tile =>
             {
-                int end = Math.Min(shape.T * shape.N, (tile + 1) * TileRows);
+                int end = End(tile, TileRows, shape.T * shape.N);
                 for (int row = tile * TileRows; row < end; row++)
                 {
                     nint start = (nint)row * shape.C;
@@ -139,13 +139,13 @@ internal sealed unsafe class HostBatchNorm(HostEngine engine) : BatchNorm(engine
         workers.For(Pieces(rows, TileRows), tile =>
         {
             float* scale = stackalloc float[TileFeatures];
-            int lastRow = Math.Min(rows, (tile + 1) * TileRows);
-            for (int c = 0; c < shape.C; c += TileFeatures)
+            int endRow = End(tile, TileRows, rows);
+            for (int c = 0, width; c < shape.C; c += width)
             {
-                int width = Math.Min(TileFeatures, shape.C - c);
+                width = Math.Min(TileFeatures, shape.C - c);
                 for (int i = 0; i < width; i++)
                     scale[i] = affine.Scale(c + i);
-                for (int row = tile * TileRows; row < lastRow; row++)
+                for (int row = tile * TileRows; row < endRow; row++)
                 {
                     nint start = (nint)row * shape.C + c;
                     Elementwise.Run(new NormaliseRow(x + start, affine.Mean + c, scale, affine.Bias + c, y + start), width);

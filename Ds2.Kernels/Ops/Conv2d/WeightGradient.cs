@@ -20,7 +20,7 @@ internal readonly unsafe struct WeightGradient<TLanes>
     public WeightGradient(Conv2dShape shape, int threads)
     {
         this.shape = shape;
-        width = Pieces(shape.K, TileKernel<TLanes>.Columns) * TileKernel<TLanes>.Columns;
+        width = Up(shape.K, TileKernel<TLanes>.Columns);
         lines = shape.C * shape.R;
 
         // Many lines a task, so that a row of dY is read from the first-level cache; enough tasks that the workers end together.
@@ -61,7 +61,7 @@ internal readonly unsafe struct WeightGradient<TLanes>
 
     private void Task(int task, bool first, float* x, float* turned, float* sums, float* row)
     {
-        int begin = task * taskLines, end = Math.Min(lines, begin + taskLines);
+        int begin = task * taskLines, end = End(task, taskLines, lines);
         if (begin >= end)
             return;
         if (first)

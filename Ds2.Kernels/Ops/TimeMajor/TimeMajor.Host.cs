@@ -39,10 +39,12 @@ internal sealed unsafe class HostTimeMajor(HostEngine engine) : TimeMajor(engine
             float* from = source + item / bands * sourceStep;
             float* to = target + item / bands * targetStep;
             int firstColumn = item % bands * tileColumns, someColumns = Math.Min(tileColumns, columns - firstColumn);
-            for (int firstRow = 0; firstRow < rows; firstRow += tileRows)
+            for (int firstRow = 0, someRows; firstRow < rows; firstRow += someRows)
+            {
+                someRows = Math.Min(tileRows, rows - firstRow);
                 Packing.Transpose(
-                    from + firstRow * sourceRow + firstColumn, sourceRow, Math.Min(tileRows, rows - firstRow), someColumns,
-                    to + firstColumn * targetRow + firstRow, targetRow);
+                    from + firstRow * sourceRow + firstColumn, sourceRow, someRows, someColumns, to + firstColumn * targetRow + firstRow, targetRow);
+            }
         });
     }
 }

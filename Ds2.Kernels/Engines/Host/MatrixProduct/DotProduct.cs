@@ -39,9 +39,12 @@ internal sealed unsafe class DotProduct<TLanes>(int m, int n, int k, float* a, n
         workers.For(Pieces(n, task), number =>
         {
             float* sums = stackalloc float[MaxRows * MaxRowsB * TLanes.Count];
-            int end = Math.Min(n, (number + 1) * task);
-            for (int row = number * task; row < end; row += RowsB)
-                Group(row, Math.Min(RowsB, end - row), sums);
+            int end = End(number, task, n);
+            for (int row = number * task, some; row < end; row += some)
+            {
+                some = Math.Min(RowsB, end - row);
+                Group(row, some, sums);
+            }
         });
     }
 
@@ -51,17 +54,20 @@ internal sealed unsafe class DotProduct<TLanes>(int m, int n, int k, float* a, n
         int whole = k / TLanes.Count * TLanes.Count;
         new Span<float>(sums, Up(m, RowsA) * RowsB * TLanes.Count).Clear();
         float* row0 = b + row * ldb, row1 = row0 + Math.Min(1, count - 1) * ldb, row2 = row0 + Math.Min(2, count - 1) * ldb, row3 = row0 + (count - 1) * ldb;
-        nint ahead = row + 2 * RowsB <= n ? RowsB * ldb : 0;
-        for (int p = 0; p < whole; p += Chunk)
+        nint ahead = n - row >= 2 * RowsB ? RowsB * ldb : 0;
+        for (int p = 0, some; p < whole; p += some)
+        {
+            some = Math.Min(Chunk, whole - p);
             for (int i = 0; i < m; i += RowsA)
             {
                 float* left = a + i * lda + p;
                 int last = Math.Min(RowsA, m - i) - 1;
                 Four(
-                    Math.Min(Chunk, whole - p), row0 + p, row1 + p, row2 + p, row3 + p,
+                    some, row0 + p, row1 + p, row2 + p, row3 + p,
                     left, left + Math.Min(1, last) * lda, left + Math.Min(2, last) * lda, left + last * lda,
                     sums + i * RowsB * TLanes.Count, ahead);
             }
+        }
 
         for (int i = 0; i < m; i++)
             for (int j = 0; j < count; j++)

@@ -103,18 +103,18 @@ internal sealed unsafe class PackedProduct<TLanes>
     private void Block(int worker, int number)
     {
         int i0 = number % blocksM * blockM, j0 = number / blocksM * blockN;
-        int i1 = Math.Min(m, i0 + blockM), j1 = Math.Min(n, j0 + blockN);
+        int i1 = i0 + Math.Min(blockM, m - i0), j1 = j0 + Math.Min(blockN, n - j0);
         float* panelsB = packing + worker * Panels, panelsA = panelsB + PartN * MaxK;
-        for (int p = 0; p < k; p += slice)
+        for (int p = 0, depth; p < k; p += depth)
         {
-            int depth = Math.Min(slice, k - p);
-            for (int j = j0; j < j1; j += PartN)
+            depth = Math.Min(slice, k - p);
+            for (int j = j0, columns; j < j1; j += columns)
             {
-                int columns = Math.Min(PartN, j1 - j);
+                columns = Math.Min(PartN, j1 - j);
                 Pack(b + (transposeB ? j * ldb + p : p * ldb + j), ldb, !transposeB, columns, Columns, depth, panelsB);
-                for (int i = i0; i < i1; i += PartM)
+                for (int i = i0, rows; i < i1; i += rows)
                 {
-                    int rows = Math.Min(PartM, i1 - i);
+                    rows = Math.Min(PartM, i1 - i);
                     var part = new Part { Row = i, Column = j, Depth = p, M = rows, N = columns, K = depth, B = panelsB };
                     if (packsA)
                     {

@@ -30,7 +30,7 @@ internal sealed unsafe class StreamedProduct<TLanes>(
     public void Run(WorkerPool workers)
     {
         int stripe = Math.Min(MaxTiles, Pieces(n, workers.Threads * Columns)) * Columns;
-        workers.For(Pieces(n, stripe), task => Stripe(task * stripe, Math.Min(n, (task + 1) * stripe)));
+        workers.For(Pieces(n, stripe), task => Stripe(task * stripe, End(task, stripe, n)));
     }
 
     private void Stripe(int first, int end)
@@ -39,13 +39,14 @@ internal sealed unsafe class StreamedProduct<TLanes>(
         bool wide = tiles >= MinTiles;
         int blockRows = wide ? tiles : Math.Min(MaxRowsOfBlock, MaxTiles * MaxTiles / tiles);
         float* edge = stackalloc float[MaxRowsOfBlock * Columns];
-        for (int p = 0; p < k; p += blockRows)
+        for (int p = 0, depth; p < k; p += depth)
         {
-            int depth = Math.Min(blockRows, k - p), left = k - p - depth;
-            for (int j = first, row = 0; j < end; j += Columns, row++)
+            depth = Math.Min(blockRows, k - p);
+            int left = k - p - depth;
+            for (int j = first, row = 0, columns; j < end; j += columns, row++)
             {
                 float* tile = b + p * ldb + j, ahead = wide && left > 0 ? b + (p + depth + Math.Min(row, left - 1)) * ldb + first : null;
-                int columns = Math.Min(Columns, end - j);
+                columns = Math.Min(Columns, end - j);
                 if (columns < Columns)
                 {
                     // The right edge is copied, so that nothing behind it is read.
