@@ -17,7 +17,8 @@ namespace Ds2.Kernels.Engines.Ilgpu;
 /// …
 /// scale(engine.Stream, IlgpuEngine.Cover(x.Length, Threads), x.View(), x.Length);
 /// </code>
-/// A launch configuration is the pair (groups, threads of a group). No group may be launched where there is nothing to do: zero groups are an error in CUDA.
+/// A launch configuration is the pair (groups, threads of a group). Zero groups are an error in CUDA, as are more than <see cref="KernelLaunch.MostDeep"/> along
+/// y or z: where there is nothing to do, launch nothing; where there may be too many, launch several times. A grid that breaks this is refused on every device.
 /// A comparison of floats that a NaN must fail is written as a value or with ?: and never as the condition of an if: the compiler negates that one, and
 /// ILGPU's OpenCL backend then drops what makes the negation true for NaN.
 /// </remarks>
@@ -66,6 +67,9 @@ public sealed class IlgpuEngine : IEngine
 
     /// <summary>Copies beside the queue; null where the device is not CUDA's.</summary>
     internal CudaPrefetch? CudaPrefetch { get; }
+
+    /// <summary>The groups along z of one launch of a kernel that may need more. Tests take fewer: an emulated device runs thousands of groups for minutes.</summary>
+    internal int GridDepth { get; set; } = KernelLaunch.MostDeep;
 
     /// <summary>How often the host has waited for the queue.</summary>
     internal int Synchronizations { get; private set; }
@@ -166,7 +170,9 @@ public sealed class IlgpuEngine : IEngine
         IEnumerable<Type> expected = [typeof(AcceleratorStream), typeof(KernelConfig), .. ParameterTypes(method)];
         if (!expected.SequenceEqual(ParameterTypes(typeof(TLauncher).GetMethod(nameof(Action.Invoke))!)))
             throw new ArgumentException($"the launcher's parameters are not those of {method.DeclaringType?.Name}.{method.Name}", nameof(kernel));
-        TLauncher launcher = record is null ? kernels.Get(method).CreateLauncherDelegate<TLauncher>() : KernelLaunch.Recorder<TLauncher>(method, record);
+        TLauncher launcher = record is null
+            ? KernelLaunch.Checked(method, kernels.Get(method).CreateLauncherDelegate<TLauncher>())
+            : KernelLaunch.Recorder<TLauncher>(method, record);
         launchers.Add(method, launcher);
         return launcher;
     }

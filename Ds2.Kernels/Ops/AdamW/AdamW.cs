@@ -41,7 +41,9 @@ public abstract class AdamW(IEngine engine)
         Check.Is(firstMoment, engine, all);
         Check.Is(secondMoment, engine, all);
         Check.Disjoint(parameters, gradients);
+        Check.Disjoint(firstMoment, gradients);
         Check.Disjoint(firstMoment, parameters);
+        Check.Disjoint(secondMoment, gradients);
         Check.Disjoint(secondMoment, parameters);
         Check.Disjoint(secondMoment, firstMoment);
         if (all.Length > 0)

@@ -104,7 +104,6 @@ public abstract class BatchNorm(IEngine engine)
         Check.Is(dBias, engine, features);
         Check.Disjoint(dX, x);
         Check.SameOrDisjoint(dX, dY);
-        Check.Disjoint(dX, x);
         Check.Is(workspace, engine);
         workspace.Begin(WorkspaceFor(shape));
         if (shape.X.Length > 0)

@@ -34,10 +34,11 @@ internal sealed unsafe class HostHardtanh(HostEngine engine) : Hardtanh(engine)
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes>
         {
+            // value <= low is value < the next float: a comparison that is false for NaN, and so lets dY pass there.
             TLanes value = TLanes.Load(y + index);
             TLanes zero = TLanes.All(0f);
-            TLanes belowHigh = TLanes.WhereLess(value, TLanes.All(high), TLanes.Load(dY + index), zero);
-            TLanes.WhereLess(TLanes.All(low), value, belowHigh, zero).Store(dX + index);
+            TLanes aboveLow = TLanes.WhereLess(value, TLanes.All(float.BitIncrement(low)), zero, TLanes.Load(dY + index));
+            TLanes.WhereLess(TLanes.All(float.BitDecrement(high)), value, zero, aboveLow).Store(dX + index);
         }
     }
 }

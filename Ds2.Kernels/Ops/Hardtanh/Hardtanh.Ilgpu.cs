@@ -45,7 +45,7 @@ internal sealed class IlgpuHardtanh(IlgpuEngine engine) : Hardtanh(engine)
         if (i >= length)
             return;
         float value = y[i];
-        bool inside = (value > low) & (value < high);
-        dX[i] = inside ? dY[i] : 0;
+        bool outside = (value <= low) | (value >= high);
+        dX[i] = outside ? 0 : dY[i];
     }
 }

@@ -3,8 +3,8 @@ using Ds2.Kernels.Engines;
 namespace Ds2.Kernels.Ops;
 
 /// <summary>The clipped linear unit: y = min(max(x, low), high).</summary>
-/// <remarks>NaN stays NaN. The derivative is 1 strictly between the bounds and 0 elsewhere, as in PyTorch. DeepSpeech2 clips to 0..20
-/// (Amodei et al., arXiv:1512.02595, section 3).</remarks>
+/// <remarks>NaN stays NaN. The derivative is 0 at the bounds and beyond, 1 between them and at NaN, as in PyTorch (2.13's hardtanh_backward). DeepSpeech2 clips
+/// to 0..20 (Amodei et al., arXiv:1512.02595, section 3).</remarks>
 /// <param name="engine">The engine it runs on.</param>
 public abstract class Hardtanh(IEngine engine)
 {
@@ -27,7 +27,7 @@ public abstract class Hardtanh(IEngine engine)
             ForwardCore(x, low, high, y);
     }
 
-    /// <summary>dX = dY where low &lt; y &lt; high, else 0.</summary>
+    /// <summary>dX = 0 where y &lt;= low or y >= high, else dY.</summary>
     /// <param name="y">The output of <see cref="Forward"/> (its input serves as well: both lie between the bounds at the same elements).</param>
     /// <param name="low">The lower bound.</param>
     /// <param name="high">The upper bound.</param>
