@@ -7,7 +7,6 @@ namespace Ds2.Kernels.Ops;
 
 using CellLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>,
     ArrayView<float>, ArrayView<float>, ArrayView<float>, GruStep>;
-using PackLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, int, int>;
 
 /// <summary>One frame of the recurrence: the skinny product h U^T for all three gates of some units, the gates, and the new state, in one launch.</summary>
 /// <remarks>
@@ -20,10 +19,8 @@ using PackLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, A
 /// Source: Diamos et al., "Persistent RNNs", ICML 2016, for what bounds the recurrence; Appleyard et al., arXiv:1604.01946, for the fusion.
 /// </remarks>
 internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision precision)
+    : GruFrameKernel(engine, precision, Threads, Units, PackKernel)
 {
-    /// <summary>Utterances of a group.</summary>
-    public const int Utterances = 8;
-
     private const int Threads = 256;
     private const int Units = Threads / 32;
     private const int Chunk = 256;
@@ -32,24 +29,9 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
     private const int StateBuffer = Utterances * Chunk / 4;
 
     private readonly CellLauncher cell = engine.Load<CellLauncher>(precision == RecurrentPrecision.Fp32 ? CellKernel : CellHalfKernel);
-    private readonly PackLauncher pack = engine.Load<PackLauncher>(PackKernel);
-    private readonly int half = precision == RecurrentPrecision.Fp32 ? 0 : 1;
-
-    /// <summary>The length of one direction's packed U, in fp32 elements.</summary>
-    public int PackedLength(int h) => checked(h * Chunks(h) * 3 * Chunk) >> half;
 
     /// <summary>The length of the packed states of two frames, all directions.</summary>
-    public static int StatesLength(GruShape shape) => checked(2 * shape.Directions * Groups(shape.N, Utterances) * Chunks(shape.H) * Chunk * Utterances);
-
-    /// <summary>Queues packing U: once for all frames.</summary>
-    /// <param name="recurrent">U of one direction, [3H, H].</param>
-    /// <param name="packed">[<see cref="PackedLength"/>]; overwritten.</param>
-    public void Pack(Tensor recurrent, Tensor packed)
-    {
-        int h = recurrent.Shape[1];
-        int aligned = new GemmOperand(recurrent, 0, h).Aligned ? 1 : 0;
-        pack(engine.Stream, IlgpuEngine.Cover(packed.Length / 4, Threads), recurrent.View(), packed.View(), packed.Length / 4, h, half, aligned);
-    }
+    public static int StatesLength(GruShape shape) => TwoFrames(shape, Chunks(shape.H), Chunk);
 
     /// <summary>Queues one frame of each direction.</summary>
     /// <param name="step">The sizes and the frame.</param>
@@ -63,15 +45,15 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
     public void Launch(
         GruStep step, ReadOnlySpan<GruWeights> weights, Tensor packed, Tensor states, IntTensor lengths, Tensor hidden, Tensor gates, Tensor candidates)
     {
-        var grid = new Index3D(Groups(step.N, Utterances), Groups(step.H, Units), weights.Length);
         cell(
-            engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), gates.View(), candidates.View(), hidden.View(), lengths.View(), packed.View(),
+            Stream, Frame(step, weights.Length), gates.View(), candidates.View(), hidden.View(), lengths.View(), packed.View(),
             states.View(), weights[0].RecurrentBias.View(), weights[^1].RecurrentBias.View(), step);
     }
 
-    private static int Chunks(int h) => Groups(h, Chunk);
+    /// <inheritdoc/>
+    protected override int Fp32Length(int h) => checked(h * Chunks(h) * 3 * Chunk);
 
-    private static int Groups(int items, int each) => (items + each - 1) / each;
+    private static int Chunks(int h) => Groups(h, Chunk);
 
     /// <summary>A thread writes 128 bits: a lane's four k of a gate of a unit, or both fours in half precision; zero beyond the last k.</summary>
     [GpuKernel(Threads)]

@@ -6,15 +6,13 @@ namespace Ds2.Kernels.Ops;
 /// <summary><see cref="Hardtanh"/> on the CPU.</summary>
 internal sealed unsafe class HostHardtanh(HostEngine engine) : Hardtanh(engine)
 {
-    private readonly WorkerPool workers = engine.Workers;
-
     /// <inheritdoc/>
     protected override void ForwardCore(Tensor x, float low, float high, Tensor y) =>
-        Elementwise.Run(workers, new Clip(x.Pointer(), low, high, y.Pointer()), x.Length);
+        Elementwise.Run(Host.Workers, new Clip(x.Pointer(), low, high, y.Pointer()), x.Length);
 
     /// <inheritdoc/>
     protected override void BackwardCore(Tensor y, float low, float high, Tensor dY, Tensor dX) =>
-        Elementwise.Run(workers, new ClipGradient(y.Pointer(), low, high, dY.Pointer(), dX.Pointer()), y.Length);
+        Elementwise.Run(Host.Workers, new ClipGradient(y.Pointer(), low, high, dY.Pointer(), dX.Pointer()), y.Length);
 
     private readonly struct Clip(float* x, float low, float high, float* y) : IElementwise
     {

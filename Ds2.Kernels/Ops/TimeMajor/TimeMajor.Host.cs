@@ -13,8 +13,6 @@ internal sealed unsafe class HostTimeMajor(HostEngine engine) : TimeMajor(engine
     private const int BackwardRows = 16;
     private const int BackwardColumns = 128;
 
-    private readonly WorkerPool workers = engine.Workers;
-
     /// <inheritdoc/>
     protected override void ForwardCore(Tensor x, Tensor y)
     {
@@ -34,7 +32,7 @@ internal sealed unsafe class HostTimeMajor(HostEngine engine) : TimeMajor(engine
         int count, int rows, int columns, float* source, nint sourceStep, nint sourceRow, float* target, nint targetStep, nint targetRow, int tileRows, int tileColumns)
     {
         int bands = Pieces(columns, tileColumns);
-        workers.For(count * bands, item =>
+        Host.Workers.For(count * bands, item =>
         {
             float* from = source + item / bands * sourceStep;
             float* to = target + item / bands * targetStep;
