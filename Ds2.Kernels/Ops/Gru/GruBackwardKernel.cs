@@ -14,8 +14,8 @@ using CellGradientLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<f
 /// and dh of the frame before gains dh z + (dr', dz', du) U. The gradients replace what they are made of: gates becomes (dr', dz', dn'), candidates du.
 /// A group makes 16 units of up to 8 utterances, of one direction; a thread four units, every 32nd row of U. U is packed before the last frame, in the order in which groups and threads read
 /// it: for each group 128 rows at a time, of which a thread takes four, a fourth after the other (or in half precision two after the other two). U goes from memory to registers; the gradients
-/// (dr', dz', du) of the frame after lie packed as well, [3H][8], zero beyond the last, and pass through shared memory. What comes next of both is asked for before or amid the products of
-/// what is there. In the end the 32 threads' sums of each unit and utterance are added in a fixed order. Odd frames walk U's rows backwards, for what the second-level cache still holds of
+/// (dr', dz', du) of the frame after lie packed as well, [3H][8], zero beyond the last, and pass through shared memory. Both are loaded a chunk ahead of the
+/// products that need them. In the end the 32 threads' sums of each unit and utterance are added in a fixed order. Odd frames walk U's rows backwards, for what the second-level cache still holds of
 /// the frame before; not the units, since all groups run at the same time.
 /// </remarks>
 internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision precision)

@@ -13,8 +13,8 @@ using CellLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, A
 /// A group makes 8 units of up to 8 utterances, of one direction; a warp one unit. U is packed before the first frame, in the order in which the warps read it: for each unit and 256 k
 /// its three gates, and of each gate four k of each lane, then the next four (or in half precision all eight at once). So a warp reads pieces of 512 bytes one after the other, and U crosses memory once a
 /// frame; where there are more than 8 utterances, the groups that share a part of U run side by side and meet in the second-level cache. Each element of U goes from memory to one register, where it
-/// serves all utterances. The states of the frame before lie packed as well: blocks of 256 k of 8 utterances, zero beyond the last, which pass through shared memory. What comes next of both is
-/// asked for before the products of what is there. In the end the lanes' sums are added in a fixed order, then a thread turns one unit of one utterance into its gates and state.
+/// serves all utterances. The states of the frame before lie packed as well: blocks of 256 k of 8 utterances, zero beyond the last, which pass through shared memory. Both are
+/// loaded a chunk ahead of the products that need them. In the end the lanes' sums are added in a fixed order, then a thread turns one unit of one utterance into its gates and state.
 /// Odd frames walk U backwards, units and k, so that what was read last, still in the second-level cache, is read first.
 /// Source: Diamos et al., "Persistent RNNs", ICML 2016, for what bounds the recurrence; Appleyard et al., arXiv:1604.01946, for the fusion.
 /// </remarks>

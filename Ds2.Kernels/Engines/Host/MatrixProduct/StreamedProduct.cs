@@ -2,10 +2,10 @@ using static Ds2.Kernels.Engines.Host.Division;
 
 namespace Ds2.Kernels.Engines.Host;
 
-/// <summary>The matrix product for a few rows of A and a B stored by rows: B passes by once, read where it lies, and nothing is packed.</summary>
+/// <summary>The matrix product for a few rows of A and a B stored by rows: B is read once, where it lies, and nothing is packed.</summary>
 /// <remarks>
-/// A task owns a stripe of columns. It goes down B in blocks that have as many rows as the stripe has tiles: while all rows of A meet tile t, row t of the
-/// next block is asked for, from end to end, as memory likes it. A narrow stripe has higher blocks instead, so that C comes and goes less often, and leaves
+/// A task owns a stripe of columns. It goes down B in blocks that have as many rows as the stripe has tiles: while all rows of A are multiplied with tile t, row t of the
+/// next block is prefetched, from end to end, for memory is fastest in order. A narrow stripe has higher blocks instead, so that C comes and goes less often, and leaves
 /// its few cache lines of each row to the hardware. An element's sum runs down the blocks in order.
 /// </remarks>
 internal sealed unsafe class StreamedProduct<TLanes>(
@@ -61,7 +61,7 @@ internal sealed unsafe class StreamedProduct<TLanes>(
         }
     }
 
-    // All rows of A against one tile of B, shared out evenly: two rows would take as long as four. With nothing to ask for, the tile is asked for.
+    // All rows of A against one tile of B, shared out evenly: two rows would take as long as four. With nothing to prefetch, the tile itself is.
     private void Tiles(int p, int depth, int j, int columns, float* tile, nint pitch, float* ahead)
     {
         int passes = Pieces(m, TileKernel<TLanes>.Rows), aheadStep = ahead is null ? 0 : Columns / passes;
