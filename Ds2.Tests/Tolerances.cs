@@ -33,7 +33,7 @@ public static class Tolerances
     /// Batch normalisation: statistics over so many elements (their error shrinks with the mean, so it hardly grows), then an affine map;
     /// the subtraction of the mean loses as many digits as mean / deviation has, which the tests keep below ten.
     /// </summary>
-    public static Tolerance Normalised(int elements) => new(64 * Epsilon * Math.Max(1, Math.Sqrt(elements) / 8), 1e-5);
+    public static Tolerance Normalized(int elements) => new(64 * Epsilon * Math.Max(1, Math.Sqrt(elements) / 8), 1e-5);
 
     /// <summary>
     /// A recurrent layer: each frame adds the error of a sum over its inputs; gates contract what the frames before left, so the error

@@ -67,4 +67,29 @@ public sealed class WorkerPoolTests
         pool.For(10, index => Interlocked.Add(ref sum, index));
         Assert.That(sum, Is.EqualTo(45));
     }
+
+    /// <remarks>The inner call would take the outer one's shares: once, work was left out without a word.</remarks>
+    [TestCase(1)]
+    [TestCase(Threads)]
+    public void ForAndRun_FromInsideTheirWork_AreRefused(int threads)
+    {
+        using var pool = new WorkerPool(threads);
+        int done = 0;
+        foreach (Action inner in (Action[])[() => pool.For(8, _ => Interlocked.Increment(ref done)), () => pool.For(1, _ => Interlocked.Increment(ref done)), () => pool.Run(_ => { })])
+        {
+            AssertRefused(() => pool.For(8, _ => inner()));
+            AssertRefused(() => pool.For(1, _ => inner()));
+            AssertRefused(() => pool.Run(_ => inner()));
+        }
+
+        Assert.That(done, Is.Zero);
+        pool.For(8, _ => Interlocked.Increment(ref done));
+        Assert.That(done, Is.EqualTo(8));
+    }
+
+    private static void AssertRefused(Action call)
+    {
+        Exception? failure = Assert.Catch(call);
+        Assert.That(failure!.GetBaseException(), Is.InstanceOf<InvalidOperationException>().With.Message.Contains("not from inside their work"));
+    }
 }

@@ -94,6 +94,8 @@ public sealed class AdamWTests(string engine) : OpTest(engine)
         AssertRefused(() => Op.Step(options, 1, clip, gradients, parameters, clip, second), "firstMoment is [2]", "expected [5]");
         AssertRefused(() => Op.Step(options, 1, clip, gradients, parameters, first, first), "secondMoment [5] overlaps firstMoment [5]");
         AssertRefused(() => Op.Step(options, 1, clip, gradients, gradients, first, second), "parameters [5] overlaps gradients [5]");
+        AssertRefused(() => Op.Step(options, 1, clip, gradients, parameters, gradients, second), "firstMoment [5] overlaps gradients [5]");
+        AssertRefused(() => Op.Step(options, 1, clip, gradients, parameters, first, gradients), "secondMoment [5] overlaps gradients [5]");
         using Tensor elsewhere = TestEngines.Stranger.Allocate(shape);
         AssertRefused(() => Op.Step(options, 1, clip, gradients, parameters, first, elsewhere), "secondMoment [5]", Engine.Name);
     }

@@ -135,7 +135,7 @@ public sealed class BatchNormTests(string engine) : OpTest(engine)
             Op.Infer(shape, x, weight, bias, mean, variance, Epsilon, y);
             double[] expected = BatchNormReference.Infer(
                 shape, x.ToDouble(), weight.ToDouble(), bias.ToDouble(), mean.ToDouble(), variance.ToDouble(), Epsilon);
-            Compare.Close(y, expected, Tolerances.Normalised(1), $"{shape}");
+            Compare.Close(y, expected, Tolerances.Normalized(1), $"{shape}");
 
             Tensor inPlace = Accumulator(shape.X, x.ToArray());
             Op.Infer(shape, inPlace, weight, bias, mean, variance, Epsilon, inPlace);
@@ -222,7 +222,7 @@ public sealed class BatchNormTests(string engine) : OpTest(engine)
         int elements = shape.N * shape.F * shape.T;
         // Where the variance is nearly nothing, 1 / sqrt(eps) = 316 magnifies every rounding of x - mean.
         double magnification = Math.Max(1, expected.InverseDeviation.Max());
-        Tolerance tolerance = Tolerances.Normalised(elements).Times(magnification), sum = Tolerances.Sum(elements).Times(2 * magnification);
+        Tolerance tolerance = Tolerances.Normalized(elements).Times(magnification), sum = Tolerances.Sum(elements).Times(2 * magnification);
         string context = $"{shape}, lengths {string.Join(" ", lengths)}";
         Compare.Close(state.Y.ToDouble(), expected.Y, tolerance, $"y {context}", shape.X);
         Compare.Close(state.Mean.ToDouble(), expected.Mean, tolerance, $"mean {context}");

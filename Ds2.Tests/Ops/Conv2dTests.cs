@@ -1,3 +1,4 @@
+using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Kernels.Ops;
 using Ds2.Tests.Engines;
 using Ds2.Tests.Reference;
@@ -17,6 +18,9 @@ public sealed class Conv2dTests(string engine) : OpTest(engine)
         new(N: 3, C: 2, H: 4, W: 4, K: 3, R: 4, S: 4), // one window covers the image
         new(N: 1, C: 1, H: 2, W: 3, K: 2, R: 5, S: 4, PadH: 2, PadW: 2), // a window larger than the image
         new(N: 1, C: 1, H: 13, W: 1, K: 32, R: 13, S: 1), // one frame, the model's channels
+        new(N: 1, C: 1, H: 1, W: 1, K: 1, R: 1, S: 1, StrideW: 5, PadW: 2), // the only window lies in the padding on the left
+        new(N: 1, C: 1, H: 1, W: 1, K: 1, R: 1, S: 1, StrideH: 5, PadH: 2), // above
+        new(N: 2, C: 2, H: 2, W: 3, K: 3, R: 2, S: 3, StrideH: 8, StrideW: 11, PadH: 4, PadW: 5),
     ];
 
     private static readonly Conv2dShape[] HostShapes =
@@ -103,18 +107,39 @@ public sealed class Conv2dTests(string engine) : OpTest(engine)
         }
     }
 
+    /// <remarks>A CUDA grid has 65,535 groups along z, where images lie: the rest is another launch's. Here it has three.</remarks>
+    [Test]
+    public void ForwardAndBackward_MoreImagesThanAGridIsDeep_MatchReference()
+    {
+        if (Engine is not IlgpuEngine gpu)
+            return;
+        var shape = new Conv2dShape(N: 4, C: 2, H: 4, W: 5, K: 33, R: 2, S: 3, StrideW: 2, PadH: 1);
+        int depth = gpu.GridDepth;
+        gpu.GridDepth = 3;
+        try
+        {
+            AssertForwardMatches(shape);
+            AssertBackwardMatches(shape, needsDX: true);
+        }
+        finally
+        {
+            gpu.GridDepth = depth;
+        }
+    }
+
     private static readonly Conv2dShape[] NaNShapes =
     [
         new(N: 2, C: 1, H: 5, W: 6, K: 2, R: 2, S: 2, StrideW: 2),
         new(N: 1, C: 2, H: 3, W: 19, K: 2, R: 2, S: 5), // the host computes pairs of columns here, from groups of three taps and two
         new(N: 1, C: 1, H: 2, W: 29, K: 3, R: 2, S: 11, StrideW: 2, PadW: 1),
+        new(N: 1, C: 1, H: 2, W: 33, K: 2, R: 2, S: 13, StrideW: 2), // seven taps of one residue: three groups that lack two
     ];
 
     [TestCaseSource(nameof(NaNShapes))]
     public void Forward_NaN_StaysInItsWindows(Conv2dShape shape)
     {
-        // The host's filters for two outputs may see up to two columns more on the left; on the right they must not.
-        int reach = IsFast && shape.StrideW < shape.S ? 2 : 0;
+        // The host's filters for two outputs may see up to two of the residue's columns more on the left; on the right they must not.
+        int reach = IsFast && shape.StrideW < shape.S ? 2 * shape.StrideW : 0, reached = 0;
         for (int place = 0; place < (IsFast ? shape.W : 2); place++)
         {
             float[] contents = Normal(shape.X.Length);
@@ -125,14 +150,19 @@ public sealed class Conv2dTests(string engine) : OpTest(engine)
             for (int i = 0; i < actual.Length; i++)
                 if (!double.IsNaN(expected[i]) && double.IsNaN(actual[i]))
                 {
-                    int windowsLeft = Math.Min(reach, i % shape.OutW);
-                    Assert.That(expected.Skip(i - windowsLeft).Take(windowsLeft), Has.Some.NaN, $"{shape}, NaN in column {place}, output {i}");
+                    int left = i % shape.OutW * shape.StrideW - shape.PadW - place;
+                    Assert.That(left, Is.InRange(1, reach), $"{shape}, NaN in column {place}, output {i}");
+                    reached = Math.Max(reached, left);
                     actual[i] = expected[i];
                 }
 
             Compare.Close(actual, expected, Tolerances.Sum(shape.Window), $"{shape}, NaN in column {place}");
             NextCase();
         }
+
+        // As far as docs/kernels.md says, and no less.
+        if (IsFast && shape.S == 13)
+            Assert.That(reached, Is.EqualTo(2 * shape.StrideW));
     }
 
     [Test]

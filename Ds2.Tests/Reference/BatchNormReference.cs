@@ -51,11 +51,11 @@ internal static class BatchNormReference
         for (int c = 0; c < shape.C; c++)
         {
             int[] valid = Elements(shape, c, lengths);
-            double Normalised(int i) => (x[i] - forward.Mean[c]) * forward.InverseDeviation[c];
+            double Normalized(int i) => (x[i] - forward.Mean[c]) * forward.InverseDeviation[c];
             dBias[c] = valid.Sum(i => dY[i]);
-            dWeight[c] = valid.Sum(i => dY[i] * Normalised(i));
+            dWeight[c] = valid.Sum(i => dY[i] * Normalized(i));
             foreach (int i in valid)
-                dX[i] = weight[c] * forward.InverseDeviation[c] * (dY[i] - (dBias[c] + Normalised(i) * dWeight[c]) / valid.Length);
+                dX[i] = weight[c] * forward.InverseDeviation[c] * (dY[i] - (dBias[c] + Normalized(i) * dWeight[c]) / valid.Length);
         }
 
         return (dX, dWeight, dBias);

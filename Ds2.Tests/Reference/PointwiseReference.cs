@@ -10,7 +10,7 @@ internal static class PointwiseReference
     {
         var dX = new double[x.Length];
         for (int i = 0; i < x.Length; i++)
-            dX[i] = x[i] > low && x[i] < high ? dY[i] : 0;
+            dX[i] = x[i] <= low || x[i] >= high ? 0 : dY[i];
         return dX;
     }
 

@@ -17,10 +17,10 @@ internal static unsafe class ColumnSums
             double* total = stackalloc double[Columns];
             float* partial = stackalloc float[Columns];
             new Span<double>(total, Columns).Clear();
-            for (int start = 0; start < rows; start += Rows)
+            for (int start = 0, end; start < rows; start = end)
             {
                 new Span<float>(partial, width).Clear();
-                int end = Math.Min(rows, start + Rows);
+                end = start + Math.Min(Rows, rows - start);
                 for (int row = start; row < end; row++)
                     Elementwise.Run(new Accumulate(a + (nint)row * rowStride + first, partial), width);
                 for (int j = 0; j < width; j++)

@@ -36,7 +36,7 @@ internal static class Elementwise
         }
 
         int size = Math.Clamp(Up(Pieces(length, PartsPerThread * workers.Threads), Lanes512.Count), LeastPart, MostPart);
-        workers.For(Pieces(length, size), part => Range(kernel, part * size, Math.Min(length, (part + 1) * size)));
+        workers.For(Pieces(length, size), part => Range(kernel, part * size, End(part, size, length)));
     }
 
     /// <summary>Applies a kernel to 0..length-1 on the calling thread.</summary>

@@ -7,13 +7,20 @@ namespace Ds2.Kernels.Engines.Host;
 internal sealed unsafe class HostStorage<T> : Storage<T>
     where T : unmanaged
 {
+    private readonly bool isOwn;
+
     public HostStorage(IEngine engine, int length)
         : base(engine, length)
     {
         nuint bytes = (nuint)length * (nuint)sizeof(T);
         Pointer = (T*)HostMemory.Allocate(bytes);
         NativeMemory.Clear(Pointer, bytes);
+        isOwn = true;
     }
+
+    /// <summary>Memory that somebody else has mapped, and gives back after this storage's end.</summary>
+    public HostStorage(IEngine engine, int length, T* mapped)
+        : base(engine, length) => Pointer = mapped;
 
     /// <summary>The first element; null after disposal.</summary>
     public T* Pointer { get; private set; }
@@ -32,7 +39,8 @@ internal sealed unsafe class HostStorage<T> : Storage<T>
     {
         if (Pointer is null)
             return;
-        HostMemory.Free(Pointer);
+        if (isOwn)
+            HostMemory.Free(Pointer);
         Pointer = null;
     }
 

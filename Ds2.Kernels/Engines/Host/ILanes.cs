@@ -2,7 +2,7 @@ using System.Numerics;
 
 namespace Ds2.Kernels.Engines.Host;
 
-/// <summary>Several fp32 numbers that one instruction works on: the same kernel source serves every register width, down to one number.</summary>
+/// <summary>Several fp32 numbers, the lanes of a vector register, that one instruction works on: the same kernel source serves every register width, down to one number.</summary>
 /// <remarks>
 /// An implementation is a struct around one register, so the just-in-time compiler writes each width's kernel as if by hand. The one-number form
 /// computes the tails and everything on machines without vector instructions; its arithmetic rounds as the vectors' does, so where an

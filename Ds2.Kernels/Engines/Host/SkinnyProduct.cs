@@ -7,8 +7,8 @@ namespace Ds2.Kernels.Engines.Host;
 /// <summary>The product of a few rows with a wide, packed matrix: what a recurrence does once a frame.</summary>
 /// <remarks>
 /// The matrix is packed in panels of three registers' width; a panel holds its columns' elements of the first row, then of the second, and so on, so that
-/// it streams through the core from end to end. Eight rows by three registers are the 24 accumulators that 32 registers have room for, four rows by three
-/// the 12 of 16. A panel comes in chunks: all rows pass over one while it lies in the first-level cache, and meanwhile ask for later ones, so that
+/// it is read from end to end. Eight rows by three registers are the 24 accumulators that 32 registers have room for, four rows by three
+/// the 12 of 16. A panel is read in chunks: all rows are multiplied with one while it lies in the first-level cache, and meanwhile prefetch later ones, so that
 /// memory and arithmetic never wait for one another.
 /// </remarks>
 internal static unsafe class SkinnyProduct<TLanes>
@@ -39,15 +39,16 @@ internal static unsafe class SkinnyProduct<TLanes>
     /// <param name="result">[MaxRows, Width]; rows from count on are undefined.</param>
     public static void Multiply(float** rows, int count, int length, float* panel, float* next, float* result)
     {
-        // Absent rows of a pass repeat its last one, and their sums go where nobody looks.
+        // A pass always multiplies PassRows rows. Where there are fewer, the last one stands in for those missing: their sums land in rows of the result that
+        // nobody reads.
         int passes = Pieces(count, PassRows);
         new Span<float>(result, passes * PassRows * Width).Clear();
         nint aheadStep = Width / passes;
-        for (int start = 0; start < length; start += Chunk)
+        for (int start = 0, some; start < length; start += some)
         {
-            int some = Math.Min(Chunk, length - start);
+            some = Math.Min(Chunk, length - start);
             float* chunk = panel + (nint)start * Width;
-            float* ahead = start + Chunk < length ? chunk + Chunk * Width : next;
+            float* ahead = length - start > Chunk ? chunk + Chunk * Width : next;
             for (int i = 0; i < count; i += PassRows, ahead += some * aheadStep)
             {
                 float** r = rows + i;
@@ -159,7 +160,7 @@ internal static unsafe class SkinnyProduct<TLanes>
         Store(result + 7 * Width, h0, h1, h2);
     }
 
-    // A row of the panel is up to three cache lines long. A request that finds no free slot for a miss is dropped, so each line is asked for several times: from
+    // A row of the panel is up to three cache lines long. The core drops a prefetch while all its buffers for cache misses are taken, so each line is prefetched several times: from
     // three chunks ahead on where the loads leave room for that, else by passes that overlap.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Prefetch(float* ahead)

@@ -24,6 +24,7 @@ internal sealed unsafe class WorkerPool : IDisposable
     private readonly Taken[] taken;
     private Action<int>? body;
     private volatile bool stopping;
+    private int busy;
     private int arrived;
     private volatile int phase;
     private volatile Exception? failure;
@@ -50,7 +51,20 @@ internal sealed unsafe class WorkerPool : IDisposable
     public int Threads { get; }
 
     /// <summary>Calls <paramref name="work"/> once on every worker, with the worker's number, all at the same time.</summary>
-    public void Run(Action<int> work) => Start(work, everyone: true);
+    /// <exception cref="InvalidOperationException">The workers are at work: the call comes from inside it, or from a second thread.</exception>
+    /// <exception cref="AggregateException">A call of <paramref name="work"/> threw, this.</exception>
+    public void Run(Action<int> work)
+    {
+        Begin();
+        try
+        {
+            Start(work, everyone: true);
+        }
+        finally
+        {
+            Volatile.Write(ref busy, 0);
+        }
+    }
 
     /// <summary>Calls <paramref name="work"/> for each index of 0..count-1; see the other overload.</summary>
     public void For(int count, Action<int> work) => For(count, (_, index) => work(index));
@@ -58,28 +72,28 @@ internal sealed unsafe class WorkerPool : IDisposable
     /// <summary>Calls <paramref name="work"/> with a worker's number and each index of 0..count-1.</summary>
     /// <remarks>
     /// A worker takes its own share of the range first, the same in each call of that count, so that it finds in its caches what it left there in the op
-    /// before; who is done helps the others.
+    /// before; who is done helps the others. A call from inside the work would take the workers' shares from them: it is refused, whatever the counts.
     /// </remarks>
+    /// <exception cref="InvalidOperationException">The workers are at work: the call comes from inside it, or from a second thread.</exception>
+    /// <exception cref="AggregateException">With several threads: a call of <paramref name="work"/> threw, this.</exception>
     public void For(int count, Action<int, int> work)
     {
-        if (count <= 1 || Threads == 1)
+        Begin();
+        try
         {
+            if (count > 1 && Threads > 1)
+            {
+                Share(count, work);
+                return;
+            }
+
             for (int i = 0; i < count; i++)
                 work(0, i);
-            return;
         }
-
-        for (int share = 0; share < Threads; share++)
-            taken[share].Count = FirstOfShare(count, share);
-        Start(everyone: false, work: worker =>
+        finally
         {
-            for (int turn = 0; turn < Threads; turn++)
-            {
-                int share = (worker + turn) % Threads, end = FirstOfShare(count, share + 1);
-                for (int i = Interlocked.Increment(ref taken[share].Count) - 1; i < end; i = Interlocked.Increment(ref taken[share].Count) - 1)
-                    work(worker, i);
-            }
-        });
+            Volatile.Write(ref busy, 0);
+        }
     }
 
     /// <summary>Waits, inside <see cref="Run"/>, until every worker has come here; then all go on. Each must call it equally often.</summary>
@@ -132,6 +146,27 @@ internal sealed unsafe class WorkerPool : IDisposable
             semaphore.Dispose();
         HostMemory.Free(scratch);
         scratch = null;
+    }
+
+    private void Begin()
+    {
+        if (Interlocked.Exchange(ref busy, 1) != 0)
+            throw new InvalidOperationException("the workers are at work: Run and For serve one thread at a time, and not from inside their work");
+    }
+
+    private void Share(int count, Action<int, int> work)
+    {
+        for (int share = 0; share < Threads; share++)
+            taken[share].Count = FirstOfShare(count, share);
+        Start(everyone: false, work: worker =>
+        {
+            for (int turn = 0; turn < Threads; turn++)
+            {
+                int share = (worker + turn) % Threads, end = FirstOfShare(count, share + 1);
+                for (long i = Interlocked.Increment(ref taken[share].Count) - 1; i < end; i = Interlocked.Increment(ref taken[share].Count) - 1)
+                    work(worker, (int)i);
+            }
+        });
     }
 
     private int FirstOfShare(int count, int share) => (int)((long)count * share / Threads);
@@ -220,6 +255,6 @@ internal sealed unsafe class WorkerPool : IDisposable
     [StructLayout(LayoutKind.Sequential, Size = 128)]
     private struct Taken
     {
-        public int Count;
+        public long Count;
     }
 }

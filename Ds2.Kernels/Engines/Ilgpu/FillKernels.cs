@@ -4,13 +4,14 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Engines.Ilgpu;
 
+using FillLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<int>, int, int>;
+
 /// <summary>Sets memory to one 32-bit value.</summary>
 internal sealed class FillKernels(IlgpuEngine engine)
 {
     private const int Threads = 256;
 
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<int>, int, int> fill =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<int>, int, int>>(FillKernel);
+    private readonly FillLauncher fill = engine.Load<FillLauncher>(FillKernel);
 
     /// <summary>Queues setting every element to the value, bit for bit.</summary>
     public void Fill<T>(ArrayView<T> view, T value)

@@ -17,7 +17,8 @@ namespace Ds2.Kernels.Engines.Ilgpu;
 /// …
 /// scale(engine.Stream, IlgpuEngine.Cover(x.Length, Threads), x.View(), x.Length);
 /// </code>
-/// A launch configuration is the pair (groups, threads of a group). No group may be launched where there is nothing to do: zero groups are an error in CUDA.
+/// A launch configuration is the pair (groups, threads of a group). Zero groups are an error in CUDA, as are more than <see cref="KernelLaunch.MostDeep"/> along
+/// y or z: where there is nothing to do, launch nothing; where there may be too many, launch several times. A grid that breaks this is refused on every device.
 /// A comparison of floats that a NaN must fail is written as a value or with ?: and never as the condition of an if: the compiler negates that one, and
 /// ILGPU's OpenCL backend then drops what makes the negation true for NaN.
 /// </remarks>
@@ -25,6 +26,9 @@ public sealed class IlgpuEngine : IEngine
 {
     // Each emulated lane is a thread of the operating system, which every launch wakes: CPUDevice.Nvidia's 1024 cost 23 ms a launch.
     private const int EmulatedWarps = 8;
+
+    // Kernels count in 32 bits: the step behind the last element (a group's threads, a kernel's stride) must fit them too.
+    private const int LongestTensor = int.MaxValue - (1 << 16);
 
     private readonly Context context;
     private readonly LoadedKernels kernels;
@@ -63,6 +67,9 @@ public sealed class IlgpuEngine : IEngine
 
     /// <summary>Copies beside the queue; null where the device is not CUDA's.</summary>
     internal CudaPrefetch? CudaPrefetch { get; }
+
+    /// <summary>The groups along z of one launch of a kernel that may need more. Tests take fewer: an emulated device runs thousands of groups for minutes.</summary>
+    internal int GridDepth { get; set; } = KernelLaunch.MostDeep;
 
     /// <summary>How often the host has waited for the queue.</summary>
     internal int Synchronizations { get; private set; }
@@ -117,10 +124,12 @@ public sealed class IlgpuEngine : IEngine
     public void CompileKernels(Action ready) => kernels.LoadAll(ready);
 
     /// <inheritdoc/>
-    public Tensor Allocate(Shape shape) => new(new IlgpuStorage<float>(this, shape.Length), shape);
+    /// <exception cref="ArgumentException">The kernels cannot count so many elements: at most 2^31 - 1 - 2^16.</exception>
+    public Tensor Allocate(Shape shape) => new(new IlgpuStorage<float>(this, Countable(shape)), shape);
 
     /// <inheritdoc/>
-    public IntTensor AllocateInt(Shape shape) => new(new IlgpuStorage<int>(this, shape.Length), shape);
+    /// <exception cref="ArgumentException">The kernels cannot count so many elements: at most 2^31 - 1 - 2^16.</exception>
+    public IntTensor AllocateInt(Shape shape) => new(new IlgpuStorage<int>(this, Countable(shape)), shape);
 
     /// <inheritdoc/>
     public void Synchronize()
@@ -161,7 +170,9 @@ public sealed class IlgpuEngine : IEngine
         IEnumerable<Type> expected = [typeof(AcceleratorStream), typeof(KernelConfig), .. ParameterTypes(method)];
         if (!expected.SequenceEqual(ParameterTypes(typeof(TLauncher).GetMethod(nameof(Action.Invoke))!)))
             throw new ArgumentException($"the launcher's parameters are not those of {method.DeclaringType?.Name}.{method.Name}", nameof(kernel));
-        TLauncher launcher = record is null ? kernels.Get(method).CreateLauncherDelegate<TLauncher>() : KernelLaunch.Recorder<TLauncher>(method, record);
+        TLauncher launcher = record is null
+            ? KernelLaunch.Checked(method, kernels.Get(method).CreateLauncherDelegate<TLauncher>())
+            : KernelLaunch.Recorder<TLauncher>(method, record);
         launchers.Add(method, launcher);
         return launcher;
     }
@@ -172,6 +183,10 @@ public sealed class IlgpuEngine : IEngine
     /// <summary>Queues a kernel that sets every element.</summary>
     internal void Fill<T>(ArrayView<T> view, T value)
         where T : unmanaged => fill.Fill(view, value);
+
+    private static int Countable(Shape shape) => shape.Length <= LongestTensor
+        ? shape.Length
+        : throw new ArgumentException($"{shape} has {shape.Length:N0} elements; a tensor on a GPU has at most {LongestTensor:N0}", nameof(shape));
 
     private static IlgpuEngine Create(IlgpuDeviceKind kind, int index, Action<KernelLaunch>? record = null)
     {

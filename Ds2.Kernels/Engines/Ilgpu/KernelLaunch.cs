@@ -4,24 +4,49 @@ using ILGPU;
 
 namespace Ds2.Kernels.Engines.Ilgpu;
 
-/// <summary>A launch that was recorded instead of done.</summary>
+/// <summary>A kernel's launch: what a recording engine is told instead of doing it.</summary>
 /// <param name="Kernel">The kernel.</param>
 /// <param name="Grid">Its groups, and the threads of each.</param>
 /// <param name="Arguments">The kernel's arguments, in its parameters' order.</param>
 internal sealed record KernelLaunch(MethodInfo Kernel, KernelConfig Grid, IReadOnlyList<object> Arguments)
 {
-    /// <summary>A launcher of a kernel that tells <paramref name="record"/> and does nothing else.</summary>
+    /// <summary>The most groups of a CUDA grid along y, and along z. (Along x there may be as many as an <see cref="int"/> counts.)</summary>
+    public const int MostDeep = 65535;
+
+    /// <summary>A launcher of a kernel that looks at the grid, then does as <paramref name="launch"/>.</summary>
+    /// <remarks>Every launch of every engine passes here, the emulated one's too: what runs there must not fail on a GPU.</remarks>
+    /// <typeparam name="TLauncher">An action of the stream, the launch configuration, and then the kernel's own parameters.</typeparam>
+    public static TLauncher Checked<TLauncher>(MethodInfo kernel, TLauncher launch)
+        where TLauncher : Delegate =>
+        Launcher<TLauncher>(kernel, parameters => Expression.Invoke(Expression.Constant(launch), parameters));
+
+    /// <summary>A launcher of a kernel that looks at the grid, tells <paramref name="record"/>, and does nothing else.</summary>
     /// <typeparam name="TLauncher">An action of the stream, the launch configuration, and then the kernel's own parameters.</typeparam>
     public static TLauncher Recorder<TLauncher>(MethodInfo kernel, Action<KernelLaunch> record)
+        where TLauncher : Delegate =>
+        Launcher<TLauncher>(kernel, parameters => Expression.Invoke(
+            Expression.Constant(record),
+            Expression.New(
+                typeof(KernelLaunch).GetConstructor([typeof(MethodInfo), typeof(KernelConfig), typeof(IReadOnlyList<object>)])!,
+                Expression.Constant(kernel, typeof(MethodInfo)),
+                parameters[1],
+                Expression.NewArrayInit(typeof(object), parameters.Skip(2).Select(argument => Expression.Convert(argument, typeof(object)))))));
+
+    private static TLauncher Launcher<TLauncher>(MethodInfo kernel, Func<ParameterExpression[], Expression> launch)
         where TLauncher : Delegate
     {
         ParameterExpression[] parameters =
             [.. typeof(TLauncher).GetMethod(nameof(Action.Invoke))!.GetParameters().Select(parameter => Expression.Parameter(parameter.ParameterType))];
-        NewExpression launch = Expression.New(
-            typeof(KernelLaunch).GetConstructor([typeof(MethodInfo), typeof(KernelConfig), typeof(IReadOnlyList<object>)])!,
-            Expression.Constant(kernel, typeof(MethodInfo)),
-            parameters[1],
-            Expression.NewArrayInit(typeof(object), parameters.Skip(2).Select(argument => Expression.Convert(argument, typeof(object)))));
-        return Expression.Lambda<TLauncher>(Expression.Invoke(Expression.Constant(record), launch), parameters).Compile();
+        Action<KernelConfig> check = grid => CheckGrid(kernel, grid);
+        return Expression.Lambda<TLauncher>(
+            Expression.Block(Expression.Invoke(Expression.Constant(check), parameters[1]), launch(parameters)), parameters).Compile();
+    }
+
+    private static void CheckGrid(MethodInfo kernel, KernelConfig config)
+    {
+        Index3D grid = config.GridDim;
+        if (grid.X < 1 || (uint)(grid.Y - 1) >= MostDeep || (uint)(grid.Z - 1) >= MostDeep)
+            throw new ArgumentException(
+                $"{kernel.DeclaringType!.Name}.{kernel.Name} cannot run on a grid of {grid.X} x {grid.Y} x {grid.Z} groups: CUDA has 1 to {int.MaxValue}, {MostDeep} and {MostDeep}");
     }
 }

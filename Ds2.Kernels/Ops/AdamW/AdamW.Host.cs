@@ -6,8 +6,6 @@ namespace Ds2.Kernels.Ops;
 /// <summary><see cref="AdamW"/> on the CPU.</summary>
 internal sealed unsafe class HostAdamW(HostEngine engine) : AdamW(engine)
 {
-    private readonly WorkerPool workers = engine.Workers;
-
     /// <inheritdoc/>
     protected override void StepCore(
         AdamWOptions options, int step, Tensor clip, Tensor gradients, Tensor parameters, Tensor firstMoment, Tensor secondMoment)
@@ -21,7 +19,7 @@ internal sealed unsafe class HostAdamW(HostEngine engine) : AdamW(engine)
         var scale = (float)(1 / (1 - Math.Pow(options.Beta2, step)));
         var update = new Update(
             options, factor, rate, scale, gradients.Pointer(), parameters.Pointer(), firstMoment.Pointer(), secondMoment.Pointer());
-        Elementwise.Run(workers, update, parameters.Length);
+        Elementwise.Run(Host.Workers, update, parameters.Length);
     }
 
     private readonly struct Update(

@@ -5,15 +5,15 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
+using StepLauncher = Action<AcceleratorStream, KernelConfig, IlgpuAdamW.Coefficients, ArrayView<float>, int, ArrayView<float>, ArrayView<float>,
+    ArrayView<float>, ArrayView<float>>;
+
 /// <summary><see cref="AdamW"/> on a GPU: one pass over gradients, parameters and both moments, bound by their traffic of 28 bytes a parameter.</summary>
 internal sealed class IlgpuAdamW(IlgpuEngine engine) : AdamW(engine)
 {
     private const int Threads = 256;
 
-    private readonly IlgpuEngine engine = engine;
-
-    private readonly Action<AcceleratorStream, KernelConfig, Coefficients, ArrayView<float>, int, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>> step =
-        engine.Load<Action<AcceleratorStream, KernelConfig, Coefficients, ArrayView<float>, int, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>>>(StepKernel);
+    private readonly StepLauncher step = engine.Load<StepLauncher>(StepKernel);
 
     /// <inheritdoc/>
     protected override void StepCore(
@@ -27,7 +27,7 @@ internal sealed class IlgpuAdamW(IlgpuEngine engine) : AdamW(engine)
             (float)(options.LearningRate / correction1), (float)(1 / correction2));
         int length = parameters.Length;
         this.step(
-            engine.Stream, IlgpuEngine.Cover(length, Threads), coefficients, clip.View(), length,
+            Gpu.Stream, IlgpuEngine.Cover(length, Threads), coefficients, clip.View(), length,
             gradients.View(), parameters.View(), firstMoment.View(), secondMoment.View());
     }
 

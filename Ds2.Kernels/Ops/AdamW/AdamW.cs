@@ -16,7 +16,7 @@ public readonly record struct AdamWOptions(
 /// p -= learningRate / (1 - beta1^step) m / (sqrt(v / (1 - beta2^step)) + eps). A factor of 0 (see <see cref="GradientNorm"/>) leaves p, m and v as they are.
 /// Source: Loshchilov, Hutter, arXiv:1711.05101, algorithm 2; torch.optim.AdamW.</remarks>
 /// <param name="engine">The engine it runs on.</param>
-public abstract class AdamW(IEngine engine)
+public abstract class AdamW(IEngine engine) : Op(engine)
 {
     /// <summary>The implementation for an engine.</summary>
     public static AdamW On(IEngine engine) => engine.Implement<AdamW>(host => new HostAdamW(host), ilgpu => new IlgpuAdamW(ilgpu));
@@ -33,15 +33,18 @@ public abstract class AdamW(IEngine engine)
     public void Step(
         AdamWOptions options, int step, Tensor clip, Tensor gradients, Tensor parameters, Tensor firstMoment, Tensor secondMoment)
     {
+        using ProfilerRange range = Range();
         var all = new Shape(parameters.Length);
         Check.That(step > 0, "steps count from 1");
-        Check.Is(clip, engine, new Shape(2));
-        Check.Is(parameters, engine, all);
-        Check.Is(gradients, engine, all);
-        Check.Is(firstMoment, engine, all);
-        Check.Is(secondMoment, engine, all);
+        Check.Is(clip, Engine, new Shape(2));
+        Check.Is(parameters, Engine, all);
+        Check.Is(gradients, Engine, all);
+        Check.Is(firstMoment, Engine, all);
+        Check.Is(secondMoment, Engine, all);
         Check.Disjoint(parameters, gradients);
+        Check.Disjoint(firstMoment, gradients);
         Check.Disjoint(firstMoment, parameters);
+        Check.Disjoint(secondMoment, gradients);
         Check.Disjoint(secondMoment, parameters);
         Check.Disjoint(secondMoment, firstMoment);
         if (all.Length > 0)

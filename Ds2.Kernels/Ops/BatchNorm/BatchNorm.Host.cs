@@ -18,8 +18,6 @@ internal sealed unsafe class HostBatchNorm(HostEngine engine) : BatchNorm(engine
 
     private const int SampledRow = 8;
 
-    private readonly WorkerPool workers = engine.Workers;
-
     /// <inheritdoc/>
     public override int WorkspaceFor(BatchNormShape shape) =>
         checked(BatchNormSums.WorkspaceFor(shape) + 3 * Workspace.Round(shape.C));
@@ -31,7 +29,7 @@ internal sealed unsafe class HostBatchNorm(HostEngine engine) : BatchNorm(engine
     {
         float* data = x.Pointer(), m = mean.Pointer(), s = inverseDeviation.Pointer();
         double count = BatchNormSums.Count(shape, lengths.Pointer());
-        var sums = new BatchNormSums(workers, shape, lengths.Pointer(), workspace);
+        var sums = new BatchNormSums(Host.Workers, shape, lengths.Pointer(), workspace);
         new Span<float>(m, shape.C).Clear();
         if (count > 0)
         {
@@ -59,13 +57,13 @@ internal sealed unsafe class HostBatchNorm(HostEngine engine) : BatchNorm(engine
             s[c] = (float)(1 / Math.Sqrt(variance + epsilon));
         }
 
-        Normalise(shape, data, y.Pointer(), new Affine(m, s, null, epsilon, weight.Pointer(), bias.Pointer()));
+        Normalize(shape, data, y.Pointer(), new Affine(m, s, null, epsilon, weight.Pointer(), bias.Pointer()));
     }
 
     /// <inheritdoc/>
     protected override void InferCore(
         BatchNormShape shape, Tensor x, Tensor weight, Tensor bias, Tensor runningMean, Tensor runningVariance, float epsilon, Tensor y) =>
-        Normalise(
+        Normalize(
             shape, x.Pointer(), y.Pointer(),
             new Affine(runningMean.Pointer(), null, runningVariance.Pointer(), epsilon, weight.Pointer(), bias.Pointer()));
 
@@ -76,7 +74,7 @@ internal sealed unsafe class HostBatchNorm(HostEngine engine) : BatchNorm(engine
     {
         float* w = weight.Pointer(), m = mean.Pointer(), s = inverseDeviation.Pointer(), dW = dWeight.Pointer(), dB = dBias.Pointer();
         double count = BatchNormSums.Count(shape, lengths.Pointer());
-        var sums = new BatchNormSums(workers, shape, lengths.Pointer(), workspace);
+        var sums = new BatchNormSums(Host.Workers, shape, lengths.Pointer(), workspace);
         sums.Compute(dY.Pointer(), null, x.Pointer(), m);
 
         // dX = scale (dY - shift - slope (x - mean)).
@@ -96,7 +94,7 @@ internal sealed unsafe class HostBatchNorm(HostEngine engine) : BatchNorm(engine
         float* from = x.Pointer(), upper = dY.Pointer(), to = dX.Pointer();
         int* valid = lengths.Pointer();
         if (shape.Layout == BatchNormLayout.ChannelsFirst)
-            workers.For(shape.N * shape.C, plane =>
+            Host.Workers.For(shape.N * shape.C, plane =>
             {
                 int c = plane % shape.C, length = valid[plane / shape.C];
                 for (int row = 0; row < shape.F; row++)
@@ -107,9 +105,9 @@ internal sealed unsafe class HostBatchNorm(HostEngine engine) : BatchNorm(engine
                 }
             });
         else
-            workers.For(Pieces(shape.T * shape.N, TileRows), tile =>
+            Host.Workers.For(Pieces(shape.T * shape.N, TileRows), tile =>
             {
-                int end = Math.Min(shape.T * shape.N, (tile + 1) * TileRows);
+                int end = End(tile, TileRows, shape.T * shape.N);
                 for (int row = tile * TileRows; row < end; row++)
                 {
                     nint start = (nint)row * shape.C;
@@ -121,34 +119,34 @@ internal sealed unsafe class HostBatchNorm(HostEngine engine) : BatchNorm(engine
             });
     }
 
-    private void Normalise(BatchNormShape shape, float* x, float* y, Affine affine)
+    private void Normalize(BatchNormShape shape, float* x, float* y, Affine affine)
     {
         if (shape.Layout == BatchNormLayout.ChannelsFirst)
         {
             int size = shape.F * shape.T;
-            workers.For(shape.N * shape.C, plane =>
+            Host.Workers.For(shape.N * shape.C, plane =>
             {
                 int c = plane % shape.C;
                 nint start = (nint)plane * size;
-                Elementwise.Run(new NormalisePlane(x + start, affine.Mean[c], affine.Scale(c), affine.Bias[c], y + start), size);
+                Elementwise.Run(new NormalizePlane(x + start, affine.Mean[c], affine.Scale(c), affine.Bias[c], y + start), size);
             });
             return;
         }
 
         int rows = shape.T * shape.N;
-        workers.For(Pieces(rows, TileRows), tile =>
+        Host.Workers.For(Pieces(rows, TileRows), tile =>
         {
             float* scale = stackalloc float[TileFeatures];
-            int lastRow = Math.Min(rows, (tile + 1) * TileRows);
-            for (int c = 0; c < shape.C; c += TileFeatures)
+            int endRow = End(tile, TileRows, rows);
+            for (int c = 0, width; c < shape.C; c += width)
             {
-                int width = Math.Min(TileFeatures, shape.C - c);
+                width = Math.Min(TileFeatures, shape.C - c);
                 for (int i = 0; i < width; i++)
                     scale[i] = affine.Scale(c + i);
-                for (int row = tile * TileRows; row < lastRow; row++)
+                for (int row = tile * TileRows; row < endRow; row++)
                 {
                     nint start = (nint)row * shape.C + c;
-                    Elementwise.Run(new NormaliseRow(x + start, affine.Mean + c, scale, affine.Bias + c, y + start), width);
+                    Elementwise.Run(new NormalizeRow(x + start, affine.Mean + c, scale, affine.Bias + c, y + start), width);
                 }
             }
         });
@@ -164,7 +162,7 @@ internal sealed unsafe class HostBatchNorm(HostEngine engine) : BatchNorm(engine
         public float Scale(int c) => weight[c] * (inverseDeviation is null ? 1 / MathF.Sqrt(variance[c] + epsilon) : inverseDeviation[c]);
     }
 
-    private readonly struct NormalisePlane(float* x, float mean, float scale, float bias, float* y) : IElementwise
+    private readonly struct NormalizePlane(float* x, float mean, float scale, float bias, float* y) : IElementwise
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Apply<TLanes>(int index)
@@ -172,7 +170,7 @@ internal sealed unsafe class HostBatchNorm(HostEngine engine) : BatchNorm(engine
             TLanes.MultiplyAdd(TLanes.Load(x + index) - TLanes.All(mean), TLanes.All(scale), TLanes.All(bias)).Store(y + index);
     }
 
-    private readonly struct NormaliseRow(float* x, float* mean, float* scale, float* bias, float* y) : IElementwise
+    private readonly struct NormalizeRow(float* x, float* mean, float* scale, float* bias, float* y) : IElementwise
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Apply<TLanes>(int index)

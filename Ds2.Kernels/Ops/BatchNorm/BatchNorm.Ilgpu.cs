@@ -5,6 +5,20 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
+using FinishGradientSumsLauncher = Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<IlgpuBatchNorm.Sums>, int, ArrayView<int>,
+    ArrayView<float>, ArrayView<float>, ArrayView<IlgpuBatchNorm.Sums>>;
+using FinishStatisticsLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<IlgpuBatchNorm.Moments>, int, float, float, ArrayView<float>,
+    ArrayView<float>, ArrayView<float>, ArrayView<float>>;
+using GradientLauncher = Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>,
+    ArrayView<float>, ArrayView<IlgpuBatchNorm.Sums>, ArrayView<float>, ArrayView<float>>;
+using GradientSumsLauncher = Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>,
+    ArrayView<float>, ArrayView<IlgpuBatchNorm.Sums>>;
+using InferLauncher = Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>,
+    ArrayView<float>, float, ArrayView<float>>;
+using NormalizeLauncher = Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>,
+    ArrayView<float>, ArrayView<float>>;
+using StatisticsLauncher = Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<float>, ArrayView<int>, ArrayView<IlgpuBatchNorm.Moments>>;
+
 /// <summary><see cref="BatchNorm"/> on a GPU.</summary>
 /// <remarks>
 /// Forward is three launches: statistics of each range, their union, the normalisation. Backward likewise: sums of each range, their sum, the gradient.
@@ -16,28 +30,13 @@ internal sealed class IlgpuBatchNorm(IlgpuEngine engine) : BatchNorm(engine)
     private const int Threads = BatchNormWalk.Threads;
     private const int MostRanges = BatchNormWalk.MostRanges;
 
-    private readonly IlgpuEngine engine = engine;
-
-    private readonly Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<float>, ArrayView<int>, ArrayView<Moments>> statistics =
-        engine.Load<Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<float>, ArrayView<int>, ArrayView<Moments>>>(StatisticsKernel);
-
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<Moments>, int, float, float, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>> finishStatistics =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<Moments>, int, float, float, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>>>(FinishStatisticsKernel);
-
-    private readonly Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>> normalise =
-        engine.Load<Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>>>(NormaliseKernel);
-
-    private readonly Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, float, ArrayView<float>> infer =
-        engine.Load<Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, float, ArrayView<float>>>(InferKernel);
-
-    private readonly Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Sums>> gradientSums =
-        engine.Load<Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Sums>>>(GradientSumsKernel);
-
-    private readonly Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<Sums>, int, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<Sums>> finishGradientSums =
-        engine.Load<Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<Sums>, int, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<Sums>>>(FinishGradientSumsKernel);
-
-    private readonly Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Sums>, ArrayView<float>, ArrayView<float>> gradient =
-        engine.Load<Action<AcceleratorStream, KernelConfig, BatchNormShape, ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<Sums>, ArrayView<float>, ArrayView<float>>>(GradientKernel);
+    private readonly StatisticsLauncher statistics = engine.Load<StatisticsLauncher>(StatisticsKernel);
+    private readonly FinishStatisticsLauncher finishStatistics = engine.Load<FinishStatisticsLauncher>(FinishStatisticsKernel);
+    private readonly NormalizeLauncher normalize = engine.Load<NormalizeLauncher>(NormalizeKernel);
+    private readonly InferLauncher infer = engine.Load<InferLauncher>(InferKernel);
+    private readonly GradientSumsLauncher gradientSums = engine.Load<GradientSumsLauncher>(GradientSumsKernel);
+    private readonly FinishGradientSumsLauncher finishGradientSums = engine.Load<FinishGradientSumsLauncher>(FinishGradientSumsKernel);
+    private readonly GradientLauncher gradient = engine.Load<GradientLauncher>(GradientKernel);
 
     /// <inheritdoc/>
     public override int WorkspaceFor(BatchNormShape shape)
@@ -56,19 +55,19 @@ internal sealed class IlgpuBatchNorm(IlgpuEngine engine) : BatchNorm(engine)
         int ranges = BatchNormWalk.Ranges(shape);
         ArrayView<Moments> parts = workspace.Take(new Shape(Moments.Floats * shape.C * ranges)).View().Cast<Moments>();
         KernelConfig grid = BatchNormWalk.Config(shape);
-        statistics(engine.Stream, grid, shape, x.View(), lengths.View(), parts);
+        statistics(Gpu.Stream, grid, shape, x.View(), lengths.View(), parts);
         finishStatistics(
-            engine.Stream, new KernelConfig(shape.C, MostRanges), parts, ranges, momentum, epsilon,
+            Gpu.Stream, new KernelConfig(shape.C, MostRanges), parts, ranges, momentum, epsilon,
             mean.View(), inverseDeviation.View(), runningMean.View(), runningVariance.View());
         if (x.Length > 0)
-            normalise(engine.Stream, grid, shape, x.View(), weight.View(), bias.View(), mean.View(), inverseDeviation.View(), y.View());
+            normalize(Gpu.Stream, grid, shape, x.View(), weight.View(), bias.View(), mean.View(), inverseDeviation.View(), y.View());
     }
 
     /// <inheritdoc/>
     protected override void InferCore(
         BatchNormShape shape, Tensor x, Tensor weight, Tensor bias, Tensor runningMean, Tensor runningVariance, float epsilon, Tensor y) =>
         infer(
-            engine.Stream, BatchNormWalk.Config(shape), shape, x.View(), weight.View(), bias.View(),
+            Gpu.Stream, BatchNormWalk.Config(shape), shape, x.View(), weight.View(), bias.View(),
             runningMean.View(), runningVariance.View(), epsilon, y.View());
 
     /// <inheritdoc/>
@@ -80,11 +79,11 @@ internal sealed class IlgpuBatchNorm(IlgpuEngine engine) : BatchNorm(engine)
         ArrayView<Sums> parts = workspace.Take(new Shape(Sums.Floats * shape.C * ranges)).View().Cast<Sums>();
         ArrayView<Sums> means = workspace.Take(new Shape(Sums.Floats * shape.C)).View().Cast<Sums>();
         KernelConfig grid = BatchNormWalk.Config(shape);
-        gradientSums(engine.Stream, grid, shape, x.View(), lengths.View(), mean.View(), inverseDeviation.View(), dY.View(), parts);
+        gradientSums(Gpu.Stream, grid, shape, x.View(), lengths.View(), mean.View(), inverseDeviation.View(), dY.View(), parts);
         finishGradientSums(
-            engine.Stream, new KernelConfig(shape.C, MostRanges), shape, parts, ranges, lengths.View(), dWeight.View(), dBias.View(), means);
+            Gpu.Stream, new KernelConfig(shape.C, MostRanges), shape, parts, ranges, lengths.View(), dWeight.View(), dBias.View(), means);
         gradient(
-            engine.Stream, grid, shape, x.View(), lengths.View(), weight.View(), mean.View(), inverseDeviation.View(), means, dY.View(), dX.View());
+            Gpu.Stream, grid, shape, x.View(), lengths.View(), weight.View(), mean.View(), inverseDeviation.View(), means, dY.View(), dX.View());
     }
 
     [GpuKernel(Threads)]
@@ -143,7 +142,7 @@ internal sealed class IlgpuBatchNorm(IlgpuEngine engine) : BatchNorm(engine)
     }
 
     [GpuKernel(Threads)]
-    private static void NormaliseKernel(
+    private static void NormalizeKernel(
         BatchNormShape shape, ArrayView<float> x, ArrayView<float> weight, ArrayView<float> bias,
         ArrayView<float> mean, ArrayView<float> inverseDeviation, ArrayView<float> y)
     {

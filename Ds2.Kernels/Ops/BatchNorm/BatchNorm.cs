@@ -11,7 +11,7 @@ namespace Ds2.Kernels.Ops;
 /// Source: Ioffe, Szegedy, "Batch Normalization", arXiv:1502.03167, algorithm 1 and its gradients in section 3.
 /// </remarks>
 /// <param name="engine">The engine it runs on.</param>
-public abstract class BatchNorm(IEngine engine)
+public abstract class BatchNorm(IEngine engine) : Op(engine)
 {
     /// <summary>The implementation for an engine.</summary>
     public static BatchNorm On(IEngine engine) => engine.Implement<BatchNorm>(host => new HostBatchNorm(host), ilgpu => new IlgpuBatchNorm(ilgpu));
@@ -38,16 +38,17 @@ public abstract class BatchNorm(IEngine engine)
         BatchNormShape shape, Tensor x, IntTensor lengths, Tensor weight, Tensor bias, Tensor runningMean, Tensor runningVariance,
         float momentum, float epsilon, Tensor y, Tensor mean, Tensor inverseDeviation, Workspace workspace)
     {
+        using ProfilerRange range = Range();
         CheckCommon(shape, x, y);
         var features = new Shape(shape.C);
-        Check.Is(lengths, engine, new Shape(shape.N));
-        Check.Is(weight, engine, features);
-        Check.Is(bias, engine, features);
-        Check.Is(runningMean, engine, features);
-        Check.Is(runningVariance, engine, features);
-        Check.Is(mean, engine, features);
-        Check.Is(inverseDeviation, engine, features);
-        Check.Is(workspace, engine);
+        Check.Is(lengths, Engine, new Shape(shape.N));
+        Check.Is(weight, Engine, features);
+        Check.Is(bias, Engine, features);
+        Check.Is(runningMean, Engine, features);
+        Check.Is(runningVariance, Engine, features);
+        Check.Is(mean, Engine, features);
+        Check.Is(inverseDeviation, Engine, features);
+        Check.Is(workspace, Engine);
         workspace.Begin(WorkspaceFor(shape));
         if (shape.C > 0)
             ForwardCore(shape, x, lengths, weight, bias, runningMean, runningVariance, momentum, epsilon, y, mean, inverseDeviation, workspace);
@@ -66,12 +67,13 @@ public abstract class BatchNorm(IEngine engine)
     public void Infer(
         BatchNormShape shape, Tensor x, Tensor weight, Tensor bias, Tensor runningMean, Tensor runningVariance, float epsilon, Tensor y)
     {
+        using ProfilerRange range = Range();
         CheckCommon(shape, x, y);
         var features = new Shape(shape.C);
-        Check.Is(weight, engine, features);
-        Check.Is(bias, engine, features);
-        Check.Is(runningMean, engine, features);
-        Check.Is(runningVariance, engine, features);
+        Check.Is(weight, Engine, features);
+        Check.Is(bias, Engine, features);
+        Check.Is(runningMean, Engine, features);
+        Check.Is(runningVariance, Engine, features);
         if (shape.X.Length > 0)
             InferCore(shape, x, weight, bias, runningMean, runningVariance, epsilon, y);
     }
@@ -93,19 +95,19 @@ public abstract class BatchNorm(IEngine engine)
         BatchNormShape shape, Tensor x, IntTensor lengths, Tensor weight, Tensor mean, Tensor inverseDeviation,
         Tensor dY, Tensor dX, Tensor dWeight, Tensor dBias, Workspace workspace)
     {
+        using ProfilerRange range = Range();
         CheckCommon(shape, x, dX);
         var features = new Shape(shape.C);
-        Check.Is(lengths, engine, new Shape(shape.N));
-        Check.Is(weight, engine, features);
-        Check.Is(mean, engine, features);
-        Check.Is(inverseDeviation, engine, features);
-        Check.Is(dY, engine, shape.X);
-        Check.Is(dWeight, engine, features);
-        Check.Is(dBias, engine, features);
+        Check.Is(lengths, Engine, new Shape(shape.N));
+        Check.Is(weight, Engine, features);
+        Check.Is(mean, Engine, features);
+        Check.Is(inverseDeviation, Engine, features);
+        Check.Is(dY, Engine, shape.X);
+        Check.Is(dWeight, Engine, features);
+        Check.Is(dBias, Engine, features);
         Check.Disjoint(dX, x);
         Check.SameOrDisjoint(dX, dY);
-        Check.Disjoint(dX, x);
-        Check.Is(workspace, engine);
+        Check.Is(workspace, Engine);
         workspace.Begin(WorkspaceFor(shape));
         if (shape.X.Length > 0)
             BackwardCore(shape, x, lengths, weight, mean, inverseDeviation, dY, dX, dWeight, dBias, workspace);
@@ -128,8 +130,8 @@ public abstract class BatchNorm(IEngine engine)
     private void CheckCommon(BatchNormShape shape, Tensor x, Tensor output)
     {
         Check.That(shape.Layout == BatchNormLayout.ChannelsFirst || shape.F == 1, "a time-major tensor has one row a feature");
-        Check.Is(x, engine, shape.X);
-        Check.Is(output, engine, shape.X);
+        Check.Is(x, Engine, shape.X);
+        Check.Is(output, Engine, shape.X);
         Check.SameOrDisjoint(output, x);
     }
 }

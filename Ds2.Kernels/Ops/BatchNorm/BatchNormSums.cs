@@ -54,7 +54,7 @@ internal sealed unsafe class BatchNormSums
             workers.For(shape.N * shape.C, plane => SumPlane(plane, a, p, b, q, every));
         else
             workers.For(parts, part => SumRows(part, a, p, b, q, every));
-        workers.For(Pieces(2 * shape.C, FeaturesAtOnce), block => AddParts(block * FeaturesAtOnce, Math.Min(2 * shape.C, (block + 1) * FeaturesAtOnce)));
+        workers.For(Pieces(2 * shape.C, FeaturesAtOnce), block => AddParts(block * FeaturesAtOnce, End(block, FeaturesAtOnce, 2 * shape.C)));
     }
 
     /// <summary>A feature's sum of a - p.</summary>
@@ -94,9 +94,9 @@ internal sealed unsafe class BatchNormSums
         int n = plane / shape.C, c = plane % shape.C, length = lengths[n];
         float fromA = p is null ? 0 : p[c], fromB = q[c];
         double first = 0, second = 0;
-        for (int row = 0; row < shape.F; row += every)
+        for (long row = 0; row < shape.F; row += every)
         {
-            nint start = ((nint)plane * shape.F + row) * shape.T;
+            nint start = (nint)((long)plane * shape.F + row) * shape.T;
             Vector<float> sums = default, products = default;
             int t = 0;
             for (; t <= length - Vector<float>.Count; t += Vector<float>.Count)
@@ -126,7 +126,7 @@ internal sealed unsafe class BatchNormSums
     {
         float* sums = partial + (nint)part * 2 * shape.C;
         nint* starts = stackalloc nint[RowsPerPart];
-        int valid = 0, end = Math.Min(shape.T * shape.N, (part + 1) * RowsPerPart);
+        int valid = 0, end = End(part, RowsPerPart, shape.T * shape.N);
         for (int row = part * RowsPerPart; row < end; row++)
             if (row / shape.N is int t && t < lengths[row % shape.N] && t % every == 0)
                 starts[valid++] = (nint)row * shape.C;

@@ -42,15 +42,15 @@ internal sealed unsafe class HostConv2d<TLanes>(HostEngine engine) : Conv2d(engi
         workspace.Begin(required);
         float* scratch = workspace.Take(new Shape(required)).Pointer();
         if (PairedColumns.Fits(Window.Forward(shape)))
-            new PairedWeightGradient<TLanes>(shape, engine.Workers.Threads).Accumulate(engine.Workers, x.Pointer(), dY.Pointer(), dWeight.Pointer(), scratch);
+            new PairedWeightGradient<TLanes>(shape, Host.Workers.Threads).Accumulate(Host.Workers, x.Pointer(), dY.Pointer(), dWeight.Pointer(), scratch);
         else
-            new WeightGradient<TLanes>(shape, engine.Workers.Threads).Accumulate(engine.Workers, x.Pointer(), dY.Pointer(), dWeight.Pointer(), scratch);
+            new WeightGradient<TLanes>(shape, Host.Workers.Threads).Accumulate(Host.Workers, x.Pointer(), dY.Pointer(), dWeight.Pointer(), scratch);
         AccumulateBias(shape, dY.Pointer(), dBias.Pointer());
     }
 
     private int WeightGradientScratch(Conv2dShape shape) => PairedColumns.Fits(Window.Forward(shape))
-        ? new PairedWeightGradient<TLanes>(shape, engine.Workers.Threads).ScratchLength
-        : new WeightGradient<TLanes>(shape, engine.Workers.Threads).ScratchLength;
+        ? new PairedWeightGradient<TLanes>(shape, Host.Workers.Threads).ScratchLength
+        : new WeightGradient<TLanes>(shape, Host.Workers.Threads).ScratchLength;
 
     private static WindowProduct<TLanes>[] DataGradient(Conv2dShape shape)
     {
@@ -61,7 +61,7 @@ internal sealed unsafe class HostConv2d<TLanes>(HostEngine engine) : Conv2d(engi
     }
 
     private int Scratch(WindowProduct<TLanes>[] products) =>
-        checked(products.Sum(product => product.WeightLength) + engine.Workers.Threads * products.Max(product => product.StripeLength));
+        checked(products.Sum(product => product.WeightLength) + Host.Workers.Threads * products.Max(product => product.StripeLength));
 
     // All products at once, so that no worker waits between them.
     private void Slide(int images, WindowProduct<TLanes>[] products, Tensor source, Tensor weight, float* bias, Tensor target, Workspace workspace)
@@ -71,18 +71,18 @@ internal sealed unsafe class HostConv2d<TLanes>(HostEngine engine) : Conv2d(engi
         float* scratch = workspace.Take(new Shape(required)).Pointer();
         int stripeLength = products.Max(product => product.StripeLength);
         float* stripes = scratch;
-        float* packed = scratch + (nint)engine.Workers.Threads * stripeLength;
+        float* packed = scratch + (nint)Host.Workers.Threads * stripeLength;
         float* weights = weight.Pointer(), from = source.Pointer(), to = target.Pointer();
         nint fromImage = source.Length / images, toImage = target.Length / images;
 
         int packTasks = products.Max(product => product.PackTasks), imageTasks = products.Max(product => product.ImageTasks);
-        engine.Workers.For(products.Length * packTasks, task =>
+        Host.Workers.For(products.Length * packTasks, task =>
         {
             (int number, int part) = Math.DivRem(task, packTasks);
             if (part < products[number].PackTasks)
                 products[number].Pack(part, weights, Packed(number));
         });
-        engine.Workers.For(images * products.Length * imageTasks, (worker, task) =>
+        Host.Workers.For(images * products.Length * imageTasks, (worker, task) =>
         {
             (int image, int rest) = Math.DivRem(task, products.Length * imageTasks);
             (int number, int part) = Math.DivRem(rest, imageTasks);
@@ -103,7 +103,7 @@ internal sealed unsafe class HostConv2d<TLanes>(HostEngine engine) : Conv2d(engi
     private void AccumulateBias(Conv2dShape shape, float* dY, float* dBias)
     {
         nint plane = (nint)shape.OutH * shape.OutW;
-        engine.Workers.For(shape.K, channel =>
+        Host.Workers.For(shape.K, channel =>
         {
             double sum = 0;
             for (int image = 0; image < shape.N; image++)

@@ -4,6 +4,10 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
+using AddPixelsLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int>;
+using AddSlicesLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int>;
+using PackLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, IlgpuConv2d.PackedTaps>;
+
 /// <summary><see cref="Conv2d"/> on a GPU: forward pass and data gradient by <see cref="CorrelationKernel"/>, weight gradient by <see cref="TapGradientKernel"/>.</summary>
 /// <remarks>
 /// Data gradient: with stride s, input pixel h meets only the taps r with (h + pad - r) divisible by s; the pixels of one residue class share their taps,
@@ -16,18 +20,12 @@ internal sealed class IlgpuConv2d(IlgpuEngine engine) : Conv2d(engine)
     private const int TileOutputs = CorrelationKernel.TileOutputs;
     private const int Sector = 8;
 
-    private readonly IlgpuEngine engine = engine;
     private readonly CorrelationKernel correlation = new(engine);
     private readonly TapGradientKernel tapGradient = new(engine);
 
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, PackedTaps> pack =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, PackedTaps>>(PackKernel);
-
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int> addSlices =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int>>(AddSlicesKernel);
-
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int> addPixels =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int>>(AddPixelsKernel);
+    private readonly PackLauncher pack = engine.Load<PackLauncher>(PackKernel);
+    private readonly AddSlicesLauncher addSlices = engine.Load<AddSlicesLauncher>(AddSlicesKernel);
+    private readonly AddPixelsLauncher addPixels = engine.Load<AddPixelsLauncher>(AddPixelsKernel);
 
     /// <inheritdoc/>
     public override int ForwardWorkspace(Conv2dShape shape) => Workspace.Round(PackedLength(shape.K, shape.Window));
@@ -83,14 +81,14 @@ internal sealed class IlgpuConv2d(IlgpuEngine engine) : Conv2d(engine)
     protected override void BackwardCore(
         Conv2dShape shape, Tensor x, Tensor weight, Tensor dY, Tensor? dX, Tensor dWeight, Tensor dBias, Workspace workspace)
     {
-        addPixels(engine.Stream, new KernelConfig(shape.K, Threads), dY.View(), dBias.View(), shape.N, shape.OutH * shape.OutW);
+        addPixels(Gpu.Stream, new KernelConfig(shape.K, Threads), dY.View(), dBias.View(), shape.N, shape.OutH * shape.OutW);
         if (shape.Weight.Length == 0)
             return;
         Tensor packed = workspace.Take(new Shape(PackedLength(shape.C, shape.K * shape.R * shape.S)));
         Tensor partial = workspace.Take(new Shape(TapGradientKernel.Slices(shape), shape.Weight.Length));
         tapGradient.Launch(shape, x.View(), dY.View(), partial.View());
         addSlices(
-            engine.Stream, IlgpuEngine.Cover(shape.Weight.Length, Threads), partial.View(), dWeight.View(), shape.Weight.Length, partial.Shape[0]);
+            Gpu.Stream, IlgpuEngine.Cover(shape.Weight.Length, Threads), partial.View(), dWeight.View(), shape.Weight.Length, partial.Shape[0]);
         if (dX is null)
             return;
         int taken = 0;
@@ -157,7 +155,7 @@ internal sealed class IlgpuConv2d(IlgpuEngine engine) : Conv2d(engine)
     {
         int length = PackedLength(packed.Outputs, packed.Channels * packed.TapRows * packed.TapColumns);
         if (length > 0)
-            pack(engine.Stream, IlgpuEngine.Cover(length, Threads), weight.View(), taps, packed);
+            pack(Gpu.Stream, IlgpuEngine.Cover(length, Threads), weight.View(), taps, packed);
     }
 
     /// <summary>taps[tile, channel, i, j, o] = weight[output, channel, FirstRow + i RowStep, FirstColumn + j ColumnStep] for output 32 tile + o, zero beyond the last.</summary>

@@ -9,7 +9,7 @@ namespace Ds2.Kernels.Ops;
 /// Source: Chetlur et al., "cuDNN: Efficient Primitives for Deep Learning", arXiv:1410.0759, section 3.
 /// </remarks>
 /// <param name="engine">The engine it runs on.</param>
-public abstract class Conv2d(IEngine engine)
+public abstract class Conv2d(IEngine engine) : Op(engine)
 {
     /// <summary>The implementation for an engine.</summary>
     public static Conv2d On(IEngine engine) => engine.Implement<Conv2d>(HostConv2d.Create, ilgpu => new IlgpuConv2d(ilgpu));
@@ -30,15 +30,16 @@ public abstract class Conv2d(IEngine engine)
     /// <exception cref="ArgumentException">A shape or the engine differs, y overlaps an input, or the workspace is short.</exception>
     public void Forward(Conv2dShape shape, Tensor x, Tensor weight, Tensor bias, Tensor y, Workspace workspace)
     {
+        using ProfilerRange range = Range();
         CheckShape(shape);
-        Check.Is(x, engine, shape.X);
-        Check.Is(weight, engine, shape.Weight);
-        Check.Is(bias, engine, new Shape(shape.K));
-        Check.Is(y, engine, shape.Y);
+        Check.Is(x, Engine, shape.X);
+        Check.Is(weight, Engine, shape.Weight);
+        Check.Is(bias, Engine, new Shape(shape.K));
+        Check.Is(y, Engine, shape.Y);
         Check.Disjoint(y, x);
         Check.Disjoint(y, weight);
         Check.Disjoint(y, bias);
-        Check.Is(workspace, engine);
+        Check.Is(workspace, Engine);
         if (shape.Y.Length == 0)
             return;
         workspace.Begin(ForwardWorkspace(shape));
@@ -58,18 +59,19 @@ public abstract class Conv2d(IEngine engine)
     public void Backward(
         Conv2dShape shape, Tensor x, Tensor weight, Tensor dY, Tensor? dX, Tensor dWeight, Tensor dBias, Workspace workspace)
     {
+        using ProfilerRange range = Range();
         CheckShape(shape);
-        Check.Is(x, engine, shape.X);
-        Check.Is(weight, engine, shape.Weight);
-        Check.Is(dY, engine, shape.Y);
-        Check.Is(dWeight, engine, shape.Weight);
-        Check.Is(dBias, engine, new Shape(shape.K));
+        Check.Is(x, Engine, shape.X);
+        Check.Is(weight, Engine, shape.Weight);
+        Check.Is(dY, Engine, shape.Y);
+        Check.Is(dWeight, Engine, shape.Weight);
+        Check.Is(dBias, Engine, new Shape(shape.K));
         Check.Disjoint(dWeight, weight);
         Check.Disjoint(dWeight, dY);
-        Check.Is(workspace, engine);
+        Check.Is(workspace, Engine);
         if (dX is not null)
         {
-            Check.Is(dX, engine, shape.X);
+            Check.Is(dX, Engine, shape.X);
             Check.Disjoint(dX, dY);
             Check.Disjoint(dX, x);
         }

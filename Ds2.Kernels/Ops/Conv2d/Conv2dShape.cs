@@ -41,5 +41,5 @@ public readonly record struct Conv2dShape(
 
     /// <summary>Output length along one axis: floor((size + 2 pad - kernel) / stride) + 1, or 0 where the kernel does not fit.</summary>
     public static int OutputSize(int size, int kernel, int stride, int pad) =>
-        size + 2 * pad < kernel ? 0 : (size + 2 * pad - kernel) / stride + 1;
+        size + 2L * pad < kernel ? 0 : checked((int)((size + 2L * pad - kernel) / stride + 1));
 }

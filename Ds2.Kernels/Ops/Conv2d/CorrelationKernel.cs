@@ -61,6 +61,9 @@ internal struct Correlation
     /// <summary>Whether a bias is added to each channel.</summary>
     public int HasBias;
 
+    /// <summary>Tiles, counted over all images, that other launches compute before this one's first; set by the launcher.</summary>
+    public int FirstTile;
+
     /// <summary>Columns of taps that are staged at a time; set by the launcher.</summary>
     public int TapBlock;
 
@@ -123,8 +126,13 @@ internal sealed class CorrelationKernel(IlgpuEngine engine)
         correlation.TapBlock = dense ? Math.Min(correlation.TapColumns, MostTaps) : 1;
         correlation.StagedStep = dense ? 1 : correlation.ColumnScale;
         correlation.ReadStride = dense ? correlation.ColumnScale : 1;
-        var grid = new Index3D((correlation.Columns + TileColumns - 1) / TileColumns, correlation.Rows, images * Tiles(correlation.Outputs));
-        correlate(engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), image, taps, bias, output, correlation);
+        int tiles = images * Tiles(correlation.Outputs);
+        for (correlation.FirstTile = 0; correlation.FirstTile < tiles; correlation.FirstTile += engine.GridDepth)
+        {
+            var grid = new Index3D(
+                (correlation.Columns + TileColumns - 1) / TileColumns, correlation.Rows, Math.Min(engine.GridDepth, tiles - correlation.FirstTile));
+            correlate(engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), image, taps, bias, output, correlation);
+        }
     }
 
     [GpuKernel(Threads)]
@@ -135,8 +143,8 @@ internal sealed class CorrelationKernel(IlgpuEngine engine)
         int lane = Group.IdxX & 31;
         int warp = Group.IdxX >> 5;
         int tiles = (correlation.Outputs + TileOutputs - 1) / TileOutputs;
-        int n = Grid.IdxZ / tiles;
-        int tile = Grid.IdxZ - n * tiles;
+        int n = (correlation.FirstTile + Grid.IdxZ) / tiles;
+        int tile = correlation.FirstTile + Grid.IdxZ - n * tiles;
         int column0 = Grid.IdxX * TileColumns;
         int columns = IntrinsicMath.Min(TileColumns, correlation.Columns - column0);
         bool active = tile * TileOutputs + 16 * warp < correlation.Outputs;

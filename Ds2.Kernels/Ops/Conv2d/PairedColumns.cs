@@ -10,9 +10,10 @@ namespace Ds2.Kernels.Ops;
 /// y0 = d0 g0 + d1 g1 + d2 g2 = m0 + m1 + m2 and y1 = d1 g0 + d2 g1 + d3 g2 = m1 - m2 - m3, where
 /// m0 = (d0 - d2) g0, m1 = (d1 + d2) (g0 + g1 + g2) / 2, m2 = (d2 - d1) (g0 - g1 + g2) / 2, m3 = (d1 - d3) g2.
 /// A longer row of taps is a sum of such filters, so each m is a convolution by itself, of a quarter of the work: over every second column, and with
-/// a tap for each group of three. The first group may have fewer (g0 = 0, and m0 lacks it): then the second output of a pair sees up to two columns left of
-/// its window, whose contributions cancel out up to rounding, unless they are NaN or infinite. To the right it sees nothing more: what stands behind an
-/// utterance's end must not matter. Where the window moves by several columns, each residue's columns and taps make filters of their own.
+/// a tap for each group of three. Where the window moves by several columns, the columns and taps of each residue modulo that step make filters of their own.
+/// The first group may have fewer taps than three (g0 = 0, and m0 lacks it): then the second output of a pair sees up to two of the residue's columns left of
+/// its window, so up to twice the step, whose contributions cancel out up to rounding, unless they are NaN or infinite. To the right it sees nothing more: what
+/// stands behind an utterance's end must not matter.
 /// Eleven taps take 7.5 multiplications an output instead of 11. What sums of two inputs lose in accuracy, the shorter sums of products win back.
 /// Source: Winograd, "Arithmetic Complexity of Computations", SIAM 1980; Lavin, Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016.
 /// </remarks>

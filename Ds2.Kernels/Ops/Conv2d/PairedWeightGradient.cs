@@ -70,9 +70,10 @@ internal sealed unsafe class PairedWeightGradient<TLanes>
         float* outputs = scratch;
         float* sums = outputs + Workspace.Round(PairedColumns.Components * OutputsLength);
         float* own = sums + (nint)Tasks * Workspace.Round(SumsLength);
-        for (int image = 0; image < shape.N; image += images)
+        for (int image = 0, taken; image < shape.N; image += taken)
         {
-            int first = image, some = Math.Min(images, shape.N - image);
+            taken = Math.Min(images, shape.N - image);
+            int first = image, some = taken; // for the work, which must not see them move
             float* firstDY = dY + (nint)first * shape.K * shape.OutH * shape.OutW;
             workers.For(some * shape.OutH, (worker, item) =>
                 PairOutputs(item / shape.OutH, item % shape.OutH, some, firstDY, outputs, own + (nint)worker * WorkerLength));
@@ -111,7 +112,7 @@ internal sealed unsafe class PairedWeightGradient<TLanes>
     private void Task(int task, int firstImage, int some, float* x, float* outputs, float* sums, float* memory)
     {
         (int c, int chunk) = Math.DivRem(task, chunks);
-        int begin = chunk * chunkRows, end = Math.Min(shape.OutH, begin + chunkRows);
+        int begin = chunk * chunkRows, end = End(chunk, chunkRows, shape.OutH);
         if (firstImage == 0)
             new Span<float>(sums, SumsLength).Clear();
         float* inputs = memory + PairedColumns.Components * LinesLength;

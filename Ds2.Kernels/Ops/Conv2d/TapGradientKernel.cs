@@ -33,6 +33,9 @@ internal struct TapGradient
 
     /// <summary>Output rows of a slice.</summary>
     public int ChunkRows;
+
+    /// <summary>Slices, counted over all images, that other launches compute before this one's first; set by the launcher.</summary>
+    public int FirstSlice;
 }
 
 /// <summary>The weight gradient of a convolution: dY times the windows, summed over the pixels, which are cut into slices.</summary>
@@ -73,7 +76,7 @@ internal sealed class TapGradientKernel(IlgpuEngine engine)
     private readonly TapGradientLauncher gradient = engine.Load<TapGradientLauncher>(SumWindowsKernel);
 
     /// <summary>How many slices the sum is cut into.</summary>
-    public static int Slices(Conv2dShape shape) => shape.N * Plan(shape).Chunks;
+    public static int Slices(Conv2dShape shape) => checked(shape.N * Plan(shape).Chunks);
 
     /// <summary>Queues the slices' sums.</summary>
     /// <param name="shape">The sizes; no empty tensor.</param>
@@ -83,8 +86,13 @@ internal sealed class TapGradientKernel(IlgpuEngine engine)
     public void Launch(Conv2dShape shape, ArrayView<float> x, ArrayView<float> dY, ArrayView<float> partial)
     {
         TapGradient plan = Plan(shape);
-        var grid = new Index3D(LineTiles(shape, plan), (shape.K + TileOutputs - 1) / TileOutputs, shape.N * plan.Chunks);
-        gradient(engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), x, dY, partial, shape, plan);
+        int slices = shape.N * plan.Chunks;
+        for (; plan.FirstSlice < slices; plan.FirstSlice += engine.GridDepth)
+        {
+            var grid = new Index3D(
+                LineTiles(shape, plan), (shape.K + TileOutputs - 1) / TileOutputs, Math.Min(engine.GridDepth, slices - plan.FirstSlice));
+            gradient(engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), x, dY, partial, shape, plan);
+        }
     }
 
     private static TapGradient Plan(Conv2dShape shape)
@@ -98,8 +106,8 @@ internal sealed class TapGradientKernel(IlgpuEngine engine)
         int span = (Depth - 1) * plan.ReadStride + plan.Taps;
         plan.Pitch = span + (32 + plan.Taps % 32 - span % 32) % 32;
         plan.TileLines = Math.Min(TileTaps / plan.Taps, 4 * SharedImage / plan.Pitch);
-        int groups = LineTiles(shape, plan) * ((shape.K + TileOutputs - 1) / TileOutputs) * shape.N;
-        int chunks = Math.Clamp((GroupsWanted + groups - 1) / groups, 1, shape.OutH);
+        long groups = (long)LineTiles(shape, plan) * ((shape.K + TileOutputs - 1) / TileOutputs) * shape.N;
+        int chunks = (int)Math.Clamp((GroupsWanted + groups - 1) / groups, 1, shape.OutH);
         plan.ChunkRows = (shape.OutH + chunks - 1) / chunks;
         plan.Chunks = (shape.OutH + plan.ChunkRows - 1) / plan.ChunkRows;
         return plan;
@@ -117,8 +125,8 @@ internal sealed class TapGradientKernel(IlgpuEngine engine)
         int output0 = Grid.IdxY * TileOutputs;
         int line0 = Grid.IdxX * plan.TileLines;
         int lines = IntrinsicMath.Min(plan.TileLines, shape.C * shape.R * plan.LinesPerRow - line0);
-        int n = Grid.IdxZ / plan.Chunks;
-        int firstRow = (Grid.IdxZ - n * plan.Chunks) * plan.ChunkRows;
+        int n = (plan.FirstSlice + Grid.IdxZ) / plan.Chunks;
+        int firstRow = (plan.FirstSlice + Grid.IdxZ - n * plan.Chunks) * plan.ChunkRows;
         int endRow = IntrinsicMath.Min(firstRow + plan.ChunkRows, shape.OutH);
 
         // What this thread computes: 16 channels, the taps 32 apart from this one on.
@@ -337,7 +345,7 @@ internal sealed class TapGradientKernel(IlgpuEngine engine)
             int channel = output0 + (row >> 2) * 16 + (row & 3);
             if (channel < shape.K)
             {
-                int start = (Grid.IdxZ * shape.K + channel) * window;
+                int start = ((plan.FirstSlice + Grid.IdxZ) * shape.K + channel) * window;
                 int first = start + TapIndex(shape, plan, line0, 0);
                 for (int tap = Group.IdxX - (first & (Sector - 1)); tap < lines * plan.Taps; tap += Threads)
                 {

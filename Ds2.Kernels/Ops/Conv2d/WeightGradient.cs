@@ -20,7 +20,7 @@ internal readonly unsafe struct WeightGradient<TLanes>
     public WeightGradient(Conv2dShape shape, int threads)
     {
         this.shape = shape;
-        width = Pieces(shape.K, TileKernel<TLanes>.Columns) * TileKernel<TLanes>.Columns;
+        width = Up(shape.K, TileKernel<TLanes>.Columns);
         lines = shape.C * shape.R;
 
         // Many lines a task, so that a row of dY is read from the first-level cache; enough tasks that the workers end together.
@@ -61,7 +61,7 @@ internal readonly unsafe struct WeightGradient<TLanes>
 
     private void Task(int task, bool first, float* x, float* turned, float* sums, float* row)
     {
-        int begin = task * taskLines, end = Math.Min(lines, begin + taskLines);
+        int begin = task * taskLines, end = End(task, taskLines, lines);
         if (begin >= end)
             return;
         if (first)
@@ -75,7 +75,11 @@ internal readonly unsafe struct WeightGradient<TLanes>
                     continue;
                 float* taps = x + ((nint)c * shape.H + h) * shape.W;
                 if (shape.PadW > 0)
-                    taps = Pad(taps, row);
+                {
+                    PlaneRow.Copy(taps, shape.W, -shape.PadW, 1, (shape.OutW - 1) * shape.StrideW + shape.S, row);
+                    taps = row;
+                }
+
                 Line(taps, turned + (nint)p * shape.OutW * width, sums + (nint)line * shape.S * width);
             }
     }
@@ -89,15 +93,6 @@ internal readonly unsafe struct WeightGradient<TLanes>
                 Tile.Multiply<TLanes, ColumnsLeft>(
                     Math.Min(rows, shape.S - s), shape.OutW, taps + s, shape.StrideW, turned, TileKernel<TLanes>.Columns,
                     sums + (nint)s * width + k, width, 1, null, taps, shape.StrideW);
-    }
-
-    private float* Pad(float* source, float* row)
-    {
-        int length = (shape.OutW - 1) * shape.StrideW + shape.S, end = Math.Clamp(shape.W, 0, length - shape.PadW);
-        new Span<float>(row, shape.PadW).Clear();
-        new Span<float>(source, end).CopyTo(new Span<float>(row + shape.PadW, end));
-        new Span<float>(row + shape.PadW + end, length - shape.PadW - end).Clear();
-        return row;
     }
 
     private void Add(int line, float* sums, float* dWeight)

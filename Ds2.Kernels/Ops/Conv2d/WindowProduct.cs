@@ -40,9 +40,9 @@ internal sealed unsafe class WindowProduct<TLanes>
         stripes = Pieces(vectors, paired ? StripeVectors / PairedColumns.Outputs : StripeVectors);
         stripe = Pieces(vectors, Math.Max(1, stripes)) * TLanes.Count;
         pitch = stripe + Pieces(window.Columns, step);
-        rowPitch = pitch * step;
-        planePitch = rowPitch * window.PlaneRows;
-        componentPitch = planePitch * blockInputs;
+        rowPitch = checked(pitch * step);
+        planePitch = checked(rowPitch * window.PlaneRows);
+        componentPitch = checked(planePitch * blockInputs);
     }
 
     /// <summary>Fp32 elements of the packed weights, the offsets behind them included.</summary>

@@ -6,8 +6,6 @@ namespace Ds2.Kernels.Ops;
 /// <summary><see cref="Ctc"/> on the CPU: an utterance is one worker's, a frame's states are computed side by side.</summary>
 internal sealed unsafe class HostCtc(HostEngine engine) : Ctc(engine)
 {
-    private readonly WorkerPool workers = engine.Workers;
-
     /// <inheritdoc/>
     /// <remarks>A worker's rows of the lattice come from the array pool, in both passes.</remarks>
     public override int BackwardWorkspace(CtcShape shape) => 0;
@@ -19,7 +17,7 @@ internal sealed unsafe class HostCtc(HostEngine engine) : Ctc(engine)
         float* y = logProbabilities.Pointer(), loss = losses.Pointer(), all = alpha.Pointer();
         int* valid = frames.Pointer(), texts = labels.Pointer(), counts = labelCounts.Pointer();
         int stride = shape.Labels[1];
-        workers.For(shape.N, n =>
+        Host.Workers.For(shape.N, n =>
         {
             var lattice = new CtcLattice(shape, y + (nint)n * shape.C, texts + (nint)n * stride, counts[n], valid[n], all + (nint)n * shape.T * shape.States);
             float[] scratch = ArrayPool<float>.Shared.Rent(CtcLattice.ScratchLength(shape));
@@ -37,7 +35,7 @@ internal sealed unsafe class HostCtc(HostEngine engine) : Ctc(engine)
         float* y = logProbabilities.Pointer(), loss = losses.Pointer(), all = alpha.Pointer(), gradient = dLogits.Pointer();
         int* valid = frames.Pointer(), texts = labels.Pointer(), counts = labelCounts.Pointer();
         int stride = shape.Labels[1];
-        workers.For(shape.N, n =>
+        Host.Workers.For(shape.N, n =>
         {
             float* d = gradient + (nint)n * shape.C;
 

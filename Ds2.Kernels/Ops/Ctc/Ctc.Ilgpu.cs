@@ -5,6 +5,13 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
+using AlphaLauncher = Action<AcceleratorStream, KernelConfig, CtcShape, ArrayView<float>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<float>,
+    ArrayView<float>>;
+using GradientLauncher = Action<AcceleratorStream, KernelConfig, CtcShape, ArrayView<float>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<float>,
+    ArrayView<float>, float, ArrayView<float>>;
+using OccupancyLauncher = Action<AcceleratorStream, KernelConfig, CtcShape, ArrayView<float>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<float>,
+    ArrayView<float>, ArrayView<float>, ArrayView<float>>;
+
 /// <summary><see cref="Ctc"/> on a GPU.</summary>
 /// <remarks>
 /// The recursions over frames have one group an utterance and a thread a lattice state (more states than threads are walked in steps): alpha forward in
@@ -23,16 +30,9 @@ internal sealed class IlgpuCtc(IlgpuEngine engine) : Ctc(engine)
     private const int GradientThreads = 256;
     private const int GradientRows = GradientThreads / Lanes;
 
-    private readonly IlgpuEngine engine = engine;
-
-    private readonly Action<AcceleratorStream, KernelConfig, CtcShape, ArrayView<float>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<float>, ArrayView<float>> alphas =
-        engine.Load<Action<AcceleratorStream, KernelConfig, CtcShape, ArrayView<float>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<float>, ArrayView<float>>>(AlphaKernel);
-
-    private readonly Action<AcceleratorStream, KernelConfig, CtcShape, ArrayView<float>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>> occupancies =
-        engine.Load<Action<AcceleratorStream, KernelConfig, CtcShape, ArrayView<float>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>>>(OccupancyKernel);
-
-    private readonly Action<AcceleratorStream, KernelConfig, CtcShape, ArrayView<float>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<float>, ArrayView<float>, float, ArrayView<float>> gradient =
-        engine.Load<Action<AcceleratorStream, KernelConfig, CtcShape, ArrayView<float>, ArrayView<int>, ArrayView<int>, ArrayView<int>, ArrayView<float>, ArrayView<float>, float, ArrayView<float>>>(GradientKernel);
+    private readonly AlphaLauncher alphas = engine.Load<AlphaLauncher>(AlphaKernel);
+    private readonly OccupancyLauncher occupancies = engine.Load<OccupancyLauncher>(OccupancyKernel);
+    private readonly GradientLauncher gradient = engine.Load<GradientLauncher>(GradientKernel);
 
     /// <inheritdoc/>
     public override int BackwardWorkspace(CtcShape shape) => Workspace.Round(shape.Alpha.Length) + Workspace.Round(BetaRows(shape).Length);
@@ -41,7 +41,7 @@ internal sealed class IlgpuCtc(IlgpuEngine engine) : Ctc(engine)
     protected override void ForwardCore(
         CtcShape shape, Tensor logProbabilities, IntTensor frames, IntTensor labels, IntTensor labelCounts, Tensor losses, Tensor alpha) =>
         alphas(
-            engine.Stream, GroupPerUtterance(shape), shape, logProbabilities.View(), frames.View(), labels.View(), labelCounts.View(),
+            Gpu.Stream, GroupPerUtterance(shape), shape, logProbabilities.View(), frames.View(), labels.View(), labelCounts.View(),
             losses.View(), alpha.View());
 
     /// <inheritdoc/>
@@ -52,10 +52,10 @@ internal sealed class IlgpuCtc(IlgpuEngine engine) : Ctc(engine)
         ArrayView<float> occupancy = workspace.Take(shape.Alpha).View();
         ArrayView<float> betaRows = workspace.Take(BetaRows(shape)).View();
         occupancies(
-            engine.Stream, GroupPerUtterance(shape), shape, logProbabilities.View(), frames.View(), labels.View(), labelCounts.View(),
+            Gpu.Stream, GroupPerUtterance(shape), shape, logProbabilities.View(), frames.View(), labels.View(), labelCounts.View(),
             losses.View(), alpha.View(), betaRows, occupancy);
         gradient(
-            engine.Stream, new KernelConfig((shape.T * shape.N + GradientRows - 1) / GradientRows, GradientThreads), shape, logProbabilities.View(), frames.View(), labels.View(),
+            Gpu.Stream, new KernelConfig((shape.T * shape.N + GradientRows - 1) / GradientRows, GradientThreads), shape, logProbabilities.View(), frames.View(), labels.View(),
             labelCounts.View(), losses.View(), occupancy, scale, dLogits.View());
     }
 
@@ -63,7 +63,7 @@ internal sealed class IlgpuCtc(IlgpuEngine engine) : Ctc(engine)
     private static Shape BetaRows(CtcShape shape) => new(shape.N, 2, shape.States > SharedStates ? shape.States : 0);
 
     private KernelConfig GroupPerUtterance(CtcShape shape) =>
-        new(shape.N, Math.Min((shape.States + Lanes - 1) / Lanes * Lanes, Math.Min(MostThreads, engine.Accelerator.MaxNumThreadsPerGroup)));
+        new(shape.N, Math.Min((shape.States + Lanes - 1) / Lanes * Lanes, Math.Min(MostThreads, Gpu.Accelerator.MaxNumThreadsPerGroup)));
 
     [GpuKernel(MostThreads)]
     private static void AlphaKernel(

@@ -14,7 +14,7 @@ namespace Ds2.Kernels.Ops;
 /// either its loss is 0. Source: Graves et al., "Connectionist Temporal Classification", ICML 2006, sections 4.1 and 4.2 (equations 6 to 16).
 /// </remarks>
 /// <param name="engine">The engine it runs on.</param>
-public abstract class Ctc(IEngine engine)
+public abstract class Ctc(IEngine engine) : Op(engine)
 {
     /// <summary>The implementation for an engine.</summary>
     public static Ctc On(IEngine engine) => engine.Implement<Ctc>(host => new HostCtc(host), ilgpu => new IlgpuCtc(ilgpu));
@@ -34,6 +34,7 @@ public abstract class Ctc(IEngine engine)
     public void Forward(
         CtcShape shape, Tensor logProbabilities, IntTensor frames, IntTensor labels, IntTensor labelCounts, Tensor losses, Tensor alpha)
     {
+        using ProfilerRange range = Range();
         CheckCommon(shape, logProbabilities, frames, labels, labelCounts, losses, alpha);
         Check.Disjoint(losses, logProbabilities);
         Check.Disjoint(alpha, logProbabilities);
@@ -57,11 +58,12 @@ public abstract class Ctc(IEngine engine)
         CtcShape shape, Tensor logProbabilities, IntTensor frames, IntTensor labels, IntTensor labelCounts, Tensor losses, Tensor alpha,
         float scale, Tensor dLogits, Workspace workspace)
     {
+        using ProfilerRange range = Range();
         CheckCommon(shape, logProbabilities, frames, labels, labelCounts, losses, alpha);
-        Check.Is(dLogits, engine, shape.LogProbabilities);
+        Check.Is(dLogits, Engine, shape.LogProbabilities);
         Check.Disjoint(dLogits, logProbabilities);
         Check.Disjoint(dLogits, alpha);
-        Check.Is(workspace, engine);
+        Check.Is(workspace, Engine);
         workspace.Begin(BackwardWorkspace(shape));
         if (shape.LogProbabilities.Length > 0)
             BackwardCore(shape, logProbabilities, frames, labels, labelCounts, losses, alpha, scale, dLogits, workspace);
@@ -80,11 +82,11 @@ public abstract class Ctc(IEngine engine)
         CtcShape shape, Tensor logProbabilities, IntTensor frames, IntTensor labels, IntTensor labelCounts, Tensor losses, Tensor alpha)
     {
         Check.That(shape.Blank >= 0 && shape.Blank < shape.C, "the blank is one of the classes");
-        Check.Is(logProbabilities, engine, shape.LogProbabilities);
-        Check.Is(frames, engine, new Shape(shape.N));
-        Check.Is(labels, engine, shape.Labels);
-        Check.Is(labelCounts, engine, new Shape(shape.N));
-        Check.Is(losses, engine, new Shape(shape.N));
-        Check.Is(alpha, engine, shape.Alpha);
+        Check.Is(logProbabilities, Engine, shape.LogProbabilities);
+        Check.Is(frames, Engine, new Shape(shape.N));
+        Check.Is(labels, Engine, shape.Labels);
+        Check.Is(labelCounts, Engine, new Shape(shape.N));
+        Check.Is(losses, Engine, new Shape(shape.N));
+        Check.Is(alpha, Engine, shape.Alpha);
     }
 }

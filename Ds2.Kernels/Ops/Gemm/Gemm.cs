@@ -9,7 +9,7 @@ namespace Ds2.Kernels.Ops;
 /// Source: Goto, van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008.
 /// </remarks>
 /// <param name="engine">The engine it runs on.</param>
-public abstract class Gemm(IEngine engine)
+public abstract class Gemm(IEngine engine) : Op(engine)
 {
     /// <summary>The implementation for an engine.</summary>
     public static Gemm On(IEngine engine) => engine.Implement<Gemm>(host => new HostGemm(host), ilgpu => new IlgpuGemm(ilgpu));
@@ -24,15 +24,16 @@ public abstract class Gemm(IEngine engine)
     /// <exception cref="ArgumentException">A shape or the engine differs, c overlaps another tensor, or both operands are transposed.</exception>
     public void Multiply(GemmShape shape, Tensor a, Tensor b, Tensor c, float beta = 0, Tensor? bias = null)
     {
+        using ProfilerRange range = Range();
         Check.That(!(shape.TransposeA && shape.TransposeB), "a product of two transposed matrices is not offered");
-        Check.Is(a, engine, shape.A);
-        Check.Is(b, engine, shape.B);
-        Check.Is(c, engine, shape.C);
+        Check.Is(a, Engine, shape.A);
+        Check.Is(b, Engine, shape.B);
+        Check.Is(c, Engine, shape.C);
         Check.Disjoint(c, a);
         Check.Disjoint(c, b);
         if (bias is not null)
         {
-            Check.Is(bias, engine, new Shape(shape.N));
+            Check.Is(bias, Engine, new Shape(shape.N));
             Check.Disjoint(c, bias);
         }
 

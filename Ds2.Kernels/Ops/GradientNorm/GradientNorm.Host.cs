@@ -9,8 +9,6 @@ internal sealed unsafe class HostGradientNorm(HostEngine engine) : GradientNorm(
     private const int Part = 16384;
     private const int FloatsPerDouble = sizeof(double) / sizeof(float);
 
-    private readonly WorkerPool workers = engine.Workers;
-
     /// <inheritdoc/>
     public override int WorkspaceFor(int length) => Workspace.Round(FloatsPerDouble * Parts(length));
 
@@ -23,7 +21,7 @@ internal sealed unsafe class HostGradientNorm(HostEngine engine) : GradientNorm(
         {
             float* g = gradients.Pointer();
             var sums = (double*)workspace.Take(new Shape(FloatsPerDouble * parts)).Pointer();
-            workers.For(parts, part => sums[part] = SumOfSquares(g + (nint)part * Part, Math.Min(Part, length - part * Part)));
+            Host.Workers.For(parts, part => sums[part] = SumOfSquares(g + (nint)part * Part, Math.Min(Part, length - part * Part)));
             for (int part = 0; part < parts; part++)
                 total += sums[part];
         }

@@ -5,6 +5,9 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
+using FinishLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<double>, int, float, ArrayView<float>>;
+using SquaresLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, int, int, ArrayView<double>>;
+
 /// <summary><see cref="GradientNorm"/> on a GPU, in two launches: each group sums the squares of a range, then one group sums the groups.</summary>
 /// <remarks>
 /// Squares and sums are in double: a square is exact, and n summands have a relative error below n 2^-53 in any order, so that the norm is
@@ -17,13 +20,8 @@ internal sealed class IlgpuGradientNorm(IlgpuEngine engine) : GradientNorm(engin
     private const int LeastRange = 16 * Threads;
     private const int MostGroups = 1024;
 
-    private readonly IlgpuEngine engine = engine;
-
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, int, int, ArrayView<double>> squares =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, int, int, ArrayView<double>>>(SquaresKernel);
-
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<double>, int, float, ArrayView<float>> finish =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<double>, int, float, ArrayView<float>>>(FinishKernel);
+    private readonly SquaresLauncher squares = engine.Load<SquaresLauncher>(SquaresKernel);
+    private readonly FinishLauncher finish = engine.Load<FinishLauncher>(FinishKernel);
 
     /// <inheritdoc/>
     public override int WorkspaceFor(int length) => Workspace.Round(2 * GroupsFor(length));
@@ -36,10 +34,10 @@ internal sealed class IlgpuGradientNorm(IlgpuEngine engine) : GradientNorm(engin
         if (gradients.Length > 0)
         {
             int range = (int)(((long)gradients.Length + groups - 1) / groups);
-            squares(engine.Stream, new KernelConfig(groups, Threads), gradients.View(), gradients.Length, range, sums);
+            squares(Gpu.Stream, new KernelConfig(groups, Threads), gradients.View(), gradients.Length, range, sums);
         }
 
-        finish(engine.Stream, new KernelConfig(1, Threads), sums, gradients.Length > 0 ? groups : 0, maxNorm, clip.View());
+        finish(Gpu.Stream, new KernelConfig(1, Threads), sums, gradients.Length > 0 ? groups : 0, maxNorm, clip.View());
     }
 
     /// <summary>Depends on the length alone, and so does the order of summation.</summary>

@@ -7,7 +7,7 @@ namespace Ds2.Kernels.Ops;
 /// factor = min(1, maxNorm / (norm + 1e-6)), as PyTorch's clip_grad_norm_. Where the norm is NaN or infinite the factor is 0, which tells the
 /// optimisers to leave parameters and state as they are. Source: Pascanu et al., arXiv:1211.5063, section 3.2.</remarks>
 /// <param name="engine">The engine it runs on.</param>
-public abstract class GradientNorm(IEngine engine)
+public abstract class GradientNorm(IEngine engine) : Op(engine)
 {
     /// <summary>The implementation for an engine.</summary>
     public static GradientNorm On(IEngine engine) =>
@@ -24,11 +24,12 @@ public abstract class GradientNorm(IEngine engine)
     /// <exception cref="ArgumentException">A shape or the engine differs, maxNorm is not positive, or the workspace is short.</exception>
     public void Compute(Tensor gradients, float maxNorm, Tensor clip, Workspace workspace)
     {
+        using ProfilerRange range = Range();
         Check.That(maxNorm > 0, "the norm to clip to is positive");
-        Check.Is(gradients, engine, new Shape(gradients.Length));
-        Check.Is(clip, engine, new Shape(2));
+        Check.Is(gradients, Engine, new Shape(gradients.Length));
+        Check.Is(clip, Engine, new Shape(2));
         Check.Disjoint(clip, gradients);
-        Check.Is(workspace, engine);
+        Check.Is(workspace, Engine);
         workspace.Begin(WorkspaceFor(gradients.Length));
         ComputeCore(gradients, maxNorm, clip, workspace);
     }

@@ -6,7 +6,6 @@ namespace Ds2.Kernels.Ops;
 /// <summary><see cref="Gru"/> on the CPU: large products over all frames, and between them the recurrence.</summary>
 internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision precision) : Gru(engine)
 {
-    private readonly WorkerPool workers = engine.Workers;
     private readonly GruRecurrence recurrence = GruRecurrence.Create(engine.Lanes);
 
     /// <inheritdoc/>
@@ -34,12 +33,12 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
             Elementwise.Run(new Accumulate(weights[d].RecurrentBias.Pointer(), bias), 2 * h);
             directions[d].Panels = workspace.Take(new Shape(recurrence.ForwardPanels(h))).Pointer();
             MatrixProduct.Multiply(
-                engine, rows, 3 * h, shape.I, false, true, x.Pointer(), shape.I, weights[d].Input.Pointer(), shape.I, directions[d].Gates, 3 * h, 0, bias);
+                Host, rows, 3 * h, shape.I, false, true, x.Pointer(), shape.I, weights[d].Input.Pointer(), shape.I, directions[d].Gates, 3 * h, 0, bias);
         }
 
-        recurrence.Forward(workers, shape, lengths.Pointer(), directions, zeros);
+        recurrence.Forward(Host.Workers, shape, lengths.Pointer(), directions, zeros);
         if (directions.Length == 2)
-            Elementwise.Run(workers, new Sum(directions[0].Hidden, directions[1].Hidden, y.Pointer()), y.Length);
+            Elementwise.Run(Host.Workers, new Sum(directions[0].Hidden, directions[1].Hidden, y.Pointer()), y.Length);
     }
 
     /// <inheritdoc/>
@@ -55,7 +54,7 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
             directions[d].Panels = workspace.Take(new Shape(recurrence.BackwardPanels(shape.H))).Pointer();
         }
 
-        recurrence.Backward(workers, shape, lengths.Pointer(), directions, zeros, dY.Pointer());
+        recurrence.Backward(Host.Workers, shape, lengths.Pointer(), directions, zeros, dY.Pointer());
         float* input = MaskedInput(shape, x.Pointer(), lengths.Pointer(), dX.Pointer());
         for (int d = 0; d < directions.Length; d++)
             AddParameterGradients(shape, input, directions[d], gradients[d]);
@@ -93,7 +92,7 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
     private float* Rounded(GruShape shape, float* recurrent, Workspace workspace)
     {
         float* rounded = workspace.Take(shape.RecurrentWeight).Pointer();
-        workers.For(3 * shape.H, row =>
+        Host.Workers.For(3 * shape.H, row =>
         {
             for (nint i = (nint)row * shape.H; i < (nint)(row + 1) * shape.H; i++)
                 rounded[i] = (float)(Half)recurrent[i];
@@ -106,7 +105,7 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
     {
         if (!new Span<int>(lengths, shape.N).ContainsAnyExcept(shape.T))
             return x;
-        workers.For(shape.T, t =>
+        Host.Workers.For(shape.T, t =>
         {
             for (int n = 0; n < shape.N; n++)
             {
@@ -126,24 +125,24 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
     {
         int h = shape.H, i = shape.I, rows = shape.T * shape.N, laterRows = rows - shape.N;
         float* dW = gradients.Input.Pointer(), dU = gradients.Recurrent.Pointer(), dB = gradients.InputBias.Pointer();
-        MatrixProduct.Multiply(engine, 2 * h, i, rows, true, false, direction.Gates, 3 * h, x, i, dW, i, 1, null);
-        MatrixProduct.Multiply(engine, h, i, rows, true, false, direction.Candidates, h, x, i, dW + 2 * (nint)h * i, i, 1, null);
+        MatrixProduct.Multiply(Host, 2 * h, i, rows, true, false, direction.Gates, 3 * h, x, i, dW, i, 1, null);
+        MatrixProduct.Multiply(Host, h, i, rows, true, false, direction.Candidates, h, x, i, dW + 2 * (nint)h * i, i, 1, null);
 
         // Each frame's gradients meet the state before it; the first frame of a direction has none.
         nint frame = shape.N;
         float* later = direction.Gates + (direction.Reverse ? 0 : frame * 3 * h), before = direction.Hidden + (direction.Reverse ? frame * h : 0);
-        MatrixProduct.Multiply(engine, 3 * h, h, laterRows, true, false, later, 3 * h, before, h, dU, h, 1, null);
+        MatrixProduct.Multiply(Host, 3 * h, h, laterRows, true, false, later, 3 * h, before, h, dU, h, 1, null);
 
-        ColumnSums.Add(workers, direction.Gates, rows, 3 * h, 3 * h, gradients.RecurrentBias.Pointer());
-        ColumnSums.Add(workers, direction.Gates, rows, 2 * h, 3 * h, dB);
-        ColumnSums.Add(workers, direction.Candidates, rows, h, h, dB + 2 * h);
+        ColumnSums.Add(Host.Workers, direction.Gates, rows, 3 * h, 3 * h, gradients.RecurrentBias.Pointer());
+        ColumnSums.Add(Host.Workers, direction.Gates, rows, 2 * h, 3 * h, dB);
+        ColumnSums.Add(Host.Workers, direction.Candidates, rows, h, h, dB + 2 * h);
     }
 
     private void AddInputGradient(GruShape shape, GruDirection direction, float* weight, float beta, float* dX)
     {
         int h = shape.H, i = shape.I, rows = shape.T * shape.N;
-        MatrixProduct.Multiply(engine, rows, i, 2 * h, false, false, direction.Gates, 3 * h, weight, i, dX, i, beta, null);
-        MatrixProduct.Multiply(engine, rows, i, h, false, false, direction.Candidates, h, weight + 2 * (nint)h * i, i, dX, i, 1, null);
+        MatrixProduct.Multiply(Host, rows, i, 2 * h, false, false, direction.Gates, 3 * h, weight, i, dX, i, beta, null);
+        MatrixProduct.Multiply(Host, rows, i, h, false, false, direction.Candidates, h, weight + 2 * (nint)h * i, i, dX, i, 1, null);
     }
 
     private readonly struct Sum(float* a, float* b, float* result) : IElementwise

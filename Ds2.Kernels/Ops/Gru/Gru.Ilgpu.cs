@@ -4,7 +4,9 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
+using AddDirectionsLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int>;
 using AddFramesLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int>;
+using MaskRowsLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int>;
 
 /// <summary><see cref="Gru"/> on a GPU.</summary>
 /// <remarks>
@@ -18,17 +20,12 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
     private const int Columns = 32;
     private const int Rows = Threads / Columns;
 
-    private readonly IlgpuEngine engine = engine;
     private readonly GemmKernels gemm = new(engine);
     private readonly GruForwardKernel forward = new(engine, precision);
     private readonly GruBackwardKernel backward = new(engine, precision);
 
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int> addDirections =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int>>(AddDirectionsKernel);
-
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int> maskRows =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int>>(MaskRowsKernel);
-
+    private readonly AddDirectionsLauncher addDirections = engine.Load<AddDirectionsLauncher>(AddDirectionsKernel);
+    private readonly MaskRowsLauncher maskRows = engine.Load<MaskRowsLauncher>(MaskRowsKernel);
     private readonly AddFramesLauncher addFrames = engine.Load<AddFramesLauncher>(AddFramesKernel);
 
     /// <inheritdoc/>
@@ -66,7 +63,7 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
         for (; step.Done < shape.T; step.Done++)
             forward.Launch(step, weights, packed, states, lengths, hidden, gates, candidates);
         if (shape.Directions == 2)
-            addDirections(engine.Stream, IlgpuEngine.Cover(shape.Y.Length, Threads), hidden.View(), y.View(), shape.Y.Length);
+            addDirections(Gpu.Stream, IlgpuEngine.Cover(shape.Y.Length, Threads), hidden.View(), y.View(), shape.Y.Length);
     }
 
     /// <inheritdoc/>
@@ -89,7 +86,7 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
 
         // A zero gradient does not silence a NaN that stands in the padding: dW wants the input with zeros there, made in dX, which is written last.
         if (shape.I > 0)
-            maskRows(engine.Stream, IlgpuEngine.Cover(shape.X.Length, Threads), x.View(), dX.View(), lengths.View(), shape.X.Length, shape.N, shape.I);
+            maskRows(Gpu.Stream, IlgpuEngine.Cover(shape.X.Length, Threads), x.View(), dX.View(), lengths.View(), shape.X.Length, shape.N, shape.I);
         for (int direction = 0; direction < shape.Directions; direction++)
         {
             var dGates = new GemmOperand(gates, direction * frames * gateCount, gateCount);
@@ -103,7 +100,7 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
 
             RecurrentGradient(shape, direction, hidden, dGates, dCandidates, gradients[direction].Recurrent);
             addFrames(
-                engine.Stream, new KernelConfig((4 * shape.H + Columns - 1) / Columns, Threads), Part(gates, direction).View(), Part(candidates, direction).View(),
+                Gpu.Stream, new KernelConfig((4 * shape.H + Columns - 1) / Columns, Threads), Part(gates, direction).View(), Part(candidates, direction).View(),
                 gradients[direction].InputBias.View(), gradients[direction].RecurrentBias.View(), frames, shape.H);
         }
 

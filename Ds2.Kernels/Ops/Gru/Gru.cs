@@ -11,7 +11,7 @@ namespace Ds2.Kernels.Ops;
 /// Sources: Cho et al., arXiv:1406.1078; the variant with r applied after U_n: Appleyard et al., arXiv:1604.01946.
 /// </remarks>
 /// <param name="engine">The engine it runs on.</param>
-public abstract class Gru(IEngine engine)
+public abstract class Gru(IEngine engine) : Op(engine)
 {
     /// <summary>The implementation for an engine.</summary>
     /// <param name="engine">The engine it runs on.</param>
@@ -40,11 +40,12 @@ public abstract class Gru(IEngine engine)
         GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights,
         Tensor y, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace)
     {
+        using ProfilerRange range = Range();
         CheckCommon(shape, x, lengths, weights, nameof(weights));
-        Check.Is(y, engine, shape.Y);
-        Check.Is(hidden, engine, shape.Hidden);
-        Check.Is(gates, engine, shape.Gates);
-        Check.Is(candidates, engine, shape.Hidden);
+        Check.Is(y, Engine, shape.Y);
+        Check.Is(hidden, Engine, shape.Hidden);
+        Check.Is(gates, Engine, shape.Gates);
+        Check.Is(candidates, Engine, shape.Hidden);
         Check.Disjoint(y, x);
         Check.Disjoint(hidden, x);
         Check.Disjoint(gates, hidden);
@@ -53,7 +54,7 @@ public abstract class Gru(IEngine engine)
             Check.That(y.SharesAllWith(hidden), "with one direction y is the hidden states themselves");
         else
             Check.Disjoint(y, hidden);
-        Check.Is(workspace, engine);
+        Check.Is(workspace, Engine);
         workspace.Begin(ForwardWorkspace(shape));
         if (shape.Y.Length > 0)
             ForwardCore(shape, x, lengths, weights, y, hidden, gates, candidates, workspace);
@@ -76,17 +77,18 @@ public abstract class Gru(IEngine engine)
         GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates,
         Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace)
     {
+        using ProfilerRange range = Range();
         CheckCommon(shape, x, lengths, weights, nameof(weights));
         CheckCommon(shape, x, lengths, gradients, nameof(gradients));
-        Check.Is(hidden, engine, shape.Hidden);
-        Check.Is(gates, engine, shape.Gates);
-        Check.Is(candidates, engine, shape.Hidden);
-        Check.Is(dY, engine, shape.Y);
-        Check.Is(dX, engine, shape.X);
+        Check.Is(hidden, Engine, shape.Hidden);
+        Check.Is(gates, Engine, shape.Gates);
+        Check.Is(candidates, Engine, shape.Hidden);
+        Check.Is(dY, Engine, shape.Y);
+        Check.Is(dX, Engine, shape.X);
         Check.Disjoint(dX, x);
         Check.Disjoint(dX, dY);
         Check.Disjoint(dX, hidden);
-        Check.Is(workspace, engine);
+        Check.Is(workspace, Engine);
         workspace.Begin(BackwardWorkspace(shape));
         if (shape.Y.Length > 0)
             BackwardCore(shape, x, lengths, weights, hidden, gates, candidates, dY, dX, gradients, workspace);
@@ -105,15 +107,15 @@ public abstract class Gru(IEngine engine)
     private void CheckCommon(GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, string name)
     {
         Check.That(shape.Directions is 1 or 2, "a GRU has one or two directions");
-        Check.Is(x, engine, shape.X);
-        Check.Is(lengths, engine, new Shape(shape.N));
+        Check.Is(x, Engine, shape.X);
+        Check.Is(lengths, Engine, new Shape(shape.N));
         Check.That(weights.Length == shape.Directions, $"{name} has {weights.Length} entries, one for each of {shape.Directions} directions are needed");
         foreach (GruWeights direction in weights)
         {
-            Check.Is(direction.Input, engine, shape.InputWeight, $"{name}.Input");
-            Check.Is(direction.Recurrent, engine, shape.RecurrentWeight, $"{name}.Recurrent");
-            Check.Is(direction.InputBias, engine, shape.Bias, $"{name}.InputBias");
-            Check.Is(direction.RecurrentBias, engine, shape.Bias, $"{name}.RecurrentBias");
+            Check.Is(direction.Input, Engine, shape.InputWeight, $"{name}.Input");
+            Check.Is(direction.Recurrent, Engine, shape.RecurrentWeight, $"{name}.Recurrent");
+            Check.Is(direction.InputBias, Engine, shape.Bias, $"{name}.InputBias");
+            Check.Is(direction.RecurrentBias, Engine, shape.Bias, $"{name}.RecurrentBias");
         }
     }
 }

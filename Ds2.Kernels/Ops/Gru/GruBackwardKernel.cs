@@ -7,7 +7,6 @@ namespace Ds2.Kernels.Ops;
 
 using CellGradientLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>,
     ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, GruStep>;
-using PackLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, int, int>;
 
 /// <summary>One frame of back-propagation through time, in one launch: the skinny product with U that completes dh, then the gates' gradients.</summary>
 /// <remarks>
@@ -15,15 +14,15 @@ using PackLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, A
 /// and dh of the frame before gains dh z + (dr', dz', du) U. The gradients replace what they are made of: gates becomes (dr', dz', dn'), candidates du.
 /// A group makes 16 units of up to 8 utterances, of one direction; a thread four units, every 32nd row of U. U is packed before the last frame, in the order in which groups and threads read
 /// it: for each group 128 rows at a time, of which a thread takes four, a fourth after the other (or in half precision two after the other two). U goes from memory to registers; the gradients
-/// (dr', dz', du) of the frame after lie packed as well, [3H][8], zero beyond the last, and pass through shared memory. What comes next of both is asked for before or amid the products of
-/// what is there. In the end the 32 threads' sums of each unit and utterance are added in a fixed order. Odd frames walk U's rows backwards, for what the second-level cache still holds of
+/// (dr', dz', du) of the frame after lie packed as well, [3H][8], zero beyond the last, and pass through shared memory. Both are loaded a chunk ahead of the
+/// products that need them. In the end the 32 threads' sums of each unit and utterance are added in a fixed order. Odd frames walk U's rows backwards, for what the second-level cache still holds of
 /// the frame before; not the units, since all groups run at the same time.
 /// </remarks>
 internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision precision)
+    : GruFrameKernel(engine, precision, Threads, Units, PackColumnsKernel)
 {
     private const int Threads = 128;
     private const int Units = 16;
-    private const int Utterances = GruForwardKernel.Utterances;
     private const int RowThreads = 4 * Threads / Units;
     private const int Chunk = 4 * RowThreads;
 
@@ -37,24 +36,8 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
     private readonly CellGradientLauncher cell =
         engine.Load<CellGradientLauncher>(precision == RecurrentPrecision.Fp32 ? CellGradientKernel : CellGradientHalfKernel);
 
-    private readonly PackLauncher pack = engine.Load<PackLauncher>(PackColumnsKernel);
-    private readonly int half = precision == RecurrentPrecision.Fp32 ? 0 : 1;
-
-    /// <summary>The length of one direction's packed U, in fp32 elements.</summary>
-    public int PackedLength(int h) => checked(Groups(h, Units) * Units * Chunks(h) * Chunk) >> half;
-
     /// <summary>The length of the packed gradients of two frames, all directions.</summary>
-    public static int GradientsLength(GruShape shape) => checked(2 * shape.Directions * Groups(shape.N, Utterances) * Chunks(shape.H) * Chunk * Utterances);
-
-    /// <summary>Queues packing U: once for all frames.</summary>
-    /// <param name="recurrent">U of one direction, [3H, H].</param>
-    /// <param name="packed">[<see cref="PackedLength"/>]; overwritten.</param>
-    public void Pack(Tensor recurrent, Tensor packed)
-    {
-        int h = recurrent.Shape[1];
-        int aligned = new GemmOperand(recurrent, 0, h).Aligned ? 1 : 0;
-        pack(engine.Stream, IlgpuEngine.Cover(packed.Length / 4, Threads), recurrent.View(), packed.View(), packed.Length / 4, h, half, aligned);
-    }
+    public static int GradientsLength(GruShape shape) => TwoFrames(shape, Chunks(shape.H), Chunk);
 
     /// <summary>Queues one frame of each direction.</summary>
     /// <param name="step">The sizes and the frame.</param>
@@ -70,15 +53,15 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
     public void Launch(
         GruStep step, int directions, Tensor packed, Tensor gradients, IntTensor lengths, Tensor hidden, Tensor gates, Tensor candidates, Tensor dY, Tensor carry)
     {
-        var grid = new Index3D(Groups(step.N, Utterances), Groups(step.H, Units), directions);
         cell(
-            engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), gates.View(), candidates.View(), hidden.View(), dY.View(), carry.View(),
+            Stream, Frame(step, directions), gates.View(), candidates.View(), hidden.View(), dY.View(), carry.View(),
             lengths.View(), packed.View(), gradients.View(), step);
     }
 
-    private static int Chunks(int h) => Groups(3 * h, Chunk);
+    /// <inheritdoc/>
+    protected override int Fp32Length(int h) => checked(Groups(h, Units) * Units * Chunks(h) * Chunk);
 
-    private static int Groups(int items, int each) => (items + each - 1) / each;
+    private static int Chunks(int h) => Groups(3 * h, Chunk);
 
     /// <summary>A thread writes 128 bits: four units of a row, or of two rows in half precision; zero beyond the last row and unit.</summary>
     [GpuKernel(Threads)]

@@ -7,23 +7,20 @@ namespace Ds2.Kernels.Ops;
 
 using CellLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>,
     ArrayView<float>, ArrayView<float>, ArrayView<float>, GruStep>;
-using PackLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, int, int>;
 
 /// <summary>One frame of the recurrence: the skinny product h U^T for all three gates of some units, the gates, and the new state, in one launch.</summary>
 /// <remarks>
 /// A group makes 8 units of up to 8 utterances, of one direction; a warp one unit. U is packed before the first frame, in the order in which the warps read it: for each unit and 256 k
 /// its three gates, and of each gate four k of each lane, then the next four (or in half precision all eight at once). So a warp reads pieces of 512 bytes one after the other, and U crosses memory once a
 /// frame; where there are more than 8 utterances, the groups that share a part of U run side by side and meet in the second-level cache. Each element of U goes from memory to one register, where it
-/// serves all utterances. The states of the frame before lie packed as well: blocks of 256 k of 8 utterances, zero beyond the last, which pass through shared memory. What comes next of both is
-/// asked for before the products of what is there. In the end the lanes' sums are added in a fixed order, then a thread turns one unit of one utterance into its gates and state.
+/// serves all utterances. The states of the frame before lie packed as well: blocks of 256 k of 8 utterances, zero beyond the last, which pass through shared memory. Both are
+/// loaded a chunk ahead of the products that need them. In the end the lanes' sums are added in a fixed order, then a thread turns one unit of one utterance into its gates and state.
 /// Odd frames walk U backwards, units and k, so that what was read last, still in the second-level cache, is read first.
 /// Source: Diamos et al., "Persistent RNNs", ICML 2016, for what bounds the recurrence; Appleyard et al., arXiv:1604.01946, for the fusion.
 /// </remarks>
 internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision precision)
+    : GruFrameKernel(engine, precision, Threads, Units, PackKernel)
 {
-    /// <summary>Utterances of a group.</summary>
-    public const int Utterances = 8;
-
     private const int Threads = 256;
     private const int Units = Threads / 32;
     private const int Chunk = 256;
@@ -32,24 +29,9 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
     private const int StateBuffer = Utterances * Chunk / 4;
 
     private readonly CellLauncher cell = engine.Load<CellLauncher>(precision == RecurrentPrecision.Fp32 ? CellKernel : CellHalfKernel);
-    private readonly PackLauncher pack = engine.Load<PackLauncher>(PackKernel);
-    private readonly int half = precision == RecurrentPrecision.Fp32 ? 0 : 1;
-
-    /// <summary>The length of one direction's packed U, in fp32 elements.</summary>
-    public int PackedLength(int h) => checked(h * Chunks(h) * 3 * Chunk) >> half;
 
     /// <summary>The length of the packed states of two frames, all directions.</summary>
-    public static int StatesLength(GruShape shape) => checked(2 * shape.Directions * Groups(shape.N, Utterances) * Chunks(shape.H) * Chunk * Utterances);
-
-    /// <summary>Queues packing U: once for all frames.</summary>
-    /// <param name="recurrent">U of one direction, [3H, H].</param>
-    /// <param name="packed">[<see cref="PackedLength"/>]; overwritten.</param>
-    public void Pack(Tensor recurrent, Tensor packed)
-    {
-        int h = recurrent.Shape[1];
-        int aligned = new GemmOperand(recurrent, 0, h).Aligned ? 1 : 0;
-        pack(engine.Stream, IlgpuEngine.Cover(packed.Length / 4, Threads), recurrent.View(), packed.View(), packed.Length / 4, h, half, aligned);
-    }
+    public static int StatesLength(GruShape shape) => TwoFrames(shape, Chunks(shape.H), Chunk);
 
     /// <summary>Queues one frame of each direction.</summary>
     /// <param name="step">The sizes and the frame.</param>
@@ -63,15 +45,15 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
     public void Launch(
         GruStep step, ReadOnlySpan<GruWeights> weights, Tensor packed, Tensor states, IntTensor lengths, Tensor hidden, Tensor gates, Tensor candidates)
     {
-        var grid = new Index3D(Groups(step.N, Utterances), Groups(step.H, Units), weights.Length);
         cell(
-            engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), gates.View(), candidates.View(), hidden.View(), lengths.View(), packed.View(),
+            Stream, Frame(step, weights.Length), gates.View(), candidates.View(), hidden.View(), lengths.View(), packed.View(),
             states.View(), weights[0].RecurrentBias.View(), weights[^1].RecurrentBias.View(), step);
     }
 
-    private static int Chunks(int h) => Groups(h, Chunk);
+    /// <inheritdoc/>
+    protected override int Fp32Length(int h) => checked(h * Chunks(h) * 3 * Chunk);
 
-    private static int Groups(int items, int each) => (items + each - 1) / each;
+    private static int Chunks(int h) => Groups(h, Chunk);
 
     /// <summary>A thread writes 128 bits: a lane's four k of a gate of a unit, or both fours in half precision; zero beyond the last k.</summary>
     [GpuKernel(Threads)]

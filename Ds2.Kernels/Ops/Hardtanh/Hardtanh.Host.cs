@@ -6,15 +6,13 @@ namespace Ds2.Kernels.Ops;
 /// <summary><see cref="Hardtanh"/> on the CPU.</summary>
 internal sealed unsafe class HostHardtanh(HostEngine engine) : Hardtanh(engine)
 {
-    private readonly WorkerPool workers = engine.Workers;
-
     /// <inheritdoc/>
     protected override void ForwardCore(Tensor x, float low, float high, Tensor y) =>
-        Elementwise.Run(workers, new Clip(x.Pointer(), low, high, y.Pointer()), x.Length);
+        Elementwise.Run(Host.Workers, new Clip(x.Pointer(), low, high, y.Pointer()), x.Length);
 
     /// <inheritdoc/>
     protected override void BackwardCore(Tensor y, float low, float high, Tensor dY, Tensor dX) =>
-        Elementwise.Run(workers, new ClipGradient(y.Pointer(), low, high, dY.Pointer(), dX.Pointer()), y.Length);
+        Elementwise.Run(Host.Workers, new ClipGradient(y.Pointer(), low, high, dY.Pointer(), dX.Pointer()), y.Length);
 
     private readonly struct Clip(float* x, float low, float high, float* y) : IElementwise
     {
@@ -34,10 +32,11 @@ internal sealed unsafe class HostHardtanh(HostEngine engine) : Hardtanh(engine)
         public void Apply<TLanes>(int index)
             where TLanes : unmanaged, ILanes<TLanes>
         {
+            // value <= low is value < the next float: a comparison that is false for NaN, and so lets dY pass there.
             TLanes value = TLanes.Load(y + index);
             TLanes zero = TLanes.All(0f);
-            TLanes belowHigh = TLanes.WhereLess(value, TLanes.All(high), TLanes.Load(dY + index), zero);
-            TLanes.WhereLess(TLanes.All(low), value, belowHigh, zero).Store(dX + index);
+            TLanes aboveLow = TLanes.WhereLess(value, TLanes.All(float.BitIncrement(low)), zero, TLanes.Load(dY + index));
+            TLanes.WhereLess(TLanes.All(float.BitDecrement(high)), value, zero, aboveLow).Store(dX + index);
         }
     }
 }

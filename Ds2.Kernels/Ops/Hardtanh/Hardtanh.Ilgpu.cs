@@ -4,26 +4,24 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
+using ClipLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, float, float, int, ArrayView<float>>;
+using GradientLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, float, float, ArrayView<float>, int, ArrayView<float>>;
+
 /// <summary><see cref="Hardtanh"/> on a GPU.</summary>
 internal sealed class IlgpuHardtanh(IlgpuEngine engine) : Hardtanh(engine)
 {
     private const int Threads = 256;
 
-    private readonly IlgpuEngine engine = engine;
-
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, float, float, int, ArrayView<float>> clip =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, float, float, int, ArrayView<float>>>(ClipKernel);
-
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, float, float, ArrayView<float>, int, ArrayView<float>> gradient =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, float, float, ArrayView<float>, int, ArrayView<float>>>(GradientKernel);
+    private readonly ClipLauncher clip = engine.Load<ClipLauncher>(ClipKernel);
+    private readonly GradientLauncher gradient = engine.Load<GradientLauncher>(GradientKernel);
 
     /// <inheritdoc/>
     protected override void ForwardCore(Tensor x, float low, float high, Tensor y) =>
-        clip(engine.Stream, IlgpuEngine.Cover(x.Length, Threads), x.View(), low, high, x.Length, y.View());
+        clip(Gpu.Stream, IlgpuEngine.Cover(x.Length, Threads), x.View(), low, high, x.Length, y.View());
 
     /// <inheritdoc/>
     protected override void BackwardCore(Tensor y, float low, float high, Tensor dY, Tensor dX) =>
-        gradient(engine.Stream, IlgpuEngine.Cover(y.Length, Threads), y.View(), low, high, dY.View(), y.Length, dX.View());
+        gradient(Gpu.Stream, IlgpuEngine.Cover(y.Length, Threads), y.View(), low, high, dY.View(), y.Length, dX.View());
 
     [GpuKernel(Threads)]
     private static void ClipKernel(ArrayView<float> x, float low, float high, int length, ArrayView<float> y)
@@ -45,7 +43,7 @@ internal sealed class IlgpuHardtanh(IlgpuEngine engine) : Hardtanh(engine)
         if (i >= length)
             return;
         float value = y[i];
-        bool inside = (value > low) & (value < high);
-        dX[i] = inside ? dY[i] : 0;
+        bool outside = (value <= low) | (value >= high);
+        dX[i] = outside ? 0 : dY[i];
     }
 }

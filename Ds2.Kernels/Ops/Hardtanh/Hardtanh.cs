@@ -3,10 +3,10 @@ using Ds2.Kernels.Engines;
 namespace Ds2.Kernels.Ops;
 
 /// <summary>The clipped linear unit: y = min(max(x, low), high).</summary>
-/// <remarks>NaN stays NaN. The derivative is 1 strictly between the bounds and 0 elsewhere, as in PyTorch. DeepSpeech2 clips to 0..20
-/// (Amodei et al., arXiv:1512.02595, section 3).</remarks>
+/// <remarks>NaN stays NaN. The derivative is 0 at the bounds and beyond, 1 between them and at NaN, as in PyTorch (2.13's hardtanh_backward). DeepSpeech2 clips
+/// to 0..20 (Amodei et al., arXiv:1512.02595, section 3).</remarks>
 /// <param name="engine">The engine it runs on.</param>
-public abstract class Hardtanh(IEngine engine)
+public abstract class Hardtanh(IEngine engine) : Op(engine)
 {
     /// <summary>The implementation for an engine.</summary>
     public static Hardtanh On(IEngine engine) => engine.Implement<Hardtanh>(host => new HostHardtanh(host), ilgpu => new IlgpuHardtanh(ilgpu));
@@ -19,15 +19,16 @@ public abstract class Hardtanh(IEngine engine)
     /// <exception cref="ArgumentException">The shapes or engines differ, y overlaps x in part, or the bounds are crossed.</exception>
     public void Forward(Tensor x, float low, float high, Tensor y)
     {
+        using ProfilerRange range = Range();
         Check.That(low <= high, "the bounds are ordered");
-        Check.Is(x, engine, x.Shape);
-        Check.Is(y, engine, x.Shape);
+        Check.Is(x, Engine, x.Shape);
+        Check.Is(y, Engine, x.Shape);
         Check.SameOrDisjoint(y, x);
         if (x.Length > 0)
             ForwardCore(x, low, high, y);
     }
 
-    /// <summary>dX = dY where low &lt; y &lt; high, else 0.</summary>
+    /// <summary>dX = 0 where y &lt;= low or y >= high, else dY.</summary>
     /// <param name="y">The output of <see cref="Forward"/> (its input serves as well: both lie between the bounds at the same elements).</param>
     /// <param name="low">The lower bound.</param>
     /// <param name="high">The upper bound.</param>
@@ -36,10 +37,11 @@ public abstract class Hardtanh(IEngine engine)
     /// <exception cref="ArgumentException">The shapes or engines differ, or dX overlaps another tensor in part.</exception>
     public void Backward(Tensor y, float low, float high, Tensor dY, Tensor dX)
     {
+        using ProfilerRange range = Range();
         Check.That(low <= high, "the bounds are ordered");
-        Check.Is(y, engine, y.Shape);
-        Check.Is(dY, engine, y.Shape);
-        Check.Is(dX, engine, y.Shape);
+        Check.Is(y, Engine, y.Shape);
+        Check.Is(dY, Engine, y.Shape);
+        Check.Is(dX, Engine, y.Shape);
         Check.SameOrDisjoint(dX, dY);
         Check.Disjoint(dX, y);
         if (y.Length > 0)

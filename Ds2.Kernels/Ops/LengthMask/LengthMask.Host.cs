@@ -5,15 +5,13 @@ namespace Ds2.Kernels.Ops;
 /// <summary><see cref="LengthMask"/> on the CPU.</summary>
 internal sealed unsafe class HostLengthMask(HostEngine engine) : LengthMask(engine)
 {
-    private readonly WorkerPool workers = engine.Workers;
-
     /// <inheritdoc/>
     protected override void ApplyCore(Tensor x, IntTensor lengths)
     {
         int channels = x.Shape[1], rows = x.Shape[2], frames = x.Shape[3];
         float* data = x.Pointer();
         int* valid = lengths.Pointer();
-        workers.For(x.Shape[0] * channels, plane =>
+        Host.Workers.For(x.Shape[0] * channels, plane =>
         {
             int length = valid[plane / channels];
             for (int row = 0; row < rows; row++)

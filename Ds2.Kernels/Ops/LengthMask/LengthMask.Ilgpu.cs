@@ -4,6 +4,8 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
+using MaskLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<int>, int, int, int>;
+
 /// <summary><see cref="LengthMask"/> on a GPU: a warp's width of threads zeroes the end of a row of frames; valid frames are not touched.</summary>
 internal sealed class IlgpuLengthMask(IlgpuEngine engine) : LengthMask(engine)
 {
@@ -11,10 +13,7 @@ internal sealed class IlgpuLengthMask(IlgpuEngine engine) : LengthMask(engine)
     private const int Lanes = 32;
     private const int RowsOfGroup = Threads / Lanes;
 
-    private readonly IlgpuEngine engine = engine;
-
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<int>, int, int, int> mask =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<int>, int, int, int>>(MaskKernel);
+    private readonly MaskLauncher mask = engine.Load<MaskLauncher>(MaskKernel);
 
     /// <inheritdoc/>
     protected override void ApplyCore(Tensor x, IntTensor lengths)
@@ -22,7 +21,7 @@ internal sealed class IlgpuLengthMask(IlgpuEngine engine) : LengthMask(engine)
         int frames = x.Shape[3];
         int rows = x.Length / frames;
         int rowsOfUtterance = x.Shape[1] * x.Shape[2];
-        mask(engine.Stream, new KernelConfig((rows + RowsOfGroup - 1) / RowsOfGroup, Threads), x.View(), lengths.View(), rows, rowsOfUtterance, frames);
+        mask(Gpu.Stream, new KernelConfig((rows + RowsOfGroup - 1) / RowsOfGroup, Threads), x.View(), lengths.View(), rows, rowsOfUtterance, frames);
     }
 
     [GpuKernel(Threads)]

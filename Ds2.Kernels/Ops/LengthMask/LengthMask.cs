@@ -6,7 +6,7 @@ namespace Ds2.Kernels.Ops;
 /// <remarks>x[n, c, f, t] = 0 for t >= lengths[n]. Being a product with a constant, it is its own gradient: apply it to dY as well.
 /// What stood in the padding, NaN included, is gone.</remarks>
 /// <param name="engine">The engine it runs on.</param>
-public abstract class LengthMask(IEngine engine)
+public abstract class LengthMask(IEngine engine) : Op(engine)
 {
     /// <summary>The implementation for an engine.</summary>
     public static LengthMask On(IEngine engine) =>
@@ -18,9 +18,10 @@ public abstract class LengthMask(IEngine engine)
     /// <exception cref="ArgumentException">A shape or the engine differs.</exception>
     public void Apply(Tensor x, IntTensor lengths)
     {
+        using ProfilerRange range = Range();
         Check.That(x.Shape.Rank == 4, $"x is [N, C, F, T], not {x.Shape}");
-        Check.Is(x, engine, x.Shape);
-        Check.Is(lengths, engine, new Shape(x.Shape[0]));
+        Check.Is(x, Engine, x.Shape);
+        Check.Is(lengths, Engine, new Shape(x.Shape[0]));
         if (x.Length > 0)
             ApplyCore(x, lengths);
     }

@@ -49,7 +49,7 @@ internal sealed unsafe class HostLogSoftmax(HostEngine engine) : LogSoftmax(engi
     // The widest registers that a row fills.
     private int Lanes(int classes)
     {
-        int lanes = engine.Lanes;
+        int lanes = Host.Lanes;
         while (lanes > classes)
             lanes = lanes == Lanes128.Count ? Lanes1.Count : lanes / 2;
         return lanes;
@@ -58,7 +58,7 @@ internal sealed unsafe class HostLogSoftmax(HostEngine engine) : LogSoftmax(engi
     private void ForRows(int rows, int classes, Action<int, int> work)
     {
         int rowsPerPart = Math.Max(1, ElementsPerPart / classes);
-        engine.Workers.For(Pieces(rows, rowsPerPart), part =>
+        Host.Workers.For(Pieces(rows, rowsPerPart), part =>
         {
             int start = part * rowsPerPart;
             work(start, Math.Min(rowsPerPart, rows - start));

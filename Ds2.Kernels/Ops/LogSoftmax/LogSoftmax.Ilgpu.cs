@@ -5,6 +5,9 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
+using GradientLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, ArrayView<float>>;
+using NormalizeLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, int, int, ArrayView<float>>;
+
 /// <summary><see cref="LogSoftmax"/> on a GPU: a row belongs to 32 threads, 8 rows to a group.</summary>
 /// <remarks>Speech has a few dozen classes, hence so few threads a row; longer rows are walked in steps of 32.
 /// The maximum may lose a NaN, but the sum of exp(x - maximum) does not.</remarks>
@@ -14,20 +17,15 @@ internal sealed class IlgpuLogSoftmax(IlgpuEngine engine) : LogSoftmax(engine)
     private const int Lanes = 32;
     private const int RowsOfGroup = Threads / Lanes;
 
-    private readonly IlgpuEngine engine = engine;
-
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, int, int, ArrayView<float>> normalise =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, int, int, ArrayView<float>>>(NormaliseKernel);
-
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, ArrayView<float>> gradient =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, ArrayView<float>>>(GradientKernel);
+    private readonly NormalizeLauncher normalize = engine.Load<NormalizeLauncher>(NormalizeKernel);
+    private readonly GradientLauncher gradient = engine.Load<GradientLauncher>(GradientKernel);
 
     /// <inheritdoc/>
     protected override void ForwardCore(Tensor x, Tensor y)
     {
         int classes = x.Shape[2];
         int rows = x.Length / classes;
-        normalise(engine.Stream, GroupsFor(rows), x.View(), rows, classes, y.View());
+        normalize(Gpu.Stream, GroupsFor(rows), x.View(), rows, classes, y.View());
     }
 
     /// <inheritdoc/>
@@ -35,13 +33,13 @@ internal sealed class IlgpuLogSoftmax(IlgpuEngine engine) : LogSoftmax(engine)
     {
         int classes = y.Shape[2];
         int rows = y.Length / classes;
-        gradient(engine.Stream, GroupsFor(rows), y.View(), dY.View(), rows, classes, dX.View());
+        gradient(Gpu.Stream, GroupsFor(rows), y.View(), dY.View(), rows, classes, dX.View());
     }
 
     private static KernelConfig GroupsFor(int rows) => new((rows + RowsOfGroup - 1) / RowsOfGroup, Threads);
 
     [GpuKernel(Threads)]
-    private static void NormaliseKernel(ArrayView<float> x, int rows, int classes, ArrayView<float> y)
+    private static void NormalizeKernel(ArrayView<float> x, int rows, int classes, ArrayView<float> y)
     {
         ArrayView<float> scratch = SharedMemory.Allocate<float>(Threads);
         int row = Grid.IdxX * RowsOfGroup + Group.IdxX / Lanes;

@@ -5,7 +5,7 @@ namespace Ds2.Kernels.Ops;
 /// <summary>Logarithm of the softmax over the last axis: y = x - log sum exp x.</summary>
 /// <remarks>The maximum is subtracted before exp, so that any finite input gives a finite output. A row with NaN or +inf is NaN; -inf gives -inf.</remarks>
 /// <param name="engine">The engine it runs on.</param>
-public abstract class LogSoftmax(IEngine engine)
+public abstract class LogSoftmax(IEngine engine) : Op(engine)
 {
     /// <summary>The implementation for an engine.</summary>
     public static LogSoftmax On(IEngine engine) =>
@@ -17,9 +17,10 @@ public abstract class LogSoftmax(IEngine engine)
     /// <exception cref="ArgumentException">A shape or the engine differs, or y overlaps x in part.</exception>
     public void Forward(Tensor x, Tensor y)
     {
+        using ProfilerRange range = Range();
         CheckRank(x);
-        Check.Is(x, engine, x.Shape);
-        Check.Is(y, engine, x.Shape);
+        Check.Is(x, Engine, x.Shape);
+        Check.Is(y, Engine, x.Shape);
         Check.SameOrDisjoint(y, x);
         if (x.Length > 0)
             ForwardCore(x, y);
@@ -32,10 +33,11 @@ public abstract class LogSoftmax(IEngine engine)
     /// <exception cref="ArgumentException">A shape or the engine differs, or dX overlaps another tensor in part.</exception>
     public void Backward(Tensor y, Tensor dY, Tensor dX)
     {
+        using ProfilerRange range = Range();
         CheckRank(y);
-        Check.Is(y, engine, y.Shape);
-        Check.Is(dY, engine, y.Shape);
-        Check.Is(dX, engine, y.Shape);
+        Check.Is(y, Engine, y.Shape);
+        Check.Is(dY, Engine, y.Shape);
+        Check.Is(dX, Engine, y.Shape);
         Check.SameOrDisjoint(dX, dY);
         Check.Disjoint(dX, y);
         if (y.Length > 0)

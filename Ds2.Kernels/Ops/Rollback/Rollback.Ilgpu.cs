@@ -4,26 +4,24 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
+using ApplyLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, int, ArrayView<float>, ArrayView<float>>;
+using KeepLauncher = Action<AcceleratorStream, KernelConfig, int, ArrayView<float>, ArrayView<float>>;
+
 /// <summary><see cref="Rollback"/> on a GPU: one thread a value; a few microseconds of launches a step.</summary>
 internal sealed class IlgpuRollback(IlgpuEngine engine) : Rollback(engine)
 {
     private const int Threads = 256;
 
-    private readonly IlgpuEngine engine = engine;
-
-    private readonly Action<AcceleratorStream, KernelConfig, int, ArrayView<float>, ArrayView<float>> keep =
-        engine.Load<Action<AcceleratorStream, KernelConfig, int, ArrayView<float>, ArrayView<float>>>(KeepKernel);
-
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, int, ArrayView<float>, ArrayView<float>> apply =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, int, ArrayView<float>, ArrayView<float>>>(ApplyKernel);
+    private readonly KeepLauncher keep = engine.Load<KeepLauncher>(KeepKernel);
+    private readonly ApplyLauncher apply = engine.Load<ApplyLauncher>(ApplyKernel);
 
     /// <inheritdoc/>
     protected override void KeepCore(Tensor values, Tensor kept) =>
-        keep(engine.Stream, IlgpuEngine.Cover(values.Length, Threads), values.Length, values.View(), kept.View());
+        keep(Gpu.Stream, IlgpuEngine.Cover(values.Length, Threads), values.Length, values.View(), kept.View());
 
     /// <inheritdoc/>
     protected override void ApplyCore(Tensor clip, Tensor kept, Tensor values) =>
-        apply(engine.Stream, IlgpuEngine.Cover(values.Length, Threads), clip.View(), values.Length, kept.View(), values.View());
+        apply(Gpu.Stream, IlgpuEngine.Cover(values.Length, Threads), clip.View(), values.Length, kept.View(), values.View());
 
     [GpuKernel(Threads)]
     private static void KeepKernel(int length, ArrayView<float> values, ArrayView<float> kept)

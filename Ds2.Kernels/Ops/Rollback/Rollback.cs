@@ -6,7 +6,7 @@ namespace Ds2.Kernels.Ops;
 /// <remarks>The decision is <see cref="GradientNorm"/>'s factor and stays on the device: the host need not wait for it. The optimisers leave parameters and
 /// their own state alone by the same factor, so that a step is done as a whole or not at all.</remarks>
 /// <param name="engine">The engine it runs on.</param>
-public abstract class Rollback(IEngine engine)
+public abstract class Rollback(IEngine engine) : Op(engine)
 {
     /// <summary>The implementation for an engine.</summary>
     public static Rollback On(IEngine engine) => engine.Implement<Rollback>(host => new HostRollback(host), ilgpu => new IlgpuRollback(ilgpu));
@@ -17,6 +17,7 @@ public abstract class Rollback(IEngine engine)
     /// <exception cref="ArgumentException">A shape or the engine differs, or the tensors overlap.</exception>
     public void Keep(Tensor values, Tensor kept)
     {
+        using ProfilerRange range = Range();
         CheckCommon(values, kept);
         if (values.Length > 0)
             KeepCore(values, kept);
@@ -29,7 +30,8 @@ public abstract class Rollback(IEngine engine)
     /// <exception cref="ArgumentException">A shape or the engine differs, or the tensors overlap.</exception>
     public void Apply(Tensor clip, Tensor kept, Tensor values)
     {
-        Check.Is(clip, engine, new Shape(2));
+        using ProfilerRange range = Range();
+        Check.Is(clip, Engine, new Shape(2));
         CheckCommon(values, kept);
         if (values.Length > 0)
             ApplyCore(clip, kept, values);
@@ -43,8 +45,8 @@ public abstract class Rollback(IEngine engine)
 
     private void CheckCommon(Tensor values, Tensor kept)
     {
-        Check.Is(values, engine, new Shape(values.Length));
-        Check.Is(kept, engine, values.Shape);
+        Check.Is(values, Engine, new Shape(values.Length));
+        Check.Is(kept, Engine, values.Shape);
         Check.Disjoint(kept, values);
     }
 }

@@ -6,15 +6,13 @@ namespace Ds2.Kernels.Ops;
 /// <summary><see cref="Sgd"/> on the CPU.</summary>
 internal sealed unsafe class HostSgd(HostEngine engine) : Sgd(engine)
 {
-    private readonly WorkerPool workers = engine.Workers;
-
     /// <inheritdoc/>
     protected override void StepCore(SgdOptions options, Tensor clip, Tensor gradients, Tensor parameters, Tensor velocity)
     {
         float factor = clip.Pointer()[1];
         if (factor == 0)
             return;
-        Elementwise.Run(workers, new Update(options, factor, gradients.Pointer(), parameters.Pointer(), velocity.Pointer()), parameters.Length);
+        Elementwise.Run(Host.Workers, new Update(options, factor, gradients.Pointer(), parameters.Pointer(), velocity.Pointer()), parameters.Length);
     }
 
     private readonly struct Update(SgdOptions options, float factor, float* gradients, float* parameters, float* velocity) : IElementwise

@@ -4,22 +4,22 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
+using StepLauncher = Action<AcceleratorStream, KernelConfig, IlgpuSgd.Coefficients, ArrayView<float>, int, ArrayView<float>, ArrayView<float>,
+    ArrayView<float>>;
+
 /// <summary><see cref="Sgd"/> on a GPU: one pass over gradients, parameters and velocity, bound by their traffic of 20 bytes a parameter.</summary>
 internal sealed class IlgpuSgd(IlgpuEngine engine) : Sgd(engine)
 {
     private const int Threads = 256;
 
-    private readonly IlgpuEngine engine = engine;
-
-    private readonly Action<AcceleratorStream, KernelConfig, Coefficients, ArrayView<float>, int, ArrayView<float>, ArrayView<float>, ArrayView<float>> step =
-        engine.Load<Action<AcceleratorStream, KernelConfig, Coefficients, ArrayView<float>, int, ArrayView<float>, ArrayView<float>, ArrayView<float>>>(StepKernel);
+    private readonly StepLauncher step = engine.Load<StepLauncher>(StepKernel);
 
     /// <inheritdoc/>
     protected override void StepCore(SgdOptions options, Tensor clip, Tensor gradients, Tensor parameters, Tensor velocity)
     {
         var coefficients = new Coefficients(options.LearningRate, options.Momentum, options.WeightDecay, options.Nesterov ? 1 : 0);
         int length = parameters.Length;
-        step(engine.Stream, IlgpuEngine.Cover(length, Threads), coefficients, clip.View(), length, gradients.View(), parameters.View(), velocity.View());
+        step(Gpu.Stream, IlgpuEngine.Cover(length, Threads), coefficients, clip.View(), length, gradients.View(), parameters.View(), velocity.View());
     }
 
     [GpuKernel(Threads)]

@@ -13,7 +13,7 @@ public readonly record struct SgdOptions(float LearningRate, float Momentum = 0,
 /// <remarks>g = factor * gradient + weightDecay * p; v = momentum v + g; p -= learningRate (g + momentum v) with Nesterov, learningRate v without.
 /// A factor of 0 (see <see cref="GradientNorm"/>) leaves p and v as they are. Sources: Sutskever et al., ICML 2013; torch.optim.SGD.</remarks>
 /// <param name="engine">The engine it runs on.</param>
-public abstract class Sgd(IEngine engine)
+public abstract class Sgd(IEngine engine) : Op(engine)
 {
     /// <summary>The implementation for an engine.</summary>
     public static Sgd On(IEngine engine) => engine.Implement<Sgd>(host => new HostSgd(host), ilgpu => new IlgpuSgd(ilgpu));
@@ -27,11 +27,12 @@ public abstract class Sgd(IEngine engine)
     /// <exception cref="ArgumentException">A shape or the engine differs, or tensors overlap.</exception>
     public void Step(SgdOptions options, Tensor clip, Tensor gradients, Tensor parameters, Tensor velocity)
     {
+        using ProfilerRange range = Range();
         var all = new Shape(parameters.Length);
-        Check.Is(clip, engine, new Shape(2));
-        Check.Is(parameters, engine, all);
-        Check.Is(gradients, engine, all);
-        Check.Is(velocity, engine, all);
+        Check.Is(clip, Engine, new Shape(2));
+        Check.Is(parameters, Engine, all);
+        Check.Is(gradients, Engine, all);
+        Check.Is(velocity, Engine, all);
         Check.Disjoint(parameters, gradients);
         Check.Disjoint(velocity, gradients);
         Check.Disjoint(velocity, parameters);

@@ -13,8 +13,6 @@ internal sealed unsafe class HostTimeMajor(HostEngine engine) : TimeMajor(engine
     private const int BackwardRows = 16;
     private const int BackwardColumns = 128;
 
-    private readonly WorkerPool workers = engine.Workers;
-
     /// <inheritdoc/>
     protected override void ForwardCore(Tensor x, Tensor y)
     {
@@ -34,15 +32,17 @@ internal sealed unsafe class HostTimeMajor(HostEngine engine) : TimeMajor(engine
         int count, int rows, int columns, float* source, nint sourceStep, nint sourceRow, float* target, nint targetStep, nint targetRow, int tileRows, int tileColumns)
     {
         int bands = Pieces(columns, tileColumns);
-        workers.For(count * bands, item =>
+        Host.Workers.For(count * bands, item =>
         {
             float* from = source + item / bands * sourceStep;
             float* to = target + item / bands * targetStep;
             int firstColumn = item % bands * tileColumns, someColumns = Math.Min(tileColumns, columns - firstColumn);
-            for (int firstRow = 0; firstRow < rows; firstRow += tileRows)
+            for (int firstRow = 0, someRows; firstRow < rows; firstRow += someRows)
+            {
+                someRows = Math.Min(tileRows, rows - firstRow);
                 Packing.Transpose(
-                    from + firstRow * sourceRow + firstColumn, sourceRow, Math.Min(tileRows, rows - firstRow), someColumns,
-                    to + firstColumn * targetRow + firstRow, targetRow);
+                    from + firstRow * sourceRow + firstColumn, sourceRow, someRows, someColumns, to + firstColumn * targetRow + firstRow, targetRow);
+            }
         });
     }
 }

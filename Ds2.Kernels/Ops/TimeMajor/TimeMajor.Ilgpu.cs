@@ -4,6 +4,8 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
+using TransposeLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, IlgpuTimeMajor.Matrices, ArrayView<float>, IlgpuTimeMajor.Matrices>;
+
 /// <summary><see cref="TimeMajor"/> on a GPU: a transposition per utterance, in tiles through shared memory.</summary>
 /// <remarks>
 /// To an utterance both directions are the transposition of a matrix: [C F, T] with neighbouring rows to [T, C F] with rows N C F apart, and back.
@@ -15,10 +17,7 @@ internal sealed class IlgpuTimeMajor(IlgpuEngine engine) : TimeMajor(engine)
     private const int Tile = 32;
     private const int Pitch = Tile + 1; // One column of padding: the elements of a tile's column fall into 32 different banks.
 
-    private readonly IlgpuEngine engine = engine;
-
-    private readonly Action<AcceleratorStream, KernelConfig, ArrayView<float>, Matrices, ArrayView<float>, Matrices> transpose =
-        engine.Load<Action<AcceleratorStream, KernelConfig, ArrayView<float>, Matrices, ArrayView<float>, Matrices>>(TransposeKernel);
+    private readonly TransposeLauncher transpose = engine.Load<TransposeLauncher>(TransposeKernel);
 
     /// <inheritdoc/>
     protected override void ForwardCore(Tensor x, Tensor y) => Transpose(x, Images(x.Shape), y, Sequences(x.Shape), x.Shape[0]);
@@ -33,7 +32,7 @@ internal sealed class IlgpuTimeMajor(IlgpuEngine engine) : TimeMajor(engine)
     private void Transpose(Tensor source, Matrices from, Tensor target, Matrices to, int utterances)
     {
         var grid = new Index3D(utterances, Tiles(from.Columns), Tiles(from.Rows));
-        transpose(engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), source.View(), from, target.View(), to);
+        transpose(Gpu.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), source.View(), from, target.View(), to);
     }
 
     private static int Tiles(int length) => (length + Tile - 1) / Tile;

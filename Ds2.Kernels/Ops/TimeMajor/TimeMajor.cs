@@ -5,7 +5,7 @@ namespace Ds2.Kernels.Ops;
 /// <summary>Turns the convolutions' images into the recurrent layers' sequences and back.</summary>
 /// <remarks>y[t, n, c F + f] = x[n, c, f, t]: channel-major features, as a PyTorch view of [N, C F, T] and a transposition give them.</remarks>
 /// <param name="engine">The engine it runs on.</param>
-public abstract class TimeMajor(IEngine engine)
+public abstract class TimeMajor(IEngine engine) : Op(engine)
 {
     /// <summary>The implementation for an engine.</summary>
     public static TimeMajor On(IEngine engine) => engine.Implement<TimeMajor>(host => new HostTimeMajor(host), ilgpu => new IlgpuTimeMajor(ilgpu));
@@ -16,6 +16,7 @@ public abstract class TimeMajor(IEngine engine)
     /// <exception cref="ArgumentException">A shape or the engine differs, or the tensors overlap.</exception>
     public void Forward(Tensor x, Tensor y)
     {
+        using ProfilerRange range = Range();
         CheckShapes(x, y);
         Check.Disjoint(y, x);
         if (x.Length > 0)
@@ -28,6 +29,7 @@ public abstract class TimeMajor(IEngine engine)
     /// <exception cref="ArgumentException">A shape or the engine differs, or the tensors overlap.</exception>
     public void Backward(Tensor dY, Tensor dX)
     {
+        using ProfilerRange range = Range();
         CheckShapes(dX, dY);
         Check.Disjoint(dX, dY);
         if (dX.Length > 0)
@@ -44,7 +46,7 @@ public abstract class TimeMajor(IEngine engine)
     {
         Shape s = image.Shape;
         Check.That(s.Rank == 4, $"the image is [N, C, F, T], not {s}");
-        Check.Is(image, engine, s);
-        Check.Is(sequence, engine, new Shape(s[3], s[0], s[1] * s[2]));
+        Check.Is(image, Engine, s);
+        Check.Is(sequence, Engine, new Shape(s[3], s[0], s[1] * s[2]));
     }
 }

@@ -6,10 +6,11 @@ namespace Ds2.Kernels.Engines.Host;
 
 /// <summary>The matrix product C = A Bᵀ for a few rows of A: both are stored along k, so each element is a dot product and nothing is packed.</summary>
 /// <remarks>
-/// B passes by once. Some of its rows, a group, meet four of A's at a time in registers of partial sums (a lane holds every <c>TLanes.Count</c>-th product). The
-/// rows come in chunks: all rows of A pass over one while it lies in the first-level cache. Each pass asks for the same chunk of the next group, into the
-/// second-level cache. That it is asked for again and again is meant: the first pass waits for its own chunk meanwhile, and a request that finds no free
-/// slot for a miss is dropped.
+/// B is read once. A group of its rows is multiplied with four of A's rows at a time; the sums are vectors, each lane (element of a vector register) of which
+/// sums every <c>TLanes.Count</c>-th product. The
+/// rows are read in chunks: all rows of A are multiplied with one while it lies in the first-level cache. Each such pass prefetches the same chunk of the next
+/// group into the second-level cache. The repetition is meant: the first pass waits for its own chunk, and the core drops a prefetch while all its
+/// buffers for cache misses are taken.
 /// </remarks>
 internal sealed unsafe class DotProduct<TLanes>(int m, int n, int k, float* a, nint lda, float* b, nint ldb, float* c, nint ldc, float beta, float* bias)
     where TLanes : unmanaged, ILanes<TLanes>
@@ -39,29 +40,36 @@ internal sealed unsafe class DotProduct<TLanes>(int m, int n, int k, float* a, n
         workers.For(Pieces(n, task), number =>
         {
             float* sums = stackalloc float[MaxRows * MaxRowsB * TLanes.Count];
-            int end = Math.Min(n, (number + 1) * task);
-            for (int row = number * task; row < end; row += RowsB)
-                Group(row, Math.Min(RowsB, end - row), sums);
+            int end = End(number, task, n);
+            for (int row = number * task, some; row < end; row += some)
+            {
+                some = Math.Min(RowsB, end - row);
+                Group(row, some, sums);
+            }
         });
     }
 
-    // A group of rows of B against all of A. Absent rows repeat the last one; their sums are not written.
+    // A group of rows of B times all rows of A. Where a group or the last four rows of A are not complete, the last row stands in for those missing. Sums of
+    // rows that do not exist are not written.
     private void Group(int row, int count, float* sums)
     {
         int whole = k / TLanes.Count * TLanes.Count;
         new Span<float>(sums, Up(m, RowsA) * RowsB * TLanes.Count).Clear();
         float* row0 = b + row * ldb, row1 = row0 + Math.Min(1, count - 1) * ldb, row2 = row0 + Math.Min(2, count - 1) * ldb, row3 = row0 + (count - 1) * ldb;
-        nint ahead = row + 2 * RowsB <= n ? RowsB * ldb : 0;
-        for (int p = 0; p < whole; p += Chunk)
+        nint ahead = n - row >= 2 * RowsB ? RowsB * ldb : 0;
+        for (int p = 0, some; p < whole; p += some)
+        {
+            some = Math.Min(Chunk, whole - p);
             for (int i = 0; i < m; i += RowsA)
             {
                 float* left = a + i * lda + p;
                 int last = Math.Min(RowsA, m - i) - 1;
                 Four(
-                    Math.Min(Chunk, whole - p), row0 + p, row1 + p, row2 + p, row3 + p,
+                    some, row0 + p, row1 + p, row2 + p, row3 + p,
                     left, left + Math.Min(1, last) * lda, left + Math.Min(2, last) * lda, left + last * lda,
                     sums + i * RowsB * TLanes.Count, ahead);
             }
+        }
 
         for (int i = 0; i < m; i++)
             for (int j = 0; j < count; j++)

@@ -3,140 +3,93 @@ using System.Runtime.CompilerServices;
 namespace Ds2.Kernels.Engines.Host;
 
 /// <summary>The number of rows of a tile as a type: the JIT compiles a kernel for each and drops the rows it lacks.</summary>
+/// <remarks>Each getter is inlined by command: in kernels as large as these the JIT may leave off doing so by itself, and a call would drive all sums out of their registers.</remarks>
 internal interface IRows
 {
     /// <summary>The number.</summary>
     static abstract int Count { get; }
 }
 
-/// <summary>1.</summary>
+/// <inheritdoc/>
 internal readonly struct One : IRows
 {
     /// <inheritdoc/>
-    public static int Count
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => 1;
-    }
+    public static int Count { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 1; }
 }
 
-/// <summary>2.</summary>
+/// <inheritdoc/>
 internal readonly struct Two : IRows
 {
     /// <inheritdoc/>
-    public static int Count
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => 2;
-    }
+    public static int Count { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 2; }
 }
 
-/// <summary>3.</summary>
+/// <inheritdoc/>
 internal readonly struct Three : IRows
 {
     /// <inheritdoc/>
-    public static int Count
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => 3;
-    }
+    public static int Count { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 3; }
 }
 
-/// <summary>4.</summary>
+/// <inheritdoc/>
 internal readonly struct Four : IRows
 {
     /// <inheritdoc/>
-    public static int Count
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => 4;
-    }
+    public static int Count { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 4; }
 }
 
-/// <summary>5.</summary>
+/// <inheritdoc/>
 internal readonly struct Five : IRows
 {
     /// <inheritdoc/>
-    public static int Count
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => 5;
-    }
+    public static int Count { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 5; }
 }
 
-/// <summary>6.</summary>
+/// <inheritdoc/>
 internal readonly struct Six : IRows
 {
     /// <inheritdoc/>
-    public static int Count
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => 6;
-    }
+    public static int Count { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 6; }
 }
 
-/// <summary>7.</summary>
+/// <inheritdoc/>
 internal readonly struct Seven : IRows
 {
     /// <inheritdoc/>
-    public static int Count
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => 7;
-    }
+    public static int Count { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 7; }
 }
 
-/// <summary>8.</summary>
+/// <inheritdoc/>
 internal readonly struct Eight : IRows
 {
     /// <inheritdoc/>
-    public static int Count
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => 8;
-    }
+    public static int Count { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 8; }
 }
 
-/// <summary>9.</summary>
+/// <inheritdoc/>
 internal readonly struct Nine : IRows
 {
     /// <inheritdoc/>
-    public static int Count
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => 9;
-    }
+    public static int Count { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 9; }
 }
 
-/// <summary>10.</summary>
+/// <inheritdoc/>
 internal readonly struct Ten : IRows
 {
     /// <inheritdoc/>
-    public static int Count
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => 10;
-    }
+    public static int Count { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 10; }
 }
 
-/// <summary>11.</summary>
+/// <inheritdoc/>
 internal readonly struct Eleven : IRows
 {
     /// <inheritdoc/>
-    public static int Count
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => 11;
-    }
+    public static int Count { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 11; }
 }
 
-/// <summary>12.</summary>
+/// <inheritdoc/>
 internal readonly struct Twelve : IRows
 {
     /// <inheritdoc/>
-    public static int Count
-    {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => 12;
-    }
+    public static int Count { [MethodImpl(MethodImplOptions.AggressiveInlining)] get => 12; }
 }

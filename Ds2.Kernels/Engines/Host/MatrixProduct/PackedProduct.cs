@@ -14,7 +14,7 @@ namespace Ds2.Kernels.Engines.Host;
 internal sealed unsafe class PackedProduct<TLanes>
     where TLanes : unmanaged, ILanes<TLanes>
 {
-    // A slice of a panel of B (384 x 16 floats, 24 KiB, with AVX2) stays close while panels of A pass by, or one of A (384 x 12, 18 KiB, with AVX-512) while
+    // A slice of a panel of B (384 x 16 floats, 24 KiB, with AVX2) stays in the first-level cache while all panels of A are multiplied with it, or one of A (384 x 12, 18 KiB, with AVX-512) while
     // panels of B do; a longer slice moves C less often.
     private const int MaxK = 384;
     private const int FirstLevelCache = 32 << 10;
@@ -27,7 +27,7 @@ internal sealed unsafe class PackedProduct<TLanes>
     private const int MaxM = 1152;
     private const int MaxN = 1280;
 
-    // Rows of A are read where they lie, not packed, if a panel stays in the first-level cache, or passes by for no more columns of C than this; unless they lie
+    // Rows of A are read where they lie, not packed, if a panel stays in the first-level cache, or is read for no more columns of C than this; unless they lie
     // so far apart that they would drive one another out of that cache.
     private const int MaxDirectN = 1024;
     private const int SameSet = 1024;
@@ -103,18 +103,18 @@ internal sealed unsafe class PackedProduct<TLanes>
     private void Block(int worker, int number)
     {
         int i0 = number % blocksM * blockM, j0 = number / blocksM * blockN;
-        int i1 = Math.Min(m, i0 + blockM), j1 = Math.Min(n, j0 + blockN);
+        int i1 = i0 + Math.Min(blockM, m - i0), j1 = j0 + Math.Min(blockN, n - j0);
         float* panelsB = packing + worker * Panels, panelsA = panelsB + PartN * MaxK;
-        for (int p = 0; p < k; p += slice)
+        for (int p = 0, depth; p < k; p += depth)
         {
-            int depth = Math.Min(slice, k - p);
-            for (int j = j0; j < j1; j += PartN)
+            depth = Math.Min(slice, k - p);
+            for (int j = j0, columns; j < j1; j += columns)
             {
-                int columns = Math.Min(PartN, j1 - j);
+                columns = Math.Min(PartN, j1 - j);
                 Pack(b + (transposeB ? j * ldb + p : p * ldb + j), ldb, !transposeB, columns, Columns, depth, panelsB);
-                for (int i = i0; i < i1; i += PartM)
+                for (int i = i0, rows; i < i1; i += rows)
                 {
-                    int rows = Math.Min(PartM, i1 - i);
+                    rows = Math.Min(PartM, i1 - i);
                     var part = new Part { Row = i, Column = j, Depth = p, M = rows, N = columns, K = depth, B = panelsB };
                     if (packsA)
                     {
@@ -148,7 +148,7 @@ internal sealed unsafe class PackedProduct<TLanes>
         }
     }
 
-    // One panel stays in the first-level cache while the other operand's pass by: A's where B's is too large for that, and only there: written row by row, C can take
+    // One panel stays in the first-level cache while all of the other operand's are multiplied with it: A's where B's is too large for that, and only there: written row by row, C can take
     // twice as long where little is summed.
     private void Multiply<TLeft>(in Part part)
         where TLeft : struct, ILeftLayout
@@ -161,7 +161,7 @@ internal sealed unsafe class PackedProduct<TLanes>
                 TilesBelow<TLeft>(part, j, Math.Min(Columns, part.N - j));
     }
 
-    // What follows a panel of B in memory is asked for meanwhile.
+    // A panel of A times all panels of B, each of which prefetches the one after it.
     private void TilesBeside<TLeft>(in Part part, int i, int rows)
         where TLeft : struct, ILeftLayout
     {
@@ -176,7 +176,7 @@ internal sealed unsafe class PackedProduct<TLanes>
                 panelA + part.NextA, Rows);
     }
 
-    // What follows a panel of A.
+    // A panel of B times all panels of A, each of which prefetches the one after it.
     private void TilesBelow<TLeft>(in Part part, int j, int columns)
         where TLeft : struct, ILeftLayout
     {

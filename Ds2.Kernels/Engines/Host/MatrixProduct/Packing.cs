@@ -4,7 +4,7 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Ds2.Kernels.Engines.Host;
 
-/// <summary>Copies a slice of a matrix into the order in which a micro-kernel reads it: for each k, <c>width</c> elements side by side.</summary>
+/// <summary>Copies a slice of a matrix into panels, the order in which a tile's kernel reads it: for each k, <c>width</c> elements (rows of A or columns of B) side by side.</summary>
 internal static unsafe class Packing
 {
     /// <summary>Panels from a matrix whose stored rows run across them, panel j from <c>target + j * width * k</c>: <c>[p * width + i] = source[p * stride + j * width + i]</c>.</summary>

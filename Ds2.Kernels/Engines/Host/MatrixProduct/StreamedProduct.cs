@@ -2,10 +2,10 @@ using static Ds2.Kernels.Engines.Host.Division;
 
 namespace Ds2.Kernels.Engines.Host;
 
-/// <summary>The matrix product for a few rows of A and a B stored by rows: B passes by once, read where it lies, and nothing is packed.</summary>
+/// <summary>The matrix product for a few rows of A and a B stored by rows: B is read once, where it lies, and nothing is packed.</summary>
 /// <remarks>
-/// A task owns a stripe of columns. It goes down B in blocks that have as many rows as the stripe has tiles: while all rows of A meet tile t, row t of the
-/// next block is asked for, from end to end, as memory likes it. A narrow stripe has higher blocks instead, so that C comes and goes less often, and leaves
+/// A task owns a stripe of columns. It goes down B in blocks that have as many rows as the stripe has tiles: while all rows of A are multiplied with tile t, row t of the
+/// next block is prefetched, from end to end, for memory is fastest in order. A narrow stripe has higher blocks instead, so that C comes and goes less often, and leaves
 /// its few cache lines of each row to the hardware. An element's sum runs down the blocks in order.
 /// </remarks>
 internal sealed unsafe class StreamedProduct<TLanes>(
@@ -30,7 +30,7 @@ internal sealed unsafe class StreamedProduct<TLanes>(
     public void Run(WorkerPool workers)
     {
         int stripe = Math.Min(MaxTiles, Pieces(n, workers.Threads * Columns)) * Columns;
-        workers.For(Pieces(n, stripe), task => Stripe(task * stripe, Math.Min(n, (task + 1) * stripe)));
+        workers.For(Pieces(n, stripe), task => Stripe(task * stripe, End(task, stripe, n)));
     }
 
     private void Stripe(int first, int end)
@@ -39,13 +39,14 @@ internal sealed unsafe class StreamedProduct<TLanes>(
         bool wide = tiles >= MinTiles;
         int blockRows = wide ? tiles : Math.Min(MaxRowsOfBlock, MaxTiles * MaxTiles / tiles);
         float* edge = stackalloc float[MaxRowsOfBlock * Columns];
-        for (int p = 0; p < k; p += blockRows)
+        for (int p = 0, depth; p < k; p += depth)
         {
-            int depth = Math.Min(blockRows, k - p), left = k - p - depth;
-            for (int j = first, row = 0; j < end; j += Columns, row++)
+            depth = Math.Min(blockRows, k - p);
+            int left = k - p - depth;
+            for (int j = first, row = 0, columns; j < end; j += columns, row++)
             {
                 float* tile = b + p * ldb + j, ahead = wide && left > 0 ? b + (p + depth + Math.Min(row, left - 1)) * ldb + first : null;
-                int columns = Math.Min(Columns, end - j);
+                columns = Math.Min(Columns, end - j);
                 if (columns < Columns)
                 {
                     // The right edge is copied, so that nothing behind it is read.
@@ -60,7 +61,7 @@ internal sealed unsafe class StreamedProduct<TLanes>(
         }
     }
 
-    // All rows of A against one tile of B, shared out evenly: two rows would take as long as four. With nothing to ask for, the tile is asked for.
+    // All rows of A against one tile of B, shared out evenly: two rows would take as long as four. With nothing to prefetch, the tile itself is.
     private void Tiles(int p, int depth, int j, int columns, float* tile, nint pitch, float* ahead)
     {
         int passes = Pieces(m, TileKernel<TLanes>.Rows), aheadStep = ahead is null ? 0 : Columns / passes;

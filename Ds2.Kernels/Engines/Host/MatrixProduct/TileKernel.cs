@@ -54,7 +54,7 @@ internal static unsafe class TileKernel<TLanes>
     /// <param name="nextC">Elements from a tile of C to the next one.</param>
     /// <param name="beta">The factor of C's old value; 0 does not read it.</param>
     /// <param name="bias">One number per column of the tiles; may be null.</param>
-    /// <param name="ahead">What the core will need soon: with each k of each tile, as much as a row of a tile of B has is asked for.</param>
+    /// <param name="ahead">Memory to prefetch: at each k of each tile, as much as a row of a tile of B has.</param>
     /// <param name="aheadStep">Elements from one of these to the next.</param>
     public static void Multiply<TRows, TLeft>(
         int tiles, int k, float* a, nint lda, nint nextA, float* b, nint ldb, nint nextB, float* c, nint ldc, nint nextC, float beta, float* bias, float* ahead, nint aheadStep)
@@ -267,7 +267,7 @@ internal static unsafe class TileKernel<TLanes>
         }
     }
 
-    // C comes from afar: the next tile's part is asked for while this one's sums are formed.
+    // C is in no near cache: the next tile's part is prefetched while this one's sums are formed.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Prefetch(int rows, float* c, nint ldc)
     {
