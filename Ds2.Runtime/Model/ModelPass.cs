@@ -9,11 +9,15 @@ public sealed class ModelPass : IDisposable
     private readonly ILayerPass[] layers;
     private readonly FrameCounts inputFrames;
 
+    /// <summary>What a profile calls each layer's two halves.</summary>
+    private readonly (string Forward, string Backward)[] names;
+
     internal ModelPass(DeepSpeech2 model)
     {
         this.model = model;
         layers = [.. model.Layers.Select(stage => stage.Layer.NewPass())];
         inputFrames = new FrameCounts(model.Engine);
+        names = [.. model.Layers.Select(stage => stage.Name.Length > 0 ? stage.Name : "layout").Select(name => ($"{name} forward", $"{name} backward"))];
     }
 
     /// <summary>The bytes that a batch's activations and the scratch memory take, parameters and gradients apart.</summary>
@@ -57,8 +61,12 @@ public sealed class ModelPass : IDisposable
             throw new InvalidOperationException("the model was made for inference: it has no gradients");
         inputFrames.Set(frames);
         var sequence = new Sequence(features, inputFrames);
-        foreach (ILayerPass layer in layers)
-            sequence = layer.Forward(sequence, training);
+        for (int i = 0; i < layers.Length; i++)
+        {
+            using ProfilerRange range = ProfilerRange.Begin(names[i].Forward);
+            sequence = layers[i].Forward(sequence, training);
+        }
+
         return sequence;
     }
 
@@ -68,7 +76,10 @@ public sealed class ModelPass : IDisposable
     {
         Tensor? gradient = dLogits;
         for (int i = layers.Length - 1; i >= 0; i--)
+        {
+            using ProfilerRange range = ProfilerRange.Begin(names[i].Backward);
             gradient = layers[i].Backward(gradient!);
+        }
     }
 
     /// <summary>Gives the activations' memory back; the model stays.</summary>

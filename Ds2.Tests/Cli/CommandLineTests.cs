@@ -130,7 +130,7 @@ public sealed class CommandLineTests
         string before = File.ReadAllText(corpus.PathOf("run/options.json"));
         (int code, _, string error) = Run(Train("run", "--resume", "auto", "--set", "hidden=7", "--json"));
         Assert.That(code, Is.EqualTo(BadInput));
-        Assert.That(error, Does.Contain("another model"));
+        Assert.That(error, Does.Contain("was made with hidden=6, not 7"));
         Assert.That(File.ReadAllText(corpus.PathOf("run/options.json")), Is.EqualTo(before));
     }
 

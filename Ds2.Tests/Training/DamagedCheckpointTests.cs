@@ -31,7 +31,7 @@ public sealed class DamagedCheckpointTests
     [TestCase("""{"History":[null]}""", "no history")]
     public void Open_PositionOfNoRun_NamesTheFile(string state, string expected)
     {
-        string path = Write(state, []);
+        string path = Write(state, Sizes);
         Assert.That(() => Checkpoint.Open(path), Throws.TypeOf<InputException>().With.Message.Contains(path).And.Message.Contains(expected));
     }
 
@@ -75,10 +75,15 @@ public sealed class DamagedCheckpointTests
     [TestCase("layers", "2000000000")]
     public void Open_OptionsOfAnotherModel_TakesNoMemoryForThem(string option, string value)
     {
-        string path = Write("{}", [SafetensorsEntry.Of<float>("conv.0.weight", [2, 1, 41, 11], new float[902]), SafetensorsEntry.Of<float>("rnns.0.rnn.weight_hh_l0", [12, 4], new float[48])],
-            Tiny.With(option, value));
+        string path = Write("{}", Sizes, Tiny.With(option, value));
         Assert.That(() => Checkpoint.Open(path), WavReaderTests.IsOneLine(path, $"{option}={value}"));
     }
+
+    /// <summary>The tensors that a file's sizes are held against.</summary>
+    private static SafetensorsEntry[] Sizes =>
+    [
+        SafetensorsEntry.Of<float>("conv.0.weight", [2, 1, 41, 11], new float[902]), SafetensorsEntry.Of<float>("rnns.0.rnn.weight_hh_l0", [12, 4], new float[48]),
+    ];
 
     private string Write(string state, SafetensorsEntry[] tensors, RunOptions? options = null)
     {

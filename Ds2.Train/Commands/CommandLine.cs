@@ -105,6 +105,8 @@ internal static class CommandLine
             throw new InputException($"--device {kind.ToString().ToLowerInvariant()}: {exception.Message}", exception);
         }
 
+        if (ProfilerRange.IsWanted && !ProfilerRange.IsOn)
+            Console.Error.WriteLine($"ds2: {ProfilerRange.Variable}=1: NVIDIA's NVTX library was not found, so a profile will have no names");
         return engine is IlgpuEngine device ? WorkReport.Run(progress => Compile(device, progress)) : engine;
     }
 

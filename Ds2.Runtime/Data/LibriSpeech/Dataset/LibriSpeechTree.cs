@@ -1,6 +1,6 @@
 using Ds2.Runtime.Files;
 
-namespace Ds2.Runtime.Data.LibriSpeech;
+namespace Ds2.Runtime.Data.LibriSpeech.Dataset;
 
 /// <summary>An utterance as LibriSpeech's archives hold it.</summary>
 /// <param name="Split">The archive's name: train-clean-100, dev-other, ….</param>
