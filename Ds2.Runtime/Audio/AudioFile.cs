@@ -3,7 +3,7 @@ using Ds2.Runtime.Files;
 namespace Ds2.Runtime.Audio;
 
 /// <summary>Reads recordings as the features want them: mono, 16 kHz.</summary>
-/// <remarks>WAV is read by <see cref="WavReader"/>; every other format goes through libsndfile. The content decides, not the name.</remarks>
+/// <remarks>WAV with PCM, floats, mu-law or A-law is read by <see cref="WavReader"/>; all else goes through libsndfile. The content decides, not the name.</remarks>
 public static class AudioFile
 {
     /// <summary>The rate everything is brought to, in samples a second.</summary>
@@ -17,7 +17,7 @@ public static class AudioFile
     /// <exception cref="InputException">The file is missing, damaged, empty or of a kind that cannot be read here.</exception>
     public static float[] Read(string path)
     {
-        AudioClip clip = IsWav(path) ? WavReader.Read(path) : SndFile.Read(path);
+        AudioClip clip = IsWav(path) && WavReader.Reads(path) ? WavReader.Read(path) : SndFile.Read(path);
         if (clip.Samples.Length == 0)
             throw new InputException($"{path}: holds no samples");
         if (clip.SampleRate == SampleRate)
@@ -27,22 +27,27 @@ public static class AudioFile
         return Resampler.For(clip.SampleRate, SampleRate).Resample(clip.Samples);
     }
 
-    /// <summary>The length of a recording or of a feature file, from its header alone.</summary>
-    /// <remarks>A WAV header, FLAC's STREAMINFO, an .npy header or a Sphinx .mfc count; features count 100 frames a second.
-    /// None of these needs libsndfile; other audio formats do.</remarks>
+    /// <summary>Tells what the header and the length of a recording or a feature file say, and refuses what they show to be unusable.</summary>
+    /// <remarks>WAV of the encodings above, FLAC's STREAMINFO, .npy, Sphinx and HTK files need no libsndfile here; others do. Thread-safe.</remarks>
     /// <param name="path">The file.</param>
-    /// <returns>Seconds.</returns>
-    /// <exception cref="InputException">The file is missing or damaged.</exception>
-    public static double Duration(string path)
+    /// <exception cref="InputException">The file is missing, empty, cut short, damaged in its header, without samples, or of an encoding or a sample rate that cannot be read.</exception>
+    public static RecordingInfo Probe(string path)
     {
         if (CoefficientFile.IsOne(path))
-            return CoefficientFile.Frames(path) / (double)CoefficientFile.FramesPerSecond;
-        if (IsWav(path))
-            return WavReader.ReadHeader(path).Seconds;
-        if (FlacHeader.TryRead(path) is not { Samples: > 0 } flac)
-            return SndFile.Duration(path);
-        return IsRate(flac.SampleRate) ? flac.Seconds : throw new InputException($"{path}: a sample rate of {flac.SampleRate} Hz is outside {LeastRate}..{MostRate}");
+            return new RecordingInfo(RecordingFormat.Features, CoefficientFile.FramesPerSecond, CoefficientFile.Frames(path));
+        if (IsWav(path) && WavReader.ReadHeader(path) is { Encoding: not WavEncoding.Foreign } wav)
+            return RecordingInfo.OfSound(path, RecordingFormat.Wav, wav.Frames, wav.SampleRate);
+        if (FlacHeader.TryRead(path) is { Samples: > 0 } flac)
+            return RecordingInfo.OfSound(path, RecordingFormat.Flac, flac.Samples, flac.SampleRate);
+        (long samples, int rate) = SndFile.Length(path);
+        return RecordingInfo.OfSound(path, RecordingFormat.Other, samples, rate);
     }
+
+    /// <summary>The length of a recording or of a feature file, from its header alone; features count 100 frames a second.</summary>
+    /// <param name="path">The file.</param>
+    /// <returns>Seconds.</returns>
+    /// <exception cref="InputException">As <see cref="Probe"/>.</exception>
+    public static double Duration(string path) => Probe(path).Seconds;
 
     /// <summary>Whether sound is recorded at such a rate.</summary>
     internal static bool IsRate(long rate) => rate is >= LeastRate and <= MostRate;

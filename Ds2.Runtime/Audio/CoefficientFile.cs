@@ -6,7 +6,8 @@ using Ds2.Runtime.Files;
 
 namespace Ds2.Runtime.Audio;
 
-/// <summary>Files that hold cepstral coefficients in place of sound: .npy (float32, [frames, 13]) and Sphinx .mfc (a big-endian int32 count, then so many float32).</summary>
+/// <summary>Files that hold cepstral coefficients in place of sound: .npy (float32, [frames, 13]), and .mfc as Sphinx or HTK write it.</summary>
+/// <remarks>Sphinx: an int32 count, then so many float32, all of either byte order. HTK: 12 bytes of header (<see cref="HtkHeader"/>), then frames. Both have exact lengths, and these tell them apart.</remarks>
 internal static partial class CoefficientFile
 {
     /// <summary>Coefficients of one frame.</summary>
@@ -37,7 +38,7 @@ internal static partial class CoefficientFile
 
     private static float[] ReadValues(FileStream file, string path)
     {
-        (int frames, bool bigEndian) = ReadHeader(file, path);
+        (int frames, bool bigEndian, bool zerothLast) = ReadHeader(file, path);
         var bytes = new byte[frames * Coefficients * sizeof(float)];
         file.ReadExactly(bytes);
         var values = new float[frames * Coefficients];
@@ -48,13 +49,27 @@ internal static partial class CoefficientFile
             if (!float.IsFinite(values[i]))
                 throw new InputException($"{path}: coefficient {i % Coefficients} of frame {i / Coefficients} is {values[i]}, not a finite number");
         }
+
+        if (zerothLast)
+        {
+            for (int frame = 0; frame < frames; frame++)
+                PutLastFirst(values.AsSpan(frame * Coefficients, Coefficients));
+        }
+
         return values;
     }
 
-    private static (int Frames, bool BigEndian) ReadHeader(FileStream file, string path)
+    private static void PutLastFirst(Span<float> frame)
     {
-        bool numpy = IsNumpy(path);
-        long values = numpy ? ReadNumpyHeader(file, path) : ReadSphinxHeader(file, path);
+        float last = frame[^1];
+        frame[..^1].CopyTo(frame[1..]);
+        frame[0] = last;
+    }
+
+    private static (int Frames, bool BigEndian, bool ZerothLast) ReadHeader(FileStream file, string path)
+    {
+        bool bigEndian = false, zerothLast = false;
+        long values = IsNumpy(path) ? ReadNumpyHeader(file, path) : ReadMfcHeader(file, path, out bigEndian, out zerothLast);
         long bytes = values * sizeof(float), left = file.Length - file.Position;
         if (bytes > left)
             throw new InputException($"{path}: truncated: the header says {bytes} bytes, the file has {left}");
@@ -64,15 +79,34 @@ internal static partial class CoefficientFile
             throw new InputException($"{path}: {values} values are no whole number of frames of {Coefficients} coefficients");
         if (bytes > Array.MaxLength)
             throw new InputException($"{path}: {values} values are more than fit into memory at once");
-        return ((int)(values / Coefficients), !numpy);
+        return ((int)(values / Coefficients), bigEndian, zerothLast);
     }
 
-    private static long ReadSphinxHeader(FileStream file, string path)
+    /// <summary>Which of the forms a file has its length says: by chance two fit at once only where both say the same number of bytes, which no 13-coefficient file does.</summary>
+    private static long ReadMfcHeader(FileStream file, string path, out bool bigEndian, out bool zerothLast)
     {
-        Span<byte> head = stackalloc byte[4];
-        file.ReadExactly(head);
-        int count = BinaryPrimitives.ReadInt32BigEndian(head);
-        return count >= 0 ? count : throw new InputException($"{path}: damaged: a count of {count} values");
+        Span<byte> head = stackalloc byte[HtkHeader.Bytes];
+        int got = file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
+        if (got < sizeof(int))
+            throw new EndOfStreamException();
+        (bigEndian, zerothLast) = (true, false);
+        if (got == head.Length && HtkHeader.TryRead(head, file.Length) is { } htk)
+        {
+            zerothLast = true;
+            return htk.RequireCepstra(path) * (long)Coefficients;
+        }
+
+        file.Position = sizeof(int);
+        int big = BinaryPrimitives.ReadInt32BigEndian(head), little = BinaryPrimitives.ReadInt32LittleEndian(head);
+        bigEndian = !Fits(little) || Fits(big);
+        int count = bigEndian ? big : little;
+        if (count < 0)
+            throw new InputException($"{path}: damaged: a count of {count} values");
+        if (Fits(count) || sizeof(int) + sizeof(float) * (long)count > file.Length)
+            return count;
+        throw new InputException($"{path}: {file.Length} bytes are neither a Sphinx file of {count} values nor an HTK file; it is damaged, or of another kind");
+
+        bool Fits(int values) => values >= 0 && file.Length == sizeof(int) + sizeof(float) * (long)values;
     }
 
     private static long ReadNumpyHeader(FileStream file, string path)

@@ -54,6 +54,13 @@ public sealed class Resampler
     /// <param name="to">Output rate.</param>
     public static bool IsFeasible(int from, int to) => Sizes(from, to) is var (up, _, taps) && (long)up * taps <= MostValues;
 
+    /// <summary>How many samples <see cref="Resample"/> makes of so many.</summary>
+    internal static long LengthOf(long samples, int from, int to)
+    {
+        long divisor = Euclid.GreatestCommonDivisor(from, to);
+        return (samples * (to / divisor) + from / divisor - 1) / (from / divisor);
+    }
+
     /// <summary>Resamples a whole signal; beyond its ends it counts as silence.</summary>
     /// <param name="samples">Samples at the input rate.</param>
     /// <returns>ceil(n L / M) samples at the output rate; the first of both fall together.</returns>
@@ -63,7 +70,7 @@ public sealed class Resampler
         int margin = taps / 2;
         var padded = new float[samples.Length + 2 * margin];
         samples.CopyTo(padded.AsSpan(margin));
-        var output = new float[((long)samples.Length * up + down - 1) / down];
+        var output = new float[LengthOf(samples.Length, down, up)];
         for (int i = 0; i < output.Length; i++)
         {
             (long start, long phase) = Math.DivRem((long)i * down, up);

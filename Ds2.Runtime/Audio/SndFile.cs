@@ -17,8 +17,8 @@ internal static partial class SndFile
     private const int FormatMask = 0x0FFFFFFF;
     private const int BlockFrames = 4096;
 
-    /// <summary>FLAC, WAV and its 64-bit and big-endian kin, Ogg, AIFF, AU, CAF; MP3 has no magic, or ID3's.</summary>
-    private static readonly string[] Magics = ["fLaC", "RIFF", "RIFX", "RF64", "riff", "OggS", "FORM", ".snd", "caff"];
+    /// <summary>FLAC, WAV and its 64-bit (RF64, W64's "riff") and big-endian kin, Ogg, AIFF, AU of both byte orders, SPHERE, VOC, CAF; MP3 has no magic, or ID3's.</summary>
+    private static readonly string[] Magics = ["fLaC", "RIFF", "RIFX", "RF64", "riff", "OggS", "FORM", ".snd", "dns.", "NIST", "Crea", "caff"];
 
     /// <summary>Half a minute at 16 kHz: nearly all utterances fit at once.</summary>
     private const int FirstFrames = 1 << 19;
@@ -54,12 +54,12 @@ internal static partial class SndFile
         }
     }
 
-    /// <summary>The length in seconds, where the format's header is none that Ds2 reads itself.</summary>
-    public static double Duration(string path)
+    /// <summary>Samples of each channel and their rate, where the format's header is none that Ds2 reads itself.</summary>
+    public static (long Samples, int Rate) Length(string path)
     {
         nint handle = Open(path, out Info info);
         _ = Close(handle);
-        return (double)info.Frames / info.SampleRate;
+        return (info.Frames, info.SampleRate);
     }
 
     /// <summary>Reads 16-bit samples, exact as they were encoded, with their MD5 sum.</summary>
@@ -137,8 +137,23 @@ internal static partial class SndFile
         return Magics.Contains(magic) || magic.StartsWith("ID3", StringComparison.Ordinal) || count >= 2 && start[0] == 0xFF && start[1] is >= 0xE2 and < 0xFF;
     }
 
+    /// <summary>What a file holds that was downloaded or named wrongly: an error page in place of a recording, most of all.</summary>
+    private static string? TextIn(string path)
+    {
+        using FileStream file = InputFile.Open(path);
+        Span<byte> bytes = stackalloc byte[256];
+        string start = Encoding.Latin1.GetString(bytes[..file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false)]).TrimStart('\u00EF', '\u00BB', '\u00BF', ' ', '\t', '\r', '\n');
+        return start.StartsWith("<!DOCTYPE html", StringComparison.OrdinalIgnoreCase) || start.StartsWith("<html", StringComparison.OrdinalIgnoreCase) ? "an HTML page"
+            : start.StartsWith("<?xml", StringComparison.Ordinal) || start.StartsWith("<Error", StringComparison.Ordinal) ? "XML"
+            : start.StartsWith('{') && start.Contains('"', StringComparison.Ordinal) ? "JSON"
+            : start.StartsWith("version https://git-lfs", StringComparison.Ordinal) ? "a pointer of Git LFS (git lfs pull fetches the file)"
+            : null;
+    }
+
     private static nint Open(string path, out Info info)
     {
+        if (TextIn(path) is { } text)
+            throw new InputException($"{path}: holds {text}, not sound");
         if (!IsAvailable)
             throw new InputException($"{path}: this format needs libsndfile, which is not installed (on Debian: apt-get install libsndfile1)");
         if (!SaysItsFormat(path))

@@ -10,6 +10,10 @@ internal enum WavEncoding
     Float32,
     Float64,
     MuLaw,
+    ALaw,
+
+    /// <summary>Another one, which libsndfile may know.</summary>
+    Foreign,
 }
 
 /// <summary>What a WAV file's header says, checked against the file's length.</summary>
@@ -22,7 +26,7 @@ internal readonly record struct WavHeader(WavEncoding Encoding, int Channels, in
 {
     public int BytesPerSample => Encoding switch
     {
-        WavEncoding.UnsignedByte or WavEncoding.MuLaw => 1,
+        WavEncoding.UnsignedByte or WavEncoding.MuLaw or WavEncoding.ALaw or WavEncoding.Foreign => 1,
         WavEncoding.Pcm16 => 2,
         WavEncoding.Pcm24 => 3,
         WavEncoding.Pcm32 or WavEncoding.Float32 => 4,

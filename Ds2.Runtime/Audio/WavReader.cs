@@ -4,10 +4,21 @@ using Ds2.Runtime.Files;
 
 namespace Ds2.Runtime.Audio;
 
-/// <summary>Reads RIFF/WAVE files: PCM of 8, 16, 24 and 32 bits, floats of 32 and 64 bits, mu-law; plain or WAVE_FORMAT_EXTENSIBLE; any rate, any channel count.</summary>
+/// <summary>Reads RIFF/WAVE files: PCM of up to 32 bits, floats of 32 and 64 bits, mu-law and A-law; plain or WAVE_FORMAT_EXTENSIBLE; any rate, any channel count.</summary>
+/// <remarks>
+/// PCM samples of 12, 20 or 24 bits may lie in containers of more bytes, at their upper end, as the format has it. (libsndfile takes 24 bits for three bytes even where a frame has four.)
+/// A data chunk's size is not always true: programs that write to a pipe leave 0 there, or a number of two gigabytes and more, and the data go on to the end; a size that goes beyond the end by no
+/// more than a header's length was counted wrongly. A file that lacks more than that was cut, and is refused.
+/// </remarks>
 public static class WavReader
 {
-    private const ushort Pcm = 1, Float = 3, MuLaw = 7, Extensible = 0xFFFE;
+    private const ushort Pcm = 1, Float = 3, ALaw = 6, MuLaw = 7, Extensible = 0xFFFE;
+
+    /// <summary>Sizes from here on stand for "not known": SoX leaves 0x7FFFF000 less the header, ffmpeg 0xFFFFFFFF, others 0x7FFFFFFF or 0x80000000.</summary>
+    private const uint UnknownSize = 0x7FFF_0000;
+
+    /// <summary>Bytes that a size may be too large by: those of a header that was counted in.</summary>
+    private const int HeaderBytes = 44;
 
     /// <summary>Reads a whole file at its own rate, its channels mixed to one by their mean.</summary>
     /// <param name="path">A WAV file.</param>
@@ -22,6 +33,9 @@ public static class WavReader
             return new AudioClip(ReadSamples(file, header, path), header.SampleRate);
         });
     }
+
+    /// <summary>Whether Ds2 reads a file's samples itself; ADPCM, GSM and the like are libsndfile's.</summary>
+    internal static bool Reads(string path) => ReadHeader(path).Encoding != WavEncoding.Foreign;
 
     internal static WavHeader ReadHeader(string path)
     {
@@ -67,8 +81,8 @@ public static class WavReader
     private static WavHeader Describe(FileStream file, (WavEncoding Encoding, int Channels, int Rate) format, uint size, string path)
     {
         long left = file.Length - file.Position;
-        // Programs that write to a pipe cannot know the length: they leave the largest number there, and the data go on to the end.
-        long bytes = size >= uint.MaxValue - 64 ? left : size;
+        bool known = size > 0 && (size < UnknownSize || size <= left);
+        long bytes = known && (size <= left || size > left + HeaderBytes) ? size : left;
         if (bytes > left)
             throw new InputException($"{path}: truncated: the data chunk says {bytes} bytes, the file has {left}");
         var header = new WavHeader(format.Encoding, format.Channels, format.Rate, file.Position, 0);
@@ -93,19 +107,24 @@ public static class WavReader
             // The GUID at 24 begins with the plain format tag; its remaining bytes are the same for all of them.
             tag = BinaryPrimitives.ReadUInt16LittleEndian(fields[24..]);
         }
-        WavEncoding encoding = (tag, bits) switch
-        {
-            (Pcm, 8) => WavEncoding.UnsignedByte,
-            (Pcm, 16) => WavEncoding.Pcm16,
-            (Pcm, 24) => WavEncoding.Pcm24,
-            (Pcm, 32) => WavEncoding.Pcm32,
-            (Float, 32) => WavEncoding.Float32,
-            (Float, 64) => WavEncoding.Float64,
-            (MuLaw, 8) => WavEncoding.MuLaw,
-            _ => throw new InputException($"{path}: WAV encoding {tag} with {bits} bits is not supported (PCM 8/16/24/32, float 32/64 and mu-law are)"),
-        };
         if (channels == 0)
             throw new InputException($"{path}: damaged: the fmt chunk says 0 channels");
+        int frame = BinaryPrimitives.ReadUInt16LittleEndian(fields[12..]);
+        // What the frame's size leaves for a sample, of which the bits may be fewer; where it makes no sense, the bits alone count.
+        int container = frame % channels == 0 && 8 * (frame / channels) >= bits ? frame / channels : (bits + 7) / 8;
+        WavEncoding encoding = (tag, bits, container) switch
+        {
+            (Pcm, > 0 and <= 8, 1) => WavEncoding.UnsignedByte,
+            (Pcm, > 8 and <= 16, 2) => WavEncoding.Pcm16,
+            (Pcm, > 16 and <= 24, 3) => WavEncoding.Pcm24,
+            (Pcm, > 16 and <= 32, 4) => WavEncoding.Pcm32,
+            (Pcm, _, _) => throw new InputException($"{path}: PCM of {bits} bits in {container} bytes cannot be read (8 to 32 bits in as many or the next larger bytes can)"),
+            (Float, 32, 4) => WavEncoding.Float32,
+            (Float, 64, 8) => WavEncoding.Float64,
+            (MuLaw, 8, 1) => WavEncoding.MuLaw,
+            (ALaw, 8, 1) => WavEncoding.ALaw,
+            _ => WavEncoding.Foreign,
+        };
         if (!AudioFile.IsRate(rate))
             throw new InputException($"{path}: a sample rate of {rate} Hz is outside {AudioFile.LeastRate}..{AudioFile.MostRate}");
         return (encoding, channels, (int)rate);
@@ -163,8 +182,17 @@ public static class WavReader
         WavEncoding.Pcm32 => BinaryPrimitives.ReadInt32LittleEndian(at) / 2147483648.0,
         WavEncoding.Float32 => BinaryPrimitives.ReadSingleLittleEndian(at),
         WavEncoding.Float64 => BinaryPrimitives.ReadDoubleLittleEndian(at),
+        WavEncoding.ALaw => ALawSample(at[0]) / 32768.0,
         _ => MuLawSample(at[0]) / 32768.0,
     };
+
+    /// <summary>ITU-T G.711: with every other bit turned over, a sign (1 is positive), a 3-bit exponent and a 4-bit mantissa; 13 bits, here in the upper ones of 16.</summary>
+    private static int ALawSample(byte code)
+    {
+        int bits = code ^ 0x55, exponent = bits >> 4 & 7;
+        int magnitude = exponent == 0 ? ((bits & 15) << 4) + 8 : ((bits & 15) << 4) + 264 << exponent - 1;
+        return (bits & 128) != 0 ? magnitude : -magnitude;
+    }
 
     /// <summary>ITU-T G.711: the complement of the byte is a sign, a 3-bit exponent and a 4-bit mantissa, over a bias of 33 * 4.</summary>
     private static int MuLawSample(byte code)

@@ -1,4 +1,5 @@
 using Ds2.Runtime.Audio;
+using Ds2.Runtime.Features;
 using Ds2.Runtime.Files;
 using Ds2.Runtime.Text;
 
@@ -78,6 +79,16 @@ public sealed class Corpus
             throw new InputException(fault.Message, fault);
         // LINQ's sort is stable, Array.Sort is not: ties must keep the manifest's order on every machine.
         return new Corpus(manifestPath, [.. utterances.OrderBy(u => u.Seconds)], [], characters);
+    }
+
+    /// <summary>Finds out before anything is trained or scored that some of the files cannot give the features that are asked for.</summary>
+    /// <param name="kind">The features.</param>
+    /// <exception cref="InputException">Files hold cepstral coefficients, and a spectrogram cannot be made from these.</exception>
+    public void RequireFeatures(FeatureKind kind)
+    {
+        if (kind == FeatureKind.Spectrogram && Utterances.Where(utterance => utterance.HoldsFeatures).ToArray() is [var first, ..] all)
+            throw new InputException(
+                $"{first.AudioPath}: holds cepstral coefficients, as {all.Length} of {Utterances.Count} files of {ManifestPath} do: the features 'spectrogram' cannot be made from them; use 'mfcc' or 'mfcc-raw'");
     }
 
     /// <summary>The corpus without some utterances.</summary>

@@ -36,6 +36,11 @@ public sealed class FeatureExtractor(FeatureKind kind)
     /// <summary>The fewest samples that have features: one more than the mirrored ends need.</summary>
     public int MinimumSamples => (kind == FeatureKind.Spectrogram ? SpectrogramTransform : MfccTransform) / 2 + 1;
 
+    /// <summary>Whether a recording is so short that it has not one frame.</summary>
+    /// <param name="path">The file: its ending says what it holds.</param>
+    /// <param name="seconds">Its length, as <see cref="AudioFile.Duration"/> gives it.</param>
+    public bool IsTooShort(string path, double seconds) => !CoefficientFile.IsOne(path) && SamplesIn(seconds) < MinimumSamples;
+
     /// <summary>No fewer frames than a recording of this length has, at whatever rate it was sampled.</summary>
     public static int MostFrames(double seconds) => checked((int)Math.Ceiling(seconds * AudioFile.SampleRate / FrameSpectrum.Hop) + 1);
 
@@ -46,10 +51,11 @@ public sealed class FeatureExtractor(FeatureKind kind)
     {
         if (CoefficientFile.IsOne(path))
             return checked((int)Math.Round(seconds * CoefficientFile.FramesPerSecond));
-        // Samples after resampling; what rounding left beyond a whole number is no sample.
-        int samples = checked((int)Math.Ceiling(seconds * AudioFile.SampleRate - 1e-6));
-        return samples / FrameSpectrum.Hop + 1;
+        return SamplesIn(seconds) / FrameSpectrum.Hop + 1;
     }
+
+    /// <summary>Samples after resampling; what rounding left beyond a whole number is no sample.</summary>
+    private static int SamplesIn(double seconds) => checked((int)Math.Ceiling(seconds * AudioFile.SampleRate - 1e-6));
 
     /// <summary>Extracts features, not normalised.</summary>
     /// <param name="samples">Mono, 16 kHz, full scale at 1.</param>

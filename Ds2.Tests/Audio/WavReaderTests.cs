@@ -1,3 +1,4 @@
+using System.Text;
 using Ds2.Runtime;
 using Ds2.Runtime.Audio;
 using Ds2.Tests.Data;
@@ -99,6 +100,13 @@ public sealed class WavReaderTests
 
     [TestCase(uint.MaxValue)]
     [TestCase(0xFFFFFFC4)]
+    [TestCase(0x7FFFF000u)]
+    [TestCase(0x7FFFEFDCu)]
+    [TestCase(0x7FFFFFFFu)]
+    [TestCase(0x80000000u)]
+    [TestCase(0u)]
+    [TestCase(7u, TestName = "one byte too many")]
+    [TestCase(50u, TestName = "the header counted in")]
     public void Read_SizeOfAPipe_ReadsToTheEnd(uint says)
     {
         string path = folder.Write("a.wav", WavBytes.Make(WavBytes.Pcm, 16, 1, 16000, WavBytes.Shorts(1, 2, 3), says: says));
@@ -125,13 +133,73 @@ public sealed class WavReaderTests
         Assert.That(back[..1000], Is.EqualTo(samples[..1000]).Within(0.5 / 32768 + 1e-9));
     }
 
+    /// <summary>Fewer bits than their bytes hold: the samples are at the upper end, as the format has it.</summary>
+    [TestCase(12, 2)]
+    [TestCase(20, 3)]
+    [TestCase(24, 4)]
+    [TestCase(20, 4)]
+    public void Read_FewerBitsThanBytes(int bits, int container)
+    {
+        int[] samples = [0, 1, -1, (1 << bits - 1) - 1, -(1 << bits - 1), 77];
+        byte[] data = [.. samples.SelectMany(sample => BitConverter.GetBytes(sample << 8 * container - bits)[..container])];
+        string path = folder.Write("a.wav", WavBytes.Make(WavBytes.Pcm, (ushort)bits, 1, 16000, data, container: container));
+        Assert.That(AudioFile.Read(path), Is.EqualTo(samples.Select(sample => (float)(sample / (double)(1 << bits - 1)))));
+        Assert.That(AudioFile.Probe(path), Is.EqualTo(new RecordingInfo(RecordingFormat.Wav, 16000, samples.Length)));
+    }
+
+    /// <summary>Whatever libsndfile reads rightly, Ds2's own reader reads to the same samples.</summary>
+    [TestCase(WavBytes.Pcm, 8, 1, TestName = "PCM 8")]
+    [TestCase(WavBytes.Pcm, 12, 2, TestName = "PCM 12")]
+    [TestCase(WavBytes.Pcm, 16, 2, TestName = "PCM 16")]
+    [TestCase(WavBytes.Pcm, 20, 3, TestName = "PCM 20")]
+    [TestCase(WavBytes.Pcm, 24, 3, TestName = "PCM 24")]
+    [TestCase(WavBytes.Pcm, 32, 4, TestName = "PCM 32")]
+    [TestCase(WavBytes.MuLaw, 8, 1, TestName = "mu-law")]
+    [TestCase(WavBytes.ALaw, 8, 1, TestName = "A-law")]
+    public void Read_IsWhatLibsndfileReads(ushort tag, int bits, int container)
+    {
+        if (!SndFile.IsAvailable)
+            Assert.Ignore("libsndfile is not installed (apt install libsndfile1)");
+        byte[] data = [.. Enumerable.Range(0, 256 * container).Select(i => (byte)(i * 37 + (i >> 5)))];
+        if (container == 1)
+            data = [.. Enumerable.Range(0, 256).Select(i => (byte)i)];
+        foreach (ushort channels in new ushort[] { 1, 2 })
+        {
+            string path = folder.Write("a.wav", WavBytes.Make(tag, (ushort)bits, channels, 16000, data, container: container));
+            Assert.That(WavReader.Read(path).Samples, Is.EqualTo(SndFile.Read(path).Samples), $"{channels} channels");
+        }
+    }
+
+    /// <summary>Microsoft's ADPCM: a block of 7 bytes of header and two samples in each further byte.</summary>
+    [Test]
+    public void Read_Compressed_IsLibsndfiles()
+    {
+        if (!SndFile.IsAvailable)
+            Assert.Ignore("libsndfile is not installed (apt install libsndfile1)");
+        string path = folder.Write("a.wav", WavBytes.Adpcm(blocks: 3));
+        Assert.That(AudioFile.Probe(path).Format, Is.EqualTo(RecordingFormat.Other));
+        Assert.That(AudioFile.Read(path), Has.Length.EqualTo(AudioFile.Probe(path).Samples).And.Length.GreaterThan(1000));
+    }
+
+    [Test]
+    public void Read_Sphere_IsLibsndfiles()
+    {
+        if (!SndFile.IsAvailable)
+            Assert.Ignore("libsndfile is not installed (apt install libsndfile1)");
+        string head = "NIST_1A\n   1024\nsample_count -i 3\nsample_n_bytes -i 2\nchannel_count -i 1\nsample_byte_format -s2 01\nsample_rate -i 16000\nsample_coding -s3 pcm\nend_head\n";
+        string path = folder.Write("a.wav", [.. Encoding.ASCII.GetBytes(head.PadRight(1024)), .. WavBytes.Shorts(8192, -8192, 1)]);
+        Assert.That(AudioFile.Read(path), Is.EqualTo(new[] { 0.25f, -0.25f, 1 / 32768f }));
+    }
+
     private static readonly object[] Broken =
     [
         new object[] { "truncated: the data chunk says 100 bytes, the file has 6", WavBytes.Make(1, 16, 1, 16000, WavBytes.Shorts(1, 2, 3), says: 100) },
         new object[] { "holds no samples", WavBytes.Make(1, 16, 1, 16000, []) },
         new object[] { "holds no samples", WavBytes.Make(1, 16, 2, 16000, [1, 2, 3]) },
-        new object[] { "encoding 2 with 4 bits is not supported", WavBytes.Make(2, 4, 1, 16000, [1, 2]) },
-        new object[] { "encoding 1 with 12 bits is not supported", WavBytes.Make(1, 12, 1, 16000, [1, 2]) },
+        new object[] { "PCM of 40 bits in 5 bytes cannot be read", WavBytes.Make(1, 40, 1, 16000, new byte[5]) },
+        new object[] { "in no simple ratio", WavBytes.Make(1, 16, 1, 767_999, [1, 2]) },
+        new object[] { "holds an HTML page, not sound", "<!DOCTYPE html><html><body>404</body></html>"u8.ToArray() },
+        new object[] { "holds JSON, not sound", "{\"error\": \"quota\"}"u8.ToArray() },
         new object[] { "0 channels", WavBytes.Make(1, 16, 0, 16000, [1, 2]) },
         new object[] { "sample rate of 0 Hz", WavBytes.Make(1, 16, 1, 0, [1, 2]) },
         new object[] { "sample rate of 4000000000 Hz", WavBytes.Make(1, 16, 1, 4_000_000_000, [1, 2]) },

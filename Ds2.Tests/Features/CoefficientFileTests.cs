@@ -30,6 +30,16 @@ public sealed class CoefficientFileTests
         return bytes;
     }
 
+    private static byte[] Htk(int frames, int period, short frameBytes, int kind, float[] values)
+    {
+        byte[] bytes = [.. new byte[8], .. Sphinx(0, values)];
+        BinaryPrimitives.WriteInt32BigEndian(bytes, frames);
+        BinaryPrimitives.WriteInt32BigEndian(bytes.AsSpan(4), period);
+        BinaryPrimitives.WriteInt16BigEndian(bytes.AsSpan(8), frameBytes);
+        BinaryPrimitives.WriteInt16BigEndian(bytes.AsSpan(10), (short)kind);
+        return bytes;
+    }
+
     private static byte[] Numpy(string dictionary, float[] values, byte version = 1)
     {
         byte[] length = version == 1 ? BitConverter.GetBytes((ushort)dictionary.Length) : BitConverter.GetBytes(dictionary.Length);
@@ -72,6 +82,25 @@ public sealed class CoefficientFileTests
         }
     }
 
+    /// <summary>HTK writes the zeroth coefficient, or the energy, behind the others.</summary>
+    [TestCase(6 | 0x2000, TestName = "MFCC_0")]
+    [TestCase(6 | 0x40 | 0x800, TestName = "MFCC_E_Z")]
+    public void FromFile_Htk_IsRead(int kind)
+    {
+        float[] sphinx = Values(3), htk = [.. Enumerable.Range(0, 3).SelectMany(frame => (float[])[.. sphinx.AsSpan(13 * frame + 1, 12), sphinx[13 * frame]])];
+        FeatureMatrix expected = new FeatureExtractor(FeatureKind.MfccRaw).FromFile(folder.Write("a.mfc", Sphinx(39, sphinx)));
+        FeatureMatrix features = new FeatureExtractor(FeatureKind.MfccRaw).FromFile(folder.Write("b.mfc", Htk(3, 100_000, 52, kind, htk)));
+        Assert.That(features.Values, Is.EqualTo(expected.Values));
+    }
+
+    [Test]
+    public void FromFile_SphinxOfTheOtherByteOrder_IsRead()
+    {
+        byte[] big = Sphinx(26, Values(2)), little = [.. big.Chunk(4).SelectMany(word => word.Reverse())];
+        FeatureMatrix expected = new FeatureExtractor(FeatureKind.MfccRaw).FromFile(folder.Write("a.mfc", big));
+        Assert.That(new FeatureExtractor(FeatureKind.MfccRaw).FromFile(folder.Write("b.mfc", little)).Values, Is.EqualTo(expected.Values));
+    }
+
     [Test]
     public void FromFile_Spectrogram_CannotBeMade()
     {
@@ -83,7 +112,12 @@ public sealed class CoefficientFileTests
     private static readonly object[] Broken =
     [
         new object[] { "a.mfc", "truncated: the header says 104 bytes, the file has 52", Sphinx(26, Values(1)) },
-        new object[] { "a.mfc", "no whole number of frames", Sphinx(14, Values(2)) },
+        new object[] { "a.mfc", "no whole number of frames", Sphinx(14, [.. Values(1), 0]) },
+        new object[] { "a.mfc", "neither a Sphinx file of 13 values nor an HTK file", Sphinx(13, Values(2)) },
+        new object[] { "a.mfc", "an HTK file of kind FBANK_D", Htk(2, 100_000, 52, 7 | 0x100, Values(2)) },
+        new object[] { "a.mfc", "an HTK file of kind MFCC_0, 52 bytes a frame, a frame each 5 ms", Htk(2, 50_000, 52, 6 | 0x2000, Values(2)) },
+        // 104 frames of 13 values: as a Sphinx file its first number would fit, too.
+        new object[] { "a.mfc", "an HTK file of kind MFCC,", Htk(104, 100_000, 52, 6, Values(104)) },
         new object[] { "a.mfc", "a count of -1", Sphinx(-1, Values(1)) },
         new object[] { "a.mfc", "holds no frames", Sphinx(0, []) },
         new object[] { "a.mfc", "coefficient 1 of frame 0 is NaN", Sphinx(13, [0, float.NaN, .. new float[11]]) },

@@ -33,6 +33,8 @@ internal sealed class TrainingData : IDisposable
     /// <exception cref="InputException">No utterance can be trained on; the noise folder or the cache is unusable.</exception>
     public static TrainingData Open(RunOptions options, DeepSpeech2 model, Corpus training, Corpus validation, string? featureCache)
     {
+        training.RequireFeatures(options.Model.Features);
+        validation.RequireFeatures(options.Model.Features);
         var selection = new TrainingSelection(options.Data, model);
         Corpus corpus = selection.Select(training);
         if (corpus.LeftOut.Count > 0)
