@@ -30,6 +30,8 @@ internal sealed class RunStart : IDisposable
     /// <exception cref="InputException">A file cannot be used, or the folder holds another run.</exception>
     public static RunStart Find(string? resume, string? initial, CheckpointPolicy checkpoints, Action<string> note)
     {
+        if (resume is not (null or ResumeAuto) && initial is not null)
+            throw new InputException("--resume FILE and --init: a run goes on from a checkpoint or begins with a model's parameters, not both");
         string? held = checkpoints.Newest();
         if (resume is null && held is not null)
             throw new InputException($"{checkpoints.Folder}: holds a run already; go on with --resume auto, or name another --out");
