@@ -1,5 +1,7 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Ds2.Runtime.Training;
+using Ds2.Tests.Reporting;
 using Ds2.Tests.Training;
 
 namespace Ds2.Tests.Cli;
@@ -81,6 +83,25 @@ public sealed class ResumeTests
         });
     }
 
+    /// <summary>The epoch's lines of before are gone, also where the run is cut once more.</summary>
+    [Test]
+    public void Resume_EpochStartsAgain_MetricsHaveEachBatchOnce()
+    {
+        byte[] sound = Break(5);
+        (int cut, _, _) = Program.Run([.. corpus.TrainArguments("run"), "--target-wer", "-1", "--epochs", "1", "--json"]);
+        Assert.That((cut, Batches()), Is.EqualTo((2, new[] { 1, 2 })));
+        (int again, _, string error) = Resume("run", "--resume", "auto", "--set", "batch=1");
+        Assert.That((again, Batches()), Is.EqualTo((2, new[] { 1, 2, 3, 4, 5 })));
+        Assert.That(error, Does.Contain("epoch 1 starts again: 2 batches"));
+        File.WriteAllBytes(corpus.PathOf("5.npy"), sound);
+        (int code, _, error) = Resume("run", "--resume", "auto");
+        Assert.That((code, Batches()), Is.EqualTo((0, new[] { 1, 2, 3, 4, 5, 6, 7 })), error);
+        JsonObject[] lines = MetricsLines.Read(corpus.PathOf("run/metrics.jsonl"));
+        Assert.That(lines.Where(line => line["event"]!.GetValue<string>() == "batch").Sum(line => line["audioSeconds"]!.GetValue<double>()), Is.EqualTo(5.67).Within(1e-6));
+
+        int[] Batches() => [.. MetricsLines.Read(corpus.PathOf("run/metrics.jsonl")).Where(line => line["event"]!.GetValue<string>() == "batch").Select(line => line["batch"]!.GetValue<int>())];
+    }
+
     [Test]
     public void Resume_WithItsOwnOptions_SaysNothing()
     {
@@ -145,6 +166,15 @@ public sealed class ResumeTests
     /// <summary>All of a run's files but its lock, which tells of each start.</summary>
     private Dictionary<string, byte[]> FilesOf(string folder) => Directory.EnumerateFiles(corpus.PathOf(folder), "*", SearchOption.AllDirectories)
         .Where(path => !path.EndsWith(".lock", StringComparison.Ordinal)).ToDictionary(path => path, File.ReadAllBytes);
+
+    /// <summary>Makes an utterance's last number a NaN, which is found when it is read for its batch.</summary>
+    private byte[] Break(int utterance)
+    {
+        string path = corpus.PathOf($"{utterance}.npy");
+        byte[] sound = File.ReadAllBytes(path);
+        File.WriteAllBytes(path, [.. sound[..^4], .. BitConverter.GetBytes(float.NaN)]);
+        return sound;
+    }
 
     private sealed class CopyAtStart(string folder, string copy) : ITrainingObserver
     {

@@ -1,5 +1,7 @@
+using System.Text.Json.Nodes;
 using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Training;
+using Ds2.Tests.Model;
 
 namespace Ds2.Tests.Training;
 
@@ -63,6 +65,22 @@ public sealed class EpochPlanTests
         runs.Run(Tiny.With("lr", "0.5"), corpus.PathOf("run"), observer, StopAfter(2));
         Assert.That(observer.Notes, Is.Empty);
         Assert.That(observer.Batches.Select(batch => batch.Batch), Is.EqualTo(new[] { 3, 4 }));
+    }
+
+    /// <summary>A checkpoint that is older than plans: its options have to do.</summary>
+    [TestCase("1", 7)]
+    [TestCase("2", 2)]
+    public void Resume_CheckpointWithoutPlan_GoesByTheOptions(string batch, int batches)
+    {
+        string latest = StopAfter(2), old = corpus.PathOf("old.safetensors");
+        Dictionary<string, string> metadata = StoredModel.MetadataOf(latest);
+        JsonObject state = JsonNode.Parse(metadata["ds2.state"])!.AsObject();
+        Assert.That(state.Remove("Plan"), Is.True);
+        metadata["ds2.state"] = state.ToJsonString();
+        StoredModel.Copy(latest, old, metadata);
+        using var observer = new RecordingObserver();
+        runs.Run(Tiny.With("batch", batch), corpus.PathOf("other"), observer, old);
+        Assert.That((observer.Batches.Count, observer.Notes.Count), Is.EqualTo((batches, batches == 7 ? 1 : 0)));
     }
 
     private string StopAfter(int batches)
