@@ -92,6 +92,15 @@ public sealed class InitTests
     }
 
     [Test]
+    public void Train_InitWithAPreset_SaysWhatIsTheModels()
+    {
+        (int code, string output, string error) = Tune("fine", "--init", Old, "--preset", "ds2", "--epochs", "1");
+        Assert.That(code, Is.Zero);
+        Assert.That(error, Does.Contain("the model keeps its own options; those that are not ds2's: ").And.Contain("layers=1").And.Not.Contain("lr="));
+        Assert.That(Events(output)[0].GetProperty("options").GetProperty("layers").GetInt32(), Is.EqualTo(1));
+    }
+
+    [Test]
     public void Train_InitAndResumeAuto_GoesOnWithWhatItFinds()
     {
         string[] arguments = ["--init", Old, "--resume", "auto", "--set", "lr=0.001"];

@@ -57,13 +57,22 @@ internal sealed class RunStart : IDisposable
         if (!RunOptions.Presets.TryGetValue(preset ?? "mini", out RunOptions? named))
             throw new InputException($"--preset: '{preset}' is unknown; the presets are {string.Join(", ", RunOptions.Presets.Keys)}");
         if (Initial is not null)
-            return named with { Model = Initial.Description.Options };
+        {
+            RunOptions options = named with { Model = Initial.Description.Options };
+            NoteKept("the model keeps its own options", preset is null ? [] : named.ChangesTo(options));
+            return options;
+        }
+
         if (Resume is null)
             return named;
-        IReadOnlyList<OptionChange> kept = preset is null ? [] : named.ChangesTo(Resume.Options);
-        if (kept.Count > 0)
-            note($"a resumed run keeps its own options; those that are not {preset}'s: {string.Join(", ", kept.Select(change => $"{change.Option.Name}={change.New}"))}");
+        NoteKept("a resumed run keeps its own options", preset is null ? [] : named.ChangesTo(Resume.Options));
         return Resume.Options;
+
+        void NoteKept(string what, IReadOnlyList<OptionChange> kept)
+        {
+            if (kept.Count > 0)
+                note($"{what}; those that are not {preset}'s: {string.Join(", ", kept.Select(change => $"{change.Option.Name}={change.New}"))}");
+        }
     }
 
     /// <summary>Holds what the file was made with against what it is used with.</summary>
