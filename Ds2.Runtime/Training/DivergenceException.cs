@@ -25,7 +25,7 @@ public sealed class DivergenceException(string message) : Exception(message)
 
     /// <summary>A whole epoch of such batches.</summary>
     internal static DivergenceException OfEpoch(int epoch, int batches) => new(
-        $"epoch {epoch}: the loss or gradient of every batch was not finite ({batches} left out), so nothing is learnt any more; go back to an earlier checkpoint, with a smaller lr or maxNorm");
+        $"epoch {epoch}: the loss or gradient of every batch was not finite, or a spike ({batches} left out), so nothing is learnt any more; go back to an earlier checkpoint, with a smaller lr or maxNorm");
 
     /// <summary>Parameters or optimiser state that must not replace a good checkpoint.</summary>
     internal static DivergenceException OfParameters(string checkpoint) => new(

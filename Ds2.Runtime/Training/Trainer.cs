@@ -5,6 +5,7 @@ using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Layers;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Options;
 using Ds2.Runtime.Recognition;
 using Ds2.Runtime.Text;
 
@@ -26,6 +27,9 @@ public sealed class Trainer : IDisposable
     private readonly int batchesPerEpoch;
     private readonly TrainingState state;
     private readonly string? resumedFrom;
+
+    /// <summary>Whether options are others than the checkpoint's that decide about the batches: what an old checkpoint says in place of its plan.</summary>
+    private readonly bool shapedOtherwise;
     private double loadSeconds;
 
     /// <summary>Whether model and position belong together and no checkpoint has just failed: not between a step's beginning and its end.</summary>
@@ -62,6 +66,7 @@ public sealed class Trainer : IDisposable
         recognizer = new Recognizer(model, new GreedyDecoder(alphabet), step.Pass);
         state = resume?.State ?? new TrainingState();
         resumedFrom = resume?.Path;
+        shapedOtherwise = resume?.Options.ChangesTo(options).Any(change => change.Option.OnResume == ResumeRule.ShapesEpoch) ?? false;
         resume?.Restore(model, step.Optimizer);
     }
 
@@ -119,7 +124,9 @@ public sealed class Trainer : IDisposable
     private void PlanEpoch()
     {
         string plan = training.PlanOf(state.Epoch);
-        if (!state.Trained && state.Batch > 0 && state.Plan is not null && state.Plan != plan)
+        bool isOther = state.Plan is { } known ? known != plan : shapedOtherwise;
+        bool startsAgain = isOther && !state.Trained && state.Batch > 0;
+        if (startsAgain)
         {
             observer.OnNote(
                 $"epoch {state.Epoch + 1} starts again: {state.Batch} batches of it were done, but its batches are others now, by other utterances or by batch, batchFrames, maxSeconds, order or seed");
@@ -127,6 +134,9 @@ public sealed class Trainer : IDisposable
         }
 
         state.Plan = plan;
+        // Before observers drop what they hold of the epoch: after a kill, they are asked for it up to the checkpoint's position.
+        if (startsAgain)
+            Save(checkpoints.Latest);
     }
 
     /// <summary>The rest of the current epoch's batches; false if it was interrupted.</summary>

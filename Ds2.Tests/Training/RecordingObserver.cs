@@ -17,6 +17,10 @@ internal sealed class RecordingObserver : ITrainingObserver, IDisposable
 
     public List<EpochReport> Epochs { get; } = [];
 
+    public List<string> Notes { get; } = [];
+
+    public void OnNote(string line) => Notes.Add(line);
+
     public void OnBatch(BatchReport report)
     {
         Batches.Add(report);

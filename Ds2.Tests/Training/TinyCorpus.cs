@@ -1,3 +1,4 @@
+using System.Text;
 using Ds2.Kernels.Engines.Host;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
@@ -42,6 +43,19 @@ internal sealed class TinyCorpus : IDisposable
         "train", "--train-manifest", Manifest, "--val-manifest", Manifest, "--out", PathOf(folder), "--device", "host", "--set", "features=mfcc-raw",
         "--set", "channels=2", "--set", "hidden=6", "--set", "layers=1", "--set", "batch=2",
     ];
+
+    /// <summary>Has the first utterance, of 60 frames, go on for so many: a sparse file in place of a recording of days.</summary>
+    /// <param name="frames">Frames of 10 ms.</param>
+    public void MakeFirstLong(int frames)
+    {
+        string small = Encoding.Latin1.GetString(File.ReadAllBytes(PathOf("0.npy")));
+        string header = small[..(small.IndexOf('\n', StringComparison.Ordinal) + 1)];
+        string large = header.Replace("(60, 13)", $"({frames}, 13)", StringComparison.Ordinal);
+        using FileStream file = File.Create(PathOf("0.npy"));
+        // The larger number takes the place of some of the spaces that end the header.
+        file.Write(Encoding.Latin1.GetBytes(string.Concat(large.AsSpan(0, header.Length - 1), "\n")));
+        file.SetLength(file.Length + frames * 13L * sizeof(float));
+    }
 
     /// <summary>A checkpoint is whole, and its parameters are numbers.</summary>
     public static void AssertLoads(string checkpoint)

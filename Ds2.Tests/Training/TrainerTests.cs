@@ -1,4 +1,3 @@
-using System.Text;
 using Ds2.Kernels.Engines;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Data.Batching;
@@ -45,7 +44,7 @@ public sealed class TrainerTests
             Assert.That(before.Batches.Concat(after.Batches).Select(report => report.Loss), Is.EqualTo(all.Batches.Select(report => report.Loss)));
             Assert.That(second.State.History.Select(epoch => epoch.Loss), Is.EqualTo(whole.State.History.Select(epoch => epoch.Loss)));
             Assert.That(second.State.History.Select(epoch => epoch.Wer), Is.EqualTo(whole.State.History.Select(epoch => epoch.Wer)));
-            Assert.That(TensorsOf(second.Checkpoint), Is.EqualTo(TensorsOf(whole.Checkpoint)));
+            Assert.That(TrainingRuns.TensorsOf(second.Checkpoint), Is.EqualTo(TrainingRuns.TensorsOf(whole.Checkpoint)));
         });
     }
 
@@ -55,8 +54,8 @@ public sealed class TrainerTests
         (TrainingResult first, _) = Train(Tiny, "first");
         (TrainingResult second, _) = Train(Tiny, "second");
         (TrainingResult other, _) = Train(Tiny with { Training = Tiny.Training with { Seed = 2 } }, "other");
-        Assert.That(TensorsOf(second.Checkpoint), Is.EqualTo(TensorsOf(first.Checkpoint)));
-        Assert.That(TensorsOf(other.Checkpoint), Is.Not.EqualTo(TensorsOf(first.Checkpoint)));
+        Assert.That(TrainingRuns.TensorsOf(second.Checkpoint), Is.EqualTo(TrainingRuns.TensorsOf(first.Checkpoint)));
+        Assert.That(TrainingRuns.TensorsOf(other.Checkpoint), Is.Not.EqualTo(TrainingRuns.TensorsOf(first.Checkpoint)));
     }
 
     [Test]
@@ -113,26 +112,10 @@ public sealed class TrainerTests
     [Test]
     public void Run_BatchTooLarge_SaysWhatToDo()
     {
-        const int frames = 40_000_000;
-        string small = Encoding.Latin1.GetString(File.ReadAllBytes(corpus.PathOf("0.npy")));
-        string header = small[..(small.IndexOf('\n', StringComparison.Ordinal) + 1)];
-        string large = header.Replace("(60, 13)", $"({frames}, 13)", StringComparison.Ordinal);
-        using (FileStream file = File.Create(corpus.PathOf("0.npy")))
-        {
-            // The larger number takes the place of some of the spaces that end the header.
-            file.Write(Encoding.Latin1.GetBytes(string.Concat(large.AsSpan(0, header.Length - 1), "\n")));
-            file.SetLength(file.Length + frames * 13L * sizeof(float));
-        }
-
+        corpus.MakeFirstLong(40_000_000);
         Assert.That(
             () => Train(Tiny with { Data = Tiny.Data with { Batch = 7 } }, "run"),
             Throws.TypeOf<Runtime.InputException>().With.Message.Contains("batch of 7 utterances of up to 40000001 frames").And.Message.Contains("batch=3"));
-    }
-
-    private static Dictionary<string, float[]> TensorsOf(string checkpoint)
-    {
-        using var file = Runtime.Safetensors.SafetensorsFile.Open(checkpoint);
-        return file.Header.Tensors.ToDictionary(tensor => tensor.Name, tensor => file.Read<float>(tensor.Name));
     }
 
     private (TrainingResult Result, RecordingObserver Observer) Train(RunOptions options, string folder, int? stopAfter = null, string? resume = null)

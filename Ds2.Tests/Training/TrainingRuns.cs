@@ -3,6 +3,7 @@ using Ds2.Runtime.Data;
 using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Safetensors;
 using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
 
@@ -28,16 +29,47 @@ internal sealed class TrainingRuns(TinyCorpus corpus) : IDisposable
     public float[] Train(string folder, int epochs, Action<BatchReport>? atBatch = null, Action? atStart = null)
     {
         RunOptions options = Tiny with { Training = Tiny.Training with { Epochs = epochs } };
-        var checkpoints = new CheckpointPolicy(folder, TimeSpan.FromHours(1));
-        var data = Corpus.Load(corpus.Manifest, Alphabet.English);
+        string latest = new CheckpointPolicy(folder, TimeSpan.Zero).Latest;
+        float[] parameters = [];
+        Run(
+            options, folder, new ActingObserver(atBatch ?? (_ => { })), File.Exists(latest) ? latest : null,
+            atStart: _ => atStart?.Invoke(), atEnd: model => parameters = model.Parameters.Values.ToArray());
+        return parameters;
+    }
+
+    /// <summary>Trains to the end, or until it is stopped.</summary>
+    /// <param name="options">The run's options.</param>
+    /// <param name="folder">The run's folder.</param>
+    /// <param name="observer">Told what happens.</param>
+    /// <param name="resume">The checkpoint to go on from.</param>
+    /// <param name="trainingManifest">Another training set than the corpus.</param>
+    /// <param name="validationManifest">Another validation set than the corpus.</param>
+    /// <param name="atStart">Given the model before the first step.</param>
+    /// <param name="atEnd">Given the model after the last.</param>
+    /// <param name="stop">Stops it.</param>
+    public TrainingResult Run(
+        RunOptions options, string folder, ITrainingObserver observer, string? resume = null, string? trainingManifest = null, string? validationManifest = null,
+        Action<DeepSpeech2>? atStart = null, Action<DeepSpeech2>? atEnd = null, CancellationToken stop = default)
+    {
         using var model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet.English), engine, options.Training.Seed);
-        using var training = new BatchLoader(data, options.Model.Features, options.Data.Batch, options.Data.Order, options.Training.Seed);
-        using var validation = new BatchLoader(data, options.Model.Features, options.Data.Batch, BatchOrder.Sorted, options.Training.Seed);
-        using Checkpoint? resume = File.Exists(checkpoints.Latest) ? Checkpoint.Open(checkpoints.Latest) : null;
-        using var trainer = new Trainer(options, model, Alphabet.English, training, validation, checkpoints, new ActingObserver(atBatch ?? (_ => { })), resume: resume);
-        atStart?.Invoke();
-        trainer.Run();
-        return model.Parameters.Values.ToArray();
+        Corpus trained = new TrainingSelection(options.Data, model).Select(Corpus.Load(trainingManifest ?? corpus.Manifest, Alphabet.English));
+        var evaluated = Corpus.Load(validationManifest ?? corpus.Manifest, Alphabet.English);
+        using var training = new BatchLoader(trained, options.Model.Features, options.Data.Batch, options.Data.Order, options.Training.Seed);
+        using var validation = new BatchLoader(evaluated, options.Model.Features, options.Data.Batch, BatchOrder.Sorted, options.Training.Seed);
+        using Checkpoint? checkpoint = resume is null ? null : Checkpoint.Open(resume);
+        using var trainer = new Trainer(
+            options, model, Alphabet.English, training, validation, new CheckpointPolicy(folder, TimeSpan.FromHours(1)), observer, resume: checkpoint);
+        atStart?.Invoke(model);
+        TrainingResult result = trainer.Run(stop);
+        atEnd?.Invoke(model);
+        return result;
+    }
+
+    /// <summary>All tensors of a checkpoint, the optimiser's among them.</summary>
+    public static Dictionary<string, float[]> TensorsOf(string checkpoint)
+    {
+        using var file = SafetensorsFile.Open(checkpoint);
+        return file.Header.Tensors.ToDictionary(tensor => tensor.Name, tensor => file.Read<float>(tensor.Name));
     }
 
     public void Dispose() => engine.Dispose();

@@ -30,6 +30,8 @@ internal sealed class RunStart : IDisposable
     /// <exception cref="InputException">A file cannot be used, or the folder holds another run.</exception>
     public static RunStart Find(string? resume, string? initial, CheckpointPolicy checkpoints, Action<string> note)
     {
+        if (resume is not (null or ResumeAuto) && initial is not null)
+            throw new InputException("--resume FILE and --init: a run goes on from a checkpoint or begins with a model's parameters, not both");
         string? held = checkpoints.Newest();
         if (resume is null && held is not null)
             throw new InputException($"{checkpoints.Folder}: holds a run already; go on with --resume auto, or name another --out");
@@ -55,13 +57,22 @@ internal sealed class RunStart : IDisposable
         if (!RunOptions.Presets.TryGetValue(preset ?? "mini", out RunOptions? named))
             throw new InputException($"--preset: '{preset}' is unknown; the presets are {string.Join(", ", RunOptions.Presets.Keys)}");
         if (Initial is not null)
-            return named with { Model = Initial.Description.Options };
+        {
+            RunOptions options = named with { Model = Initial.Description.Options };
+            NoteKept("the model keeps its own options", preset is null ? [] : named.ChangesTo(options));
+            return options;
+        }
+
         if (Resume is null)
             return named;
-        IReadOnlyList<OptionChange> kept = preset is null ? [] : named.ChangesTo(Resume.Options);
-        if (kept.Count > 0)
-            note($"a resumed run keeps its own options; those that are not {preset}'s: {string.Join(", ", kept.Select(change => $"{change.Option.Name}={change.New}"))}");
+        NoteKept("a resumed run keeps its own options", preset is null ? [] : named.ChangesTo(Resume.Options));
         return Resume.Options;
+
+        void NoteKept(string what, IReadOnlyList<OptionChange> kept)
+        {
+            if (kept.Count > 0)
+                note($"{what}; those that are not {preset}'s: {string.Join(", ", kept.Select(change => $"{change.Option.Name}={change.New}"))}");
+        }
     }
 
     /// <summary>Holds what the file was made with against what it is used with.</summary>

@@ -18,16 +18,33 @@ internal sealed class MetricsLog : IRunReporter
     private const string BatchStart = $"{{\"event\":\"{BatchMetrics.Kind}\",";
 
     private StreamWriter? writer;
+    private string path = "";
+
+    /// <summary>Where the run goes on, until its first epoch begins; its position is the run's own, and moves.</summary>
+    private TrainingState? resumed;
 
     public void Start(RunSetup run)
     {
-        string path = run.PathOf(FileName);
+        path = run.PathOf(FileName);
+        resumed = run.Resume?.State;
         if (run.Resume is { } checkpoint)
             Continue(path, Path.Combine(Path.GetDirectoryName(Path.GetFullPath(checkpoint.Path))!, FileName), checkpoint.State);
         else
             File.Delete(path);
-        // Every line goes to the system at once: what a killed process has written stays.
-        writer = new StreamWriter(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read)) { AutoFlush = true };
+        Open();
+    }
+
+    /// <summary>Drops the lines of an epoch that starts again.</summary>
+    public void OnEpochStart(int epoch, int batch)
+    {
+        if (resumed is not null && batch == 0)
+        {
+            writer!.Dispose();
+            Continue(path, path, resumed);
+            Open();
+        }
+
+        resumed = null;
     }
 
     public void OnBatch(BatchReport report) => writer!.WriteLine(JsonLines.Text(BatchMetrics.Of(report)));
@@ -39,6 +56,9 @@ internal sealed class MetricsLog : IRunReporter
     /// <summary>The batches that a file has lines of, in its order; none where there is no file.</summary>
     public static IEnumerable<BatchMetrics> ReadBatches(string path) =>
         File.Exists(path) ? File.ReadLines(path).Select(ParseBatch).OfType<BatchMetrics>() : [];
+
+    /// <summary>Every line goes to the system at once: what a killed process has written stays.</summary>
+    private void Open() => writer = new StreamWriter(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read)) { AutoFlush = true };
 
     private static void Continue(string path, string earlier, TrainingState state) => AtomicFile.Write(path, stream =>
     {

@@ -1,0 +1,190 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Ds2.Runtime.Training;
+using Ds2.Tests.Reporting;
+using Ds2.Tests.Training;
+
+namespace Ds2.Tests.Cli;
+
+/// <summary>Runs that go on from a checkpoint: with which options, from where, and what is said of it.</summary>
+[NonParallelizable]
+public sealed class ResumeTests
+{
+    private TinyCorpus corpus = null!;
+
+    [SetUp]
+    public void MakeCorpus() => corpus = new TinyCorpus();
+
+    [TearDown]
+    public void DeleteCorpus() => corpus.Dispose();
+
+    private string Latest => corpus.PathOf("run/latest.safetensors");
+
+    private string Best => corpus.PathOf("run/best.safetensors");
+
+    [TestCase("layers", "1", "2")]
+    [TestCase("channels", "2", "3")]
+    [TestCase("hidden", "6", "7")]
+    [TestCase("bidirectional", "false", "true")]
+    [TestCase("rnnBatchNorm", "false", "true")]
+    [TestCase("features", "\"mfcc-raw\"", "\"mfcc\"")]
+    [TestCase("optimizer", "\"sgd\"", "\"adamw\"")]
+    public void Resume_WhatShapesTheModelIsOther_NamesBothValuesAndTouchesNothing(string option, string old, string other)
+    {
+        Train("run", "--epochs", "1");
+        Dictionary<string, byte[]> before = FilesOf("run");
+        (int code, string output, string error) = Resume("run", "--resume", "auto", "--epochs", "2", "--set", $"{option}={other.Trim('"')}");
+        Assert.Multiple(() =>
+        {
+            Assert.That(code, Is.EqualTo(2));
+            Assert.That(error, Does.Contain(Latest).And.Contain($"{option}={old}").And.Contain($"not {other}"));
+            Assert.That(error.Trim().Split('\n'), Has.Length.EqualTo(1));
+            Assert.That(output, Is.Empty);
+            Assert.That(FilesOf("run"), Is.EqualTo(before));
+        });
+    }
+
+    /// <summary>The same by a file of parameters, for a run of two directions that would lose one.</summary>
+    [Test]
+    public void Resume_FewerByParameterFile_IsRefused()
+    {
+        Train("run", "--epochs", "1", "--set", "bidirectional=true", "--set", "layers=2");
+        File.WriteAllText(corpus.PathOf("p.json"), """{"bidirectional": false, "layers": 1}""");
+        (int code, _, string error) = Resume("run", "--resume", "auto", "--epochs", "2", "--params", corpus.PathOf("p.json"));
+        Assert.That(code, Is.EqualTo(2));
+        Assert.That(error, Does.Contain("layers=2, not 1"));
+    }
+
+    [Test]
+    public void ResumeAuto_WithAPreset_KeepsEarlierSettingsAndSaysSo()
+    {
+        Train("run", "--epochs", "1", "--set", "momentum=0.5");
+        (int code, string output, string error) = Resume("run", "--preset", "mlperf", "--resume", "auto", "--epochs", "2");
+        JsonElement options = Events(output)[0].GetProperty("options");
+        Assert.Multiple(() =>
+        {
+            Assert.That(code, Is.Zero);
+            Assert.That((options.GetProperty("hidden").GetInt32(), options.GetProperty("momentum").GetDouble()), Is.EqualTo((6, 0.5)));
+            Assert.That(error, Does.Contain("a resumed run keeps its own options; those that are not mlperf's: ").And.Contain("hidden=6").And.Contain("momentum=0.5"));
+        });
+    }
+
+    [Test]
+    public void Resume_WhatMayChange_IsSaidOnceWithOldAndNew()
+    {
+        Train("run", "--epochs", "1");
+        (int code, string output, string error) = Resume("run", "--resume", "auto", "--epochs", "2", "--target-wer", "3", "--set", "lr=0.5");
+        Assert.Multiple(() =>
+        {
+            Assert.That(code, Is.Zero);
+            Assert.That(error.Split('\n').Count(line => line.Contains("->")), Is.EqualTo(1));
+            Assert.That(error, Does.Contain("epochs 1 -> 2").And.Contain("targetWer -1 -> 3").And.Contain("-> 0.5"));
+            Assert.That(Events(output)[0].GetProperty("options").GetProperty("lr").GetDouble(), Is.EqualTo(0.5));
+        });
+    }
+
+    /// <summary>The epoch's lines of before are gone, also where the run is cut once more.</summary>
+    [Test]
+    public void Resume_EpochStartsAgain_MetricsHaveEachBatchOnce()
+    {
+        byte[] sound = Break(5);
+        (int cut, _, _) = Program.Run([.. corpus.TrainArguments("run"), "--target-wer", "-1", "--epochs", "1", "--json"]);
+        Assert.That((cut, Batches()), Is.EqualTo((2, new[] { 1, 2 })));
+        (int again, _, string error) = Resume("run", "--resume", "auto", "--set", "batch=1");
+        Assert.That((again, Batches()), Is.EqualTo((2, new[] { 1, 2, 3, 4, 5 })));
+        Assert.That(error, Does.Contain("epoch 1 starts again: 2 batches"));
+        File.WriteAllBytes(corpus.PathOf("5.npy"), sound);
+        (int code, _, error) = Resume("run", "--resume", "auto");
+        Assert.That((code, Batches()), Is.EqualTo((0, new[] { 1, 2, 3, 4, 5, 6, 7 })), error);
+        JsonObject[] lines = MetricsLines.Read(corpus.PathOf("run/metrics.jsonl"));
+        Assert.That(lines.Where(line => line["event"]!.GetValue<string>() == "batch").Sum(line => line["audioSeconds"]!.GetValue<double>()), Is.EqualTo(5.67).Within(1e-6));
+
+        int[] Batches() => [.. MetricsLines.Read(corpus.PathOf("run/metrics.jsonl")).Where(line => line["event"]!.GetValue<string>() == "batch").Select(line => line["batch"]!.GetValue<int>())];
+    }
+
+    [Test]
+    public void Resume_WithItsOwnOptions_SaysNothing()
+    {
+        Train("run", "--epochs", "1");
+        (int code, _, string error) = Resume("run", "--resume", "auto");
+        Assert.That((code, error.Split('\n').Any(line => line.Contains("->") || line.Contains("options"))), Is.EqualTo((0, false)), error);
+    }
+
+    /// <summary>What a kill finds in the folder before the first batch is the state that the run has gone back to.</summary>
+    [Test]
+    public void ResumeBest_KilledBeforeTheFirstSave_AutoGoesOnFromBest()
+    {
+        using var runs = new TrainingRuns(corpus);
+        RunOptions options = TrainingRuns.Tiny with { Training = TrainingRuns.Tiny.Training with { Epochs = 3 } };
+        using var first = new RecordingObserver();
+        runs.Run(options, corpus.PathOf("run"), first);
+        string best = corpus.PathOf("run/epoch1.safetensors");
+        using (var other = new RecordingObserver())
+            runs.Run(options with { Training = options.Training with { Epochs = 1 } }, corpus.PathOf("one"), other);
+        File.Copy(corpus.PathOf("one/latest.safetensors"), Best, overwrite: true);
+        File.Copy(Best, best);
+
+        var killed = new CopyAtStart(corpus.PathOf("run"), corpus.PathOf("killed"));
+        TrainingResult whole = runs.Run(options, corpus.PathOf("run"), killed, Best);
+        string left = corpus.PathOf("killed/latest.safetensors");
+        Assert.That(TrainingRuns.TensorsOf(left), Is.EqualTo(TrainingRuns.TensorsOf(best)));
+        using var observer = new RecordingObserver();
+        TrainingResult resumed = runs.Run(options, corpus.PathOf("killed"), observer, left);
+        Assert.That(observer.Batches[0].Epoch, Is.EqualTo(1));
+        Assert.That(TrainingRuns.TensorsOf(resumed.Checkpoint), Is.EqualTo(TrainingRuns.TensorsOf(whole.Checkpoint)));
+    }
+
+    [Test]
+    public void ResumeAuto_LatestGone_GoesOnFromBestAndSaysSo()
+    {
+        Train("run", "--epochs", "1");
+        File.Delete(Latest);
+        byte[] best = File.ReadAllBytes(Best);
+        (int refused, _, string reason) = Program.Run([.. corpus.TrainArguments("run"), "--epochs", "2", "--json"]);
+        Assert.That((refused, File.Exists(Latest)), Is.EqualTo((2, false)));
+        Assert.That(reason, Does.Contain("holds a run already").And.Contain("--resume auto"));
+        Assert.That(File.ReadAllBytes(Best), Is.EqualTo(best));
+
+        (int code, string output, string error) = Resume("run", "--resume", "auto", "--epochs", "2");
+        Assert.That(code, Is.Zero);
+        Assert.That(error, Does.Contain($"{Latest} is gone: going on from {Best}"));
+        Assert.That(Events(output)[1].GetProperty("epoch").GetInt32(), Is.EqualTo(2));
+    }
+
+    private static JsonElement[] Events(string output) =>
+        [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+
+    private (int Code, string Output, string Error) Resume(string folder, params string[] more) => Program.Run(
+        ["train", "--train-manifest", corpus.Manifest, "--val-manifest", corpus.Manifest, "--out", corpus.PathOf(folder), "--device", "host", "--json", .. more]);
+
+    private void Train(string folder, params string[] more)
+    {
+        (int code, _, string error) = Program.Run([.. corpus.TrainArguments(folder), "--set", "optimizer=sgd", "--preset", "mlperf", "--target-wer", "-1", "--json", .. more]);
+        Assert.That(code, Is.Zero, error);
+    }
+
+    /// <summary>All of a run's files but its lock, which tells of each start.</summary>
+    private Dictionary<string, byte[]> FilesOf(string folder) => Directory.EnumerateFiles(corpus.PathOf(folder), "*", SearchOption.AllDirectories)
+        .Where(path => !path.EndsWith(".lock", StringComparison.Ordinal)).ToDictionary(path => path, File.ReadAllBytes);
+
+    /// <summary>Makes an utterance's last number a NaN, which is found when it is read for its batch.</summary>
+    private byte[] Break(int utterance)
+    {
+        string path = corpus.PathOf($"{utterance}.npy");
+        byte[] sound = File.ReadAllBytes(path);
+        File.WriteAllBytes(path, [.. sound[..^4], .. BitConverter.GetBytes(float.NaN)]);
+        return sound;
+    }
+
+    private sealed class CopyAtStart(string folder, string copy) : ITrainingObserver
+    {
+        public void OnEpochStart(int epoch, int batch)
+        {
+            if (Directory.Exists(copy))
+                return;
+            Directory.CreateDirectory(copy);
+            foreach (string path in Directory.EnumerateFiles(folder))
+                File.Copy(path, Path.Combine(copy, Path.GetFileName(path)));
+        }
+    }
+}
