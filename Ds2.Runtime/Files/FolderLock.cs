@@ -93,7 +93,8 @@ public sealed partial class FolderLock : IDisposable
             Directory.CreateDirectory(full);
             file = new FileStream(path, mode, FileAccess.ReadWrite, OperatingSystem.IsLinux() ? FileShare.ReadWrite | FileShare.Delete : FileShare.None, bufferSize: 0);
             RequireLock(file, folder, note);
-            string holder = $"process {Environment.ProcessId} on {Environment.MachineName}, since {DateTimeOffset.Now:yyyy-MM-ddTHH:mm:sszzz}\n";
+            // The second line tells this holder from others of the same process and second.
+            string holder = $"process {Environment.ProcessId} on {Environment.MachineName}, since {DateTimeOffset.Now:yyyy-MM-ddTHH:mm:sszzz}\n{Guid.NewGuid():N}\n";
             file.SetLength(0);
             file.Write(Encoding.UTF8.GetBytes(holder));
             if (IsInPlace(path, holder))

@@ -134,6 +134,16 @@ public sealed class CommandLineTests
         Assert.That(File.ReadAllText(corpus.PathOf("run/options.json")), Is.EqualTo(before));
     }
 
+    /// <summary>Found when the corpus is loaded, not after the first epoch, and by evaluation too.</summary>
+    [Test]
+    public void CoefficientsInASpectrogramRun_AreRefusedAtOnce()
+    {
+        (int code, _, string error) = Run(Train("run", "--epochs", "1", "--set", "features=spectrogram"));
+        Assert.That(code, Is.EqualTo(BadInput));
+        Assert.That(error, Does.Contain("0.npy: holds cepstral coefficients, as 7 of 7 files").And.Not.Contain("\n   at "));
+        Assert.That(File.Exists(corpus.PathOf("run/metrics.jsonl")), Is.False);
+    }
+
     [Test]
     public void Evaluate_TranscriptsCannotBeWritten_GivesTheRatesFirst()
     {

@@ -189,4 +189,16 @@ public sealed class BatchLoaderTests
         Assert.That(() => batches.MoveNext(), Throws.TypeOf<ObjectDisposedException>());
         Assert.That(() => loader.Epoch(0), Throws.TypeOf<ObjectDisposedException>());
     }
+
+    /// <summary>A set that is scored counts a recording in which nothing can be heard.</summary>
+    [Test]
+    public void Epoch_RecordingTooShortForAFrame_IsOneFrameOfSilence()
+    {
+        Corpus corpus = folder.LoadNoise(200, 3200);
+        using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 2, BatchOrder.Sorted, seed: 1);
+        Batch batch = loader.Epoch(0).Single();
+        Assert.That(batch.Frames, Is.EqualTo(new[] { 1, 21 }));
+        for (int row = 0; row < batch.Rows; row++)
+            Assert.That(batch.Features[row * batch.MaxFrames], Is.Zero);
+    }
 }
