@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Ds2.Runtime;
+using Ds2.Runtime.Data;
 using Ds2.Runtime.Training;
 using Ds2.Train.Commands;
 using Ds2.Train.Reporting;
@@ -47,6 +48,11 @@ internal static class Program
         catch (InputException exception)
         {
             return Report(exception.Message, BadInput);
+        }
+        catch (CorpusFaultsException exception)
+        {
+            CorpusFaultReport.Refuse(exception);
+            return BadInput;
         }
         catch (OperationCanceledException)
         {

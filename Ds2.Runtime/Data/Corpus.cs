@@ -13,8 +13,9 @@ public sealed record LeftOut(Utterance Utterance, string Reason);
 /// <summary>The utterances that a manifest lists, sorted by length.</summary>
 public sealed class Corpus
 {
-    private Corpus(string manifestPath, Utterance[] utterances, LeftOut[] leftOut, TextReport characters)
+    private Corpus(string manifestPath, Utterance[] utterances, LeftOut[] leftOut, CorpusFault[] faults, TextReport characters)
     {
+        Faults = faults;
         ManifestPath = manifestPath;
         Characters = characters;
         Utterances = utterances;
@@ -31,6 +32,9 @@ public sealed class Corpus
     /// <summary>The utterances that <see cref="Without"/> took away, from the shortest to the longest.</summary>
     public IReadOnlyList<LeftOut> LeftOut { get; }
 
+    /// <summary>The manifest's lines that could not be used and were passed over.</summary>
+    public IReadOnlyList<CorpusFault> Faults { get; }
+
     /// <summary>What the alphabet does not have in the manifest's texts.</summary>
     public TextReport Characters { get; }
 
@@ -40,9 +44,12 @@ public sealed class Corpus
     /// <summary>Reads a manifest, the transcripts it lists, and the recordings' lengths.</summary>
     /// <param name="manifestPath">A file of lines <c>audio path,text path</c>; relative paths start at the manifest's folder; empty lines are skipped.</param>
     /// <param name="alphabet">Turns the transcripts into labels.</param>
-    /// <exception cref="InputException">The manifest is missing, empty or malformed; a file it lists is missing or damaged; a recording is listed twice; a transcript has no character of the alphabet.
-    /// Of several faults the first in the manifest's order is reported.</exception>
-    public static Corpus Load(string manifestPath, Alphabet alphabet)
+    /// <param name="skipFaults">Whether to pass over utterances that cannot be used.</param>
+    /// <param name="cancellation">Ends the reading.</param>
+    /// <exception cref="InputException">The manifest is missing, empty or malformed; a file it lists is missing or damaged, or a recording is listed twice.</exception>
+    /// <exception cref="CorpusFaultsException">There are several such faults.</exception>
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    public static Corpus Load(string manifestPath, Alphabet alphabet, bool skipFaults = false, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(manifestPath);
         ArgumentNullException.ThrowIfNull(alphabet);
@@ -52,7 +59,7 @@ public sealed class Corpus
         var faults = new InputException?[entries.Count];
         var normalization = new TextNormalization(alphabet);
         var characters = new TextReport(manifestPath);
-        Parallel.For(0, entries.Count, () => new TextReport(manifestPath), (i, _, report) =>
+        Parallel.For(0, entries.Count, new ParallelOptions { CancellationToken = cancellation }, () => new TextReport(manifestPath), (i, _, report) =>
         {
             try
             {
@@ -75,10 +82,13 @@ public sealed class Corpus
             if (faults[i] is null && !first.TryAdd(utterances[i].AudioPath, entries[i].Line))
                 faults[i] = new InputException($"{manifestPath}: line {entries[i].Line}: the same recording as line {first[utterances[i].AudioPath]}");
         }
-        if (Array.Find(faults, fault => fault is not null) is { } fault)
-            throw new InputException(fault.Message, fault);
+        CorpusFault[] found = [.. entries.Zip(faults).Where(pair => pair.Second is not null).Select(pair => new CorpusFault(pair.First.Line, pair.Second!.Message))];
+        if (found.Length == 1 && (!skipFaults || entries.Count == 1))
+            throw new InputException(found[0].Message, Array.Find(faults, fault => fault is not null));
+        if (found.Length > 0 && (!skipFaults || found.Length == entries.Count))
+            throw new CorpusFaultsException(manifestPath, entries.Count, found);
         // LINQ's sort is stable, Array.Sort is not: ties must keep the manifest's order on every machine.
-        return new Corpus(manifestPath, [.. utterances.OrderBy(u => u.Seconds)], [], characters);
+        return new Corpus(manifestPath, [.. utterances.Where((_, i) => faults[i] is null).OrderBy(u => u.Seconds)], [], found, characters);
     }
 
     /// <summary>Finds out before anything is trained or scored that some of the files cannot give the features that are asked for.</summary>
@@ -101,7 +111,7 @@ public sealed class Corpus
         Utterance[] kept = [.. all.Where(pair => pair.Reason is null).Select(pair => pair.Utterance)];
         if (kept.Length == 0)
             throw new InputException($"{ManifestPath}: no utterance is left to train on; {all[0].Utterance.AudioPath}: {all[0].Reason}");
-        return new Corpus(ManifestPath, kept, [.. LeftOut, .. all.Where(pair => pair.Reason is not null).Select(pair => new LeftOut(pair.Utterance, pair.Reason!))], Characters);
+        return new Corpus(ManifestPath, kept, [.. LeftOut, .. all.Where(pair => pair.Reason is not null).Select(pair => new LeftOut(pair.Utterance, pair.Reason!))], [.. Faults], Characters);
     }
 
     private static Utterance Read(string manifestPath, ManifestEntry entry, Range id, TextNormalization normalization, TextReport report)
@@ -113,8 +123,6 @@ public sealed class Corpus
             throw ManifestFile.NoSuchText(textPath, manifestPath, number);
         string text = normalization.Normalize(InputFile.ReadText(textPath), report, textPath, number);
         int[] labels = normalization.Encode(text);
-        if (labels.Length == 0)
-            throw new InputException($"{textPath}: no character of the alphabet (line {number} of {manifestPath})");
         return new Utterance(audioPath[id], audioPath, textPath, text, labels, AudioFile.Duration(audioPath));
     }
 }

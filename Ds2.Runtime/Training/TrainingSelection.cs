@@ -26,6 +26,8 @@ public sealed class TrainingSelection(DataOptions options, DeepSpeech2 model)
         ArgumentNullException.ThrowIfNull(utterance);
         if (options.MaxSeconds > 0 && utterance.Seconds > options.MaxSeconds)
             return string.Create(CultureInfo.InvariantCulture, $"{utterance.Seconds:0.##} s are more than maxSeconds={options.MaxSeconds}");
+        if (utterance.Labels.Length == 0)
+            return "its text has nothing that the alphabet can write";
         int frames = model.OutputFrames(FeatureExtractor.FramesOf(utterance.AudioPath, utterance.Seconds)), needed = FramesNeeded(utterance.Labels);
         return frames < needed ? $"its text needs {needed} output frames, the recording gives {frames}" : null;
     }

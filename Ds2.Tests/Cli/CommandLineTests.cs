@@ -145,6 +145,21 @@ public sealed class CommandLineTests
     }
 
     [Test]
+    public void BadFiles_AreAllNamed_OrSkipped()
+    {
+        File.Delete(corpus.PathOf("1.txt"));
+        File.WriteAllText(corpus.PathOf("3.npy"), "no array");
+        (int code, _, string error) = Run(Train("run", "--epochs", "1", "--max-batches", "1"));
+        Assert.That(code, Is.EqualTo(BadInput));
+        Assert.That(error, Does.Contain("1.txt").And.Contain("3.npy").And.Contain("2 of 7 utterances cannot be used; --skip-bad leaves them out"));
+        (code, _, error) = Run(Train("run", "--epochs", "1", "--max-batches", "1", "--skip-bad"));
+        Assert.That(code, Is.Zero, error);
+        Assert.That(error, Does.Contain("2 utterances are left out"));
+        (code, string output, _) = Run("evaluate", "--checkpoint", corpus.PathOf("run/latest.safetensors"), "--manifest", corpus.Manifest, "--skip-bad");
+        Assert.That((code, output.Contains("5 utterances", StringComparison.Ordinal)), Is.EqualTo((0, true)));
+    }
+
+    [Test]
     public void Evaluate_TranscriptsCannotBeWritten_GivesTheRatesFirst()
     {
         Run(Train("run", "--epochs", "1", "--json"));

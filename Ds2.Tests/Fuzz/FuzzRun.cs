@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Ds2.Runtime;
+using Ds2.Runtime.Data;
 
 namespace Ds2.Tests.Fuzz;
 
@@ -68,7 +69,7 @@ internal static class FuzzRun
         {
             read(path);
         }
-        catch (InputException refusal)
+        catch (Exception refusal) when (refusal is InputException or CorpusFaultsException)
         {
             refused++;
             if (refusal.Message.AsSpan().ContainsAny('\n', '\r') || refusal.Message.Length > 4096)

@@ -77,4 +77,13 @@ public sealed class TrainingSelectionTests
         NpyFile.Write(folder["a.npy"], new float[57 * 13], 57, 13);
         Assert.That(FeatureExtractor.FramesOf(folder["a.npy"], Runtime.Audio.AudioFile.Duration(folder["a.npy"])), Is.EqualTo(57));
     }
+
+    [Test]
+    public void Select_NothingToWrite_IsLeftOut()
+    {
+        string manifest = folder.WriteNoise(16000, 24000);
+        folder.Write("u0.txt", "123\n");
+        Corpus selected = new TrainingSelection(Tiny.Data, model).Select(Corpus.Load(manifest, Alphabet.English));
+        Assert.That(selected.LeftOut.Select(left => (left.Utterance.Id, left.Reason)), Is.EqualTo(new[] { ("u0", "its text has nothing that the alphabet can write") }));
+    }
 }

@@ -25,26 +25,28 @@ internal static class EvaluateCommand
             HelpName = "FILE",
         };
         Option<bool> strictText = StrictText.Option();
+        Option<bool> skipBad = CorpusFaultReport.SkipBad();
         Option<int> batch = CommandLine.Bounded("--batch", "utterances at a time", 8, 1);
         Option<DeviceKind> device = CommandLine.Device();
         Option<int> threads = CommandLine.Threads();
         Option<bool> json = CommandLine.Json();
         var command = new Command("evaluate", "Word and character error rates of a checkpoint on a manifest.")
         {
-            checkpoint, manifest, transcripts, strictText, batch, device, threads, json,
+            checkpoint, manifest, transcripts, strictText, skipBad, batch, device, threads, json,
         };
         command.SetAction(parsed => Run(
-            parsed.GetRequiredValue(checkpoint), parsed.GetRequiredValue(manifest), parsed.GetValue(transcripts), parsed.GetValue(strictText), parsed.GetValue(batch),
+            parsed.GetRequiredValue(checkpoint), parsed.GetRequiredValue(manifest), parsed.GetValue(transcripts), parsed.GetValue(strictText), parsed.GetValue(skipBad), parsed.GetValue(batch),
             parsed.GetValue(device), parsed.GetValue(threads), parsed.GetValue(json)));
         return command;
     }
 
     private static int Run(
-        string checkpointPath, string manifest, string? transcriptsPath, bool strictText, int batch, DeviceKind device, int threads, bool json)
+        string checkpointPath, string manifest, string? transcriptsPath, bool strictText, bool skipBad, int batch, DeviceKind device, int threads, bool json)
     {
         using var interruption = new Interruption("stopping, without a result");
         using ModelFile file = ModelFile.Open(checkpointPath);
-        Corpus corpus = Corpus.Load(manifest, file.Description.Alphabet);
+        Corpus corpus = Corpus.Load(manifest, file.Description.Alphabet, skipBad, interruption.Token);
+        CorpusFaultReport.Note(corpus);
         corpus.RequireFeatures(file.Description.Options.Features);
         StrictText.Note(corpus, strictText);
         using IEngine engine = CommandLine.CreateEngine(device, threads);

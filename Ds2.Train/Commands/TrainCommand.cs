@@ -44,6 +44,7 @@ internal static class TrainCommand
     private static readonly Option<string?> ValManifest = new("--val-manifest") { Description = "the validation set, likewise", HelpName = "FILE" };
 
     private static readonly Option<bool> Strict = StrictText.Option();
+    private static readonly Option<bool> SkipBad = CorpusFaultReport.SkipBad();
 
     private static readonly Option<string?> FeatureCache = new("--feature-cache")
     {
@@ -105,7 +106,7 @@ internal static class TrainCommand
     {
         Option[] all =
         [
-            Preset, Params, Set, ListParameters, TrainManifest, ValManifest, Strict, FeatureCache, Out, Resume, Init, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes,
+            Preset, Params, Set, ListParameters, TrainManifest, ValManifest, Strict, SkipBad, FeatureCache, Out, Resume, Init, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes,
             CheckpointBatches, Keep, TensorBoard, MlPerf, Device, Threads, Json,
         ];
         foreach (Option option in all)
@@ -135,7 +136,7 @@ internal static class TrainCommand
         start.Compare(options, TrainingData.Note);
         if (parsed.GetValue(MaxBatches) is < 1)
             throw new InputException("--max-batches must be at least 1");
-        (Corpus training, Corpus validation) = LoadCorpora(parsed.GetValue(TrainManifest), parsed.GetValue(ValManifest), start.Alphabet);
+        (Corpus training, Corpus validation) = LoadCorpora(parsed, start.Alphabet, interruption.Token);
         StrictText.Note(training, parsed.GetValue(Strict));
         StrictText.Note(validation, parsed.GetValue(Strict));
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(Device), parsed.GetValue(Threads));
@@ -192,13 +193,21 @@ internal static class TrainCommand
         return parsed.GetValue(Seed) is { } seed ? options with { Training = options.Training with { Seed = seed } } : options;
     }
 
-    private static (Corpus Training, Corpus Validation) LoadCorpora(string? training, string? validation, Alphabet alphabet)
+    private static (Corpus Training, Corpus Validation) LoadCorpora(ParseResult parsed, Alphabet alphabet, CancellationToken cancellation)
     {
+        string? training = parsed.GetValue(TrainManifest), validation = parsed.GetValue(ValManifest);
         if (training is null != validation is null)
             throw new InputException("--train-manifest and --val-manifest go together; without both, the built-in corpus is used");
         string builtIn = Path.Combine(AppContext.BaseDirectory, "MiniCorpus");
         training ??= Path.Combine(builtIn, "train_manifest.csv");
         validation ??= Path.Combine(builtIn, "val_manifest.csv");
-        return (Corpus.Load(training, alphabet), Corpus.Load(validation, alphabet));
+        return (Load(training), Load(validation));
+
+        Corpus Load(string manifest)
+        {
+            Corpus corpus = Corpus.Load(manifest, alphabet, parsed.GetValue(SkipBad), cancellation);
+            CorpusFaultReport.Note(corpus);
+            return corpus;
+        }
     }
 }
