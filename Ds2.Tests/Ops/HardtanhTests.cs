@@ -62,7 +62,7 @@ public sealed class HardtanhTests(string engine) : OpTest(engine)
         Op.Forward(Input(shape, x), Low, High, y);
         Op.Backward(Input(shape, x), Low, High, Input(shape, ones), dX);
         Assert.That(y.ToArray(), Is.EqualTo(new[] { float.NaN, High, Low, Low, High, float.BitIncrement(Low), float.BitDecrement(High), 0, 5 }));
-        // A NaN lies beyond no bound: the gradient passes, as libtorch 2.13's hardtanh_backward lets it.
+        // A NaN lies beyond no bound: the gradient passes, as PyTorch's hardtanh_backward lets it.
         Assert.That(dX.ToArray(), Is.EqualTo(new float[] { 1, 0, 0, 0, 0, 1, 1, 0, 1 }));
     }
 

@@ -3,7 +3,7 @@ using Ds2.Kernels.Engines;
 namespace Ds2.Kernels.Ops;
 
 /// <summary>The clipped linear unit: y = min(max(x, low), high).</summary>
-/// <remarks>NaN stays NaN. The derivative is 0 at the bounds and beyond, 1 between them and at NaN, as in PyTorch (2.13's hardtanh_backward). DeepSpeech2 clips
+/// <remarks>NaN stays NaN. The derivative is 0 at the bounds and beyond, 1 between them and at NaN, as PyTorch's hardtanh_backward has it. DeepSpeech2 clips
 /// to 0..20 (Amodei et al., arXiv:1512.02595, section 3).</remarks>
 /// <param name="engine">The engine it runs on.</param>
 public abstract class Hardtanh(IEngine engine) : Op(engine)
