@@ -81,7 +81,7 @@ public static class WavReader
     private static WavHeader Describe(FileStream file, (WavEncoding Encoding, int Channels, int Rate) format, uint size, string path)
     {
         long left = file.Length - file.Position;
-        bool known = size > 0 && (size < UnknownSize || size <= left);
+        bool known = size == 0 ? ChunkFollows(file) : size < UnknownSize || size <= left;
         long bytes = known && (size <= left || size > left + HeaderBytes) ? size : left;
         if (bytes > left)
             throw new InputException($"{path}: truncated: the data chunk says {bytes} bytes, the file has {left}");
@@ -92,6 +92,16 @@ public static class WavReader
         if (frames > Array.MaxLength)
             throw new InputException($"{path}: {frames} samples a channel are more than fit into memory at once");
         return header with { Frames = frames };
+    }
+
+    /// <summary>Whether another chunk begins here, by its name and a size within the file: then a data chunk of no bytes is just that.</summary>
+    private static bool ChunkFollows(FileStream file)
+    {
+        long start = file.Position;
+        Span<byte> head = stackalloc byte[8];
+        int count = file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
+        file.Position = start;
+        return count == head.Length && !head[..4].ContainsAnyExceptInRange((byte)' ', (byte)'~') && start + count + BinaryPrimitives.ReadUInt32LittleEndian(head[4..]) <= file.Length;
     }
 
     private static (WavEncoding, int, int) ParseFormat(ReadOnlySpan<byte> fields, string path)

@@ -197,6 +197,7 @@ public sealed class WavReaderTests
         new object[] { "truncated: the data chunk says 100 bytes, the file has 6", WavBytes.Make(1, 16, 1, 16000, WavBytes.Shorts(1, 2, 3), says: 100) },
         new object[] { "holds no samples", WavBytes.Make(1, 16, 1, 16000, []) },
         new object[] { "holds no samples", WavBytes.Make(1, 16, 2, 16000, [1, 2, 3]) },
+        new object[] { "holds no samples", (byte[])[.. WavBytes.Make(1, 16, 1, 16000, []), .. "LIST\u0006\0\0\0INFO\0\0"u8] },
         new object[] { "PCM of 40 bits in 5 bytes cannot be read", WavBytes.Make(1, 40, 1, 16000, new byte[5]) },
         new object[] { "in no simple ratio", WavBytes.Make(1, 16, 1, 767_999, [1, 2]) },
         new object[] { "holds an HTML page, not sound", "<!DOCTYPE html><html><body>404</body></html>"u8.ToArray() },
