@@ -144,6 +144,21 @@ public sealed class CommandLineTests
         Assert.That(File.Exists(corpus.PathOf("run/metrics.jsonl")), Is.False);
     }
 
+    /// <summary>Nothing can be heard in them, which is scored; the report has nothing to show of them.</summary>
+    [Test]
+    public void ValidationTooShortForAFrame_IsScoredAsSilence()
+    {
+        Runtime.Audio.WavWriter.Write(corpus.PathOf("short.wav"), new float[200]);
+        File.WriteAllText(corpus.PathOf("short.txt"), "A B\n");
+        File.WriteAllText(corpus.PathOf("short.csv"), "short.wav,short.txt\n");
+        string[] arguments = Train("run", "--epochs", "1");
+        arguments[Array.IndexOf(arguments, "--val-manifest") + 1] = corpus.PathOf("short.csv");
+        (int code, _, string error) = Run(arguments);
+        Assert.That(code, Is.Zero, error);
+        Assert.That(File.ReadAllLines(corpus.PathOf("run/transcripts.tsv"))[1], Is.EqualTo("short\t100.00\tA B\t"));
+        Assert.That(error, Does.Not.Contain("report"));
+    }
+
     [Test]
     public void BadFiles_AreAllNamed_OrSkipped()
     {

@@ -16,20 +16,20 @@ internal sealed record SampleUtterance(string Id, double Seconds, byte[] Picture
     private static readonly (int R, int G, int B)[] Colours =
         [(68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141), (39, 173, 129), (92, 200, 99), (170, 220, 50), (253, 231, 37)];
 
-    /// <summary>A few utterances from short to long.</summary>
+    /// <summary>A few utterances from short to long, of those that have a frame.</summary>
     /// <param name="corpus">The validation set.</param>
     /// <param name="kind">The model's features; raw coefficients are shown as the spectrogram that they describe.</param>
     public static IReadOnlyList<SampleUtterance> Choose(Corpus corpus, FeatureKind kind)
     {
         var extractor = new FeatureExtractor(kind == FeatureKind.MfccRaw ? FeatureKind.Mfcc : kind);
-        int eligible = Math.Max(corpus.Utterances.Count(utterance => utterance.Seconds <= MaxSeconds), 1);
+        Utterance[] visible = [.. corpus.Utterances.Where(utterance => !extractor.IsTooShort(utterance.AudioPath, utterance.Seconds))];
+        if (visible.Length == 0)
+            return [];
+        int eligible = Math.Max(visible.Count(utterance => utterance.Seconds <= MaxSeconds), 1);
         return
         [
             .. Enumerable.Range(0, Count).Select(i => (2 * i + 1) * eligible / (2 * Count)).Distinct().Select(index =>
-            {
-                Utterance utterance = corpus.Utterances[index];
-                return new SampleUtterance(utterance.Id, utterance.Seconds, Draw(extractor.FromFile(utterance.AudioPath)));
-            }),
+                new SampleUtterance(visible[index].Id, visible[index].Seconds, Draw(extractor.FromFile(visible[index].AudioPath)))),
         ];
     }
 
