@@ -6,26 +6,13 @@ using Ds2.Tests.Model;
 namespace Ds2.Tests.Training;
 
 /// <summary>Runs that go on in the middle of an epoch, with the batches that it had or with others: every utterance is seen once.</summary>
-public sealed class EpochPlanTests
+public sealed class EpochPlanTests : TinyRunTests
 {
     private static readonly RunOptions Tiny = TrainingRuns.Tiny with
     {
         Data = TrainingRuns.Tiny.Data with { Batch = 2, Order = BatchOrder.Shuffled },
         Training = TrainingRuns.Tiny.Training with { Epochs = 1 },
     };
-
-    private TinyCorpus corpus = null!;
-    private TrainingRuns runs = null!;
-
-    [SetUp]
-    public void MakeCorpus() => runs = new TrainingRuns(corpus = new TinyCorpus());
-
-    [TearDown]
-    public void DeleteCorpus()
-    {
-        runs.Dispose();
-        corpus.Dispose();
-    }
 
     private static IEnumerable<TestCaseData> OtherPlans()
     {
@@ -42,10 +29,10 @@ public sealed class EpochPlanTests
     public void Resume_OtherBatchesInMidEpoch_StartsTheEpochAgainAndSaysSo(RunOptions options, int utterances)
     {
         string latest = StopAfter(2);
-        string fewer = corpus.PathOf("fewer.csv");
-        File.WriteAllLines(fewer, File.ReadLines(corpus.Manifest).Take(6));
+        string fewer = Corpus.PathOf("fewer.csv");
+        File.WriteAllLines(fewer, File.ReadLines(Corpus.Manifest).Take(6));
         using var observer = new RecordingObserver();
-        TrainingResult result = runs.Run(options, corpus.PathOf("run"), observer, latest, trainingManifest: utterances == 6 ? fewer : null);
+        TrainingResult result = Runs.Run(options, Corpus.PathOf("run"), observer, latest, trainingManifest: utterances == 6 ? fewer : null);
         double[] seconds = [.. Enumerable.Range(0, 7).Select(i => (60 + 7 * i) * 0.01).Take(utterances)];
         Assert.Multiple(() =>
         {
@@ -62,7 +49,7 @@ public sealed class EpochPlanTests
     public void Resume_SameBatches_GoesOn()
     {
         using var observer = new RecordingObserver();
-        runs.Run(Tiny.With("lr", "0.5"), corpus.PathOf("run"), observer, StopAfter(2));
+        Runs.Run(Tiny.With("lr", "0.5"), Corpus.PathOf("run"), observer, StopAfter(2));
         Assert.That(observer.Notes, Is.Empty);
         Assert.That(observer.Batches.Select(batch => batch.Batch), Is.EqualTo(new[] { 3, 4 }));
     }
@@ -72,20 +59,20 @@ public sealed class EpochPlanTests
     [TestCase("2", 2)]
     public void Resume_CheckpointWithoutPlan_GoesByTheOptions(string batch, int batches)
     {
-        string latest = StopAfter(2), old = corpus.PathOf("old.safetensors");
+        string latest = StopAfter(2), old = Corpus.PathOf("old.safetensors");
         Dictionary<string, string> metadata = StoredModel.MetadataOf(latest);
         JsonObject state = JsonNode.Parse(metadata["ds2.state"])!.AsObject();
         Assert.That(state.Remove("Plan"), Is.True);
         metadata["ds2.state"] = state.ToJsonString();
         StoredModel.Copy(latest, old, metadata);
         using var observer = new RecordingObserver();
-        runs.Run(Tiny.With("batch", batch), corpus.PathOf("other"), observer, old);
+        Runs.Run(Tiny.With("batch", batch), Corpus.PathOf("other"), observer, old);
         Assert.That((observer.Batches.Count, observer.Notes.Count), Is.EqualTo((batches, batches == 7 ? 1 : 0)));
     }
 
     private string StopAfter(int batches)
     {
         using var observer = new RecordingObserver(batches);
-        return runs.Run(Tiny, corpus.PathOf("run"), observer, stop: observer.Stop).Checkpoint;
+        return Runs.Run(Tiny, Corpus.PathOf("run"), observer, stop: observer.Stop).Checkpoint;
     }
 }

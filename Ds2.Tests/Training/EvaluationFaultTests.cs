@@ -5,7 +5,7 @@ using Ds2.Runtime.Training;
 namespace Ds2.Tests.Training;
 
 /// <summary>Evaluations that fail: what can be known is told before the first step, and the epoch's training is never lost.</summary>
-public sealed class EvaluationFaultTests
+public sealed class EvaluationFaultTests : TinyRunTests
 {
     private static readonly RunOptions Tiny = TrainingRuns.Tiny with
     {
@@ -13,28 +13,15 @@ public sealed class EvaluationFaultTests
         Training = TrainingRuns.Tiny.Training with { Epochs = 2 },
     };
 
-    private TinyCorpus corpus = null!;
-    private TrainingRuns runs = null!;
-
-    [SetUp]
-    public void MakeCorpus() => runs = new TrainingRuns(corpus = new TinyCorpus());
-
-    [TearDown]
-    public void DeleteCorpus()
-    {
-        runs.Dispose();
-        corpus.Dispose();
-    }
-
     [Test]
     public void Run_ValidationTooLarge_SaysWhatToDoBeforeTheFirstStep()
     {
-        corpus.MakeFirstLong(40_000_000);
-        string training = corpus.PathOf("training.csv");
-        File.WriteAllLines(training, File.ReadLines(corpus.Manifest).Skip(1));
+        Corpus.MakeFirstLong(40_000_000);
+        string training = Corpus.PathOf("training.csv");
+        File.WriteAllLines(training, File.ReadLines(Corpus.Manifest).Skip(1));
         using var observer = new RecordingObserver();
         Assert.That(
-            () => runs.Run(Tiny with { Data = Tiny.Data with { Batch = 7 } }, corpus.PathOf("run"), observer, trainingManifest: training),
+            () => Runs.Run(Tiny with { Data = Tiny.Data with { Batch = 7 } }, Corpus.PathOf("run"), observer, trainingManifest: training),
             Throws.TypeOf<InputException>().With.Message.Contains("a validation batch of 7 utterances of up to 40000001 frames").And.Message.Contains("batch=3"));
         Assert.That(observer.Batches, Is.Empty);
     }
@@ -43,14 +30,14 @@ public sealed class EvaluationFaultTests
     public void Run_EvaluationThrows_HasSavedTheEpochAndResumesBitForBit()
     {
         using var all = new RecordingObserver();
-        TrainingResult whole = runs.Run(Tiny, corpus.PathOf("whole"), all);
-        var failing = new FailingEvaluation(corpus.PathOf("run/latest.safetensors"));
-        Assert.That(() => runs.Run(Tiny, corpus.PathOf("run"), failing), Throws.TypeOf<NotSupportedException>());
+        TrainingResult whole = Runs.Run(Tiny, Corpus.PathOf("whole"), all);
+        var failing = new FailingEvaluation(Corpus.PathOf("run/latest.safetensors"));
+        Assert.That(() => Runs.Run(Tiny, Corpus.PathOf("run"), failing), Throws.TypeOf<NotSupportedException>());
         Assert.That(failing.SavedBefore, Is.True, "a kill in an evaluation must not take the epoch along");
         Assert.That(IsTrained(failing.Latest), Is.True);
 
         using var after = new RecordingObserver();
-        TrainingResult resumed = runs.Run(Tiny, corpus.PathOf("run"), after, failing.Latest);
+        TrainingResult resumed = Runs.Run(Tiny, Corpus.PathOf("run"), after, failing.Latest);
         Assert.Multiple(() =>
         {
             Assert.That(after.Batches.Select(report => report.Epoch), Is.All.EqualTo(1), "the first epoch's batches are done");

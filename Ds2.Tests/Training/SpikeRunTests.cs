@@ -4,7 +4,7 @@ using Ds2.Runtime.Training;
 namespace Ds2.Tests.Training;
 
 /// <summary>Runs in which a loss, finite, leaps up: left out where the options say so, and then nothing of it is left behind.</summary>
-public sealed class SpikeRunTests
+public sealed class SpikeRunTests : TinyRunTests
 {
     private const int BatchesPerEpoch = 7;
 
@@ -15,25 +15,12 @@ public sealed class SpikeRunTests
 
     private static readonly RunOptions Skipping = Plain.With("skipLossZ", "8");
 
-    private TinyCorpus corpus = null!;
-    private TrainingRuns runs = null!;
-
-    [SetUp]
-    public void MakeCorpus() => runs = new TrainingRuns(corpus = new TinyCorpus());
-
-    [TearDown]
-    public void DeleteCorpus()
-    {
-        runs.Dispose();
-        corpus.Dispose();
-    }
-
     [TestCase("skipLossZ")]
     [TestCase("skipNormZ")]
     public void Run_Spike_IsLeftOutReportedAndCounted(string option)
     {
         var run = new SpikedRun(Spikes);
-        TrainingResult result = runs.Run(Plain.With(option, "8"), corpus.PathOf("run"), new ActingObserver(run.AfterBatch), atStart: run.Use);
+        TrainingResult result = Runs.Run(Plain.With(option, "8"), Corpus.PathOf("run"), new ActingObserver(run.AfterBatch), atStart: run.Use);
         Assert.Multiple(() =>
         {
             Assert.That(run.LeftOut, Is.EqualTo(Spikes));
@@ -50,13 +37,13 @@ public sealed class SpikeRunTests
     public void Run_SpikesAcrossAnInterruption_ResumesBitForBit()
     {
         var whole = new SpikedRun(Spikes);
-        TrainingResult all = runs.Run(Skipping, corpus.PathOf("whole"), new ActingObserver(whole.AfterBatch), atStart: whole.Use);
+        TrainingResult all = Runs.Run(Skipping, Corpus.PathOf("whole"), new ActingObserver(whole.AfterBatch), atStart: whole.Use);
 
         using var source = new CancellationTokenSource();
         var first = new SpikedRun(Spikes) { At = 131, Act = source.Cancel };
-        string latest = runs.Run(Skipping, corpus.PathOf("run"), new ActingObserver(first.AfterBatch), atStart: first.Use, stop: source.Token).Checkpoint;
+        string latest = Runs.Run(Skipping, Corpus.PathOf("run"), new ActingObserver(first.AfterBatch), atStart: first.Use, stop: source.Token).Checkpoint;
         var second = new SpikedRun(Spikes);
-        TrainingResult resumed = runs.Run(Skipping, corpus.PathOf("run"), new ActingObserver(second.AfterBatch), latest, atStart: second.Use);
+        TrainingResult resumed = Runs.Run(Skipping, Corpus.PathOf("run"), new ActingObserver(second.AfterBatch), latest, atStart: second.Use);
         Assert.Multiple(() =>
         {
             Assert.That(first.LeftOut.Concat(second.LeftOut), Is.EqualTo(Spikes), "the window of losses goes on, too");
@@ -69,7 +56,7 @@ public sealed class SpikeRunTests
     public void Run_ByDefault_LearnsFromASpike()
     {
         var run = new SpikedRun(Spikes[..1]);
-        TrainingResult result = runs.Run(Plain, corpus.PathOf("run"), new ActingObserver(run.AfterBatch), atStart: run.Use);
+        TrainingResult result = Runs.Run(Plain, Corpus.PathOf("run"), new ActingObserver(run.AfterBatch), atStart: run.Use);
         Assert.That(run.LeftOut, Is.Empty);
         Assert.That(run.Reports[Spikes[0]].Loss, Is.GreaterThan(100));
         Assert.That((result.State.LossWindow.Count, result.State.NormWindow.Count), Is.EqualTo((0, 0)));
@@ -79,8 +66,8 @@ public sealed class SpikeRunTests
     [Test]
     public void Run_WithoutSpikes_GivesTheSameBits()
     {
-        string off = runs.Run(Plain, corpus.PathOf("off"), new ActingObserver(_ => { })).Checkpoint;
-        string on = runs.Run(Plain.With("skipLossZ", "1000").With("skipNormZ", "1000"), corpus.PathOf("on"), new ActingObserver(_ => { })).Checkpoint;
+        string off = Runs.Run(Plain, Corpus.PathOf("off"), new ActingObserver(_ => { })).Checkpoint;
+        string on = Runs.Run(Plain.With("skipLossZ", "1000").With("skipNormZ", "1000"), Corpus.PathOf("on"), new ActingObserver(_ => { })).Checkpoint;
         Assert.That(TrainingRuns.TensorsOf(on), Is.EqualTo(TrainingRuns.TensorsOf(off)));
     }
 
