@@ -56,7 +56,7 @@ internal static class Program
         {
             return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
         }
-        catch (Exception exception) when (exception is InputException or ArgumentException)
+        catch (Exception exception) when (exception is InputException or ArgumentException or DeviceUnavailableException)
         {
             return Report(exception.Message);
         }
@@ -77,9 +77,15 @@ internal static class Program
     {
         if (arguments is ["--device", string device, .. string[] rest])
         {
-            if (!Enum.TryParse(device, ignoreCase: true, out DeviceKind kind))
-                return Report($"ops --device {device}: the devices are {string.Join(", ", Enum.GetNames<DeviceKind>()).ToLowerInvariant()}");
-            OpBenchmark.Device = kind;
+            try
+            {
+                OpBenchmark.Device = DeviceChoice.Parse(device);
+            }
+            catch (FormatException exception)
+            {
+                return Report($"ops --device {exception.Message}");
+            }
+
             arguments = rest;
         }
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Text.Json;
+using Ds2.Kernels.Engines;
 using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Kernels.Ops;
 using Ds2.Runtime;
@@ -72,7 +73,7 @@ internal static class CublasCommand
         {
             return IlgpuEngine.Cuda();
         }
-        catch (InvalidOperationException exception)
+        catch (DeviceUnavailableException exception)
         {
             throw new InputException($"cublas: {exception.Message}");
         }

@@ -35,7 +35,7 @@ public abstract class OpBenchmark
     private readonly List<IDisposable> owned = [];
 
     /// <summary>Where the ops run, for all benchmarks of the process.</summary>
-    public static DeviceKind Device { get; set; } = DeviceKind.Host;
+    public static DeviceChoice Device { get; set; } = new(DeviceKind.Host);
 
     /// <summary>The model whose shapes are timed.</summary>
     [ParamsAllValues]
@@ -72,7 +72,7 @@ public abstract class OpBenchmark
     [GlobalSetup]
     public void SetUp()
     {
-        Engine = EngineFactory.Create(Device);
+        Engine = DeviceOption.Engine(Device);
         Workspace = Own(new Workspace(Engine));
         foreach (Tensor output in Prepare())
         {

@@ -22,7 +22,7 @@ internal sealed class OpConfig : ManualConfig
         AddLogger(ConsoleLogger.Default);
         AddColumnProvider(DefaultColumnProviders.Instance);
         AddColumn(new RateColumn());
-        if (OpBenchmark.Device == DeviceKind.Host)
+        if (OpBenchmark.Device.Kind == DeviceKind.Host)
             AddColumn(new PeakColumn());
         AddExporter(MarkdownExporter.GitHub);
     }

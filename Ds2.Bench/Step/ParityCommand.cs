@@ -25,7 +25,7 @@ internal static class ParityCommand
         (Option<string> preset, Option<string[]> set) = ModelArguments.Create("mini");
         var manifest = new Option<string>("--manifest") { Description = "lines 'audio path,text path'", Required = true, HelpName = "FILE" };
         var steps = new Option<int>("--steps") { Description = "training steps", DefaultValueFactory = _ => 10 };
-        var device = new Option<DeviceKind>("--device") { Description = "auto, cuda, opencl or emulated", DefaultValueFactory = _ => DeviceKind.Auto };
+        Option<DeviceChoice> device = DeviceOption.Create(DeviceKind.Auto);
         var json = new Option<bool>("--json") { Description = "one JSON object" };
         var command = new Command("parity", "Training steps on a device and on the host: exit code 1 where their losses differ.") { manifest, preset, set, steps, device, json };
         command.SetAction(parsed =>
@@ -33,7 +33,7 @@ internal static class ParityCommand
             RunOptions options = ModelArguments.Read(parsed, preset, set);
             Corpus corpus = Corpus.Load(parsed.GetRequiredValue(manifest), Alphabet.English);
             (string name, double[] losses) = Train(options, corpus, parsed.GetValue(device), parsed.GetValue(steps));
-            (_, double[] expected) = Train(options, corpus, DeviceKind.Host, parsed.GetValue(steps));
+            (_, double[] expected) = Train(options, corpus, new DeviceChoice(DeviceKind.Host), parsed.GetValue(steps));
             var result = new Result(name, [.. losses.Zip(expected, (own, host) => new Step(own, host, Math.Abs(own - host) / host))]);
             Console.WriteLine(parsed.GetValue(json) ? JsonSerializer.Serialize(result, Json) : result.ToText());
             return result.Agrees ? 0 : Differs;
@@ -42,12 +42,12 @@ internal static class ParityCommand
     }
 
     /// <summary>The losses of a run's first steps: the training loop itself, stopped after the last of them.</summary>
-    private static (string Device, double[] Losses) Train(RunOptions options, Corpus corpus, DeviceKind device, int steps)
+    private static (string Device, double[] Losses) Train(RunOptions options, Corpus corpus, DeviceChoice device, int steps)
     {
         string folder = Directory.CreateTempSubdirectory("ds2-parity-").FullName;
         try
         {
-            using IEngine engine = EngineFactory.Create(device);
+            using IEngine engine = DeviceOption.Engine(device);
             using var model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet.English), engine, options.Training.Seed);
             using var batches = new BatchLoader(corpus, options.Model.Features, options.Data.Batch, options.Data.Order, options.Training.Seed, augment: options.Data.Masks);
             if (batches.BatchesPerEpoch < steps)

@@ -8,14 +8,14 @@ internal static class StepCommand
 {
     public static Command Create()
     {
-        var device = new Option<DeviceKind>("--device") { Description = "auto, cuda, opencl, host or emulated", DefaultValueFactory = _ => DeviceKind.Host };
+        Option<DeviceChoice> device = DeviceOption.Create(DeviceKind.Host);
         var json = new Option<bool>("--json") { Description = "one JSON object" };
         var command = new Command("step", "Whole training steps on random input.") { device, json };
         Func<ParseResult, StepOptions> read = StepOptions.AddTo(command);
         command.SetAction(parsed =>
         {
             StepOptions options = read(parsed);
-            using IEngine engine = EngineFactory.Create(parsed.GetValue(device), options.Threads);
+            using IEngine engine = DeviceOption.Engine(parsed.GetValue(device), options.Threads);
             StepResult result = StepMeasurement.Measure(options, engine);
             Console.WriteLine(parsed.GetValue(json) ? result.ToJson() : result.ToText(engine.Name));
         });

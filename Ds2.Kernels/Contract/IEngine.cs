@@ -22,6 +22,6 @@ public interface IEngine : IDisposable
     /// <summary>Waits until all work called so far is done.</summary>
     void Synchronize();
 
-    /// <summary>Waits until what <see cref="Tensor{T}.Prefetch"/> copies has arrived; ops called so far may go on.</summary>
+    /// <summary>Ops called from now on find what <see cref="Tensor{T}.Prefetch"/> copies arrived; ops called so far may go on. The wait may be the queue's, not the host's.</summary>
     void AwaitPrefetch();
 }

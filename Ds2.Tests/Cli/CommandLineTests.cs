@@ -238,7 +238,8 @@ public sealed class CommandLineTests
         yield return Case("one manifest", "--val-manifest", "train", "--train-manifest", "absent.csv");
         yield return Case("missing checkpoint", "absent.safetensors", "train", "--resume", "absent.safetensors");
         yield return Case("evaluate without a checkpoint", "--checkpoint", "evaluate", "--manifest", "m.csv");
-        yield return Case("absent device", "opencl", "train", "--device", "opencl9");
+        yield return Case("unknown device", "opencl9", "train", "--device", "opencl9");
+        yield return Case("device of no number", "cuda:x", "evaluate", "--checkpoint", "c", "--manifest", "m", "--device", "cuda:x");
         yield return Case("infinite value", "maxNorm", "train", "--set", "maxNorm=1e999");
         yield return Case("target that is no number", "--target-wer", "train", "--target-wer", "NaN");
         yield return Case("model beyond 32-bit indices", "too large", "train", "--set", "hidden=100000", "--device", "host");

@@ -69,7 +69,7 @@ public sealed class AugmentedRunTests
 
     private (TrainingResult Result, RecordingObserver Observer) Train(RunOptions run, string name, int? stopAfter = null, string? resume = null)
     {
-        using IEngine engine = EngineFactory.Create(DeviceKind.Host, threads: 1);
+        using IEngine engine = EngineFactory.Create(new DeviceChoice(DeviceKind.Host), threads: 1);
         var corpus = Corpus.Load(folder["manifest.csv"], Alphabet.English);
         using var model = new DeepSpeech2(run.Model.ArchitectureFor(Alphabet.English), engine, run.Training.Seed);
         using var training = new BatchLoader(corpus, run.Model.Features, run.Data.Batch, run.Data.Order, run.Training.Seed, augment: run.Data.Masks)

@@ -120,7 +120,7 @@ public sealed class TrainerTests
 
     private (TrainingResult Result, RecordingObserver Observer) Train(RunOptions options, string folder, int? stopAfter = null, string? resume = null)
     {
-        using IEngine engine = EngineFactory.Create(DeviceKind.Host, threads: 2);
+        using IEngine engine = EngineFactory.Create(new DeviceChoice(DeviceKind.Host), threads: 2);
         var data = Corpus.Load(corpus.Manifest, Alphabet.English);
         using var model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet.English), engine, options.Training.Seed);
         using var training = new BatchLoader(data, options.Model.Features, options.Data.Batch, options.Data.Order, options.Training.Seed, augment: options.Data.Masks);

@@ -61,16 +61,24 @@ internal static class CommandLine
     }
 
     /// <summary><c>--device</c>.</summary>
-    public static Option<DeviceKind> Device()
+    public static Option<DeviceChoice> Device() => new("--device")
     {
-        var option = new Option<DeviceKind>("--device")
+        Description = "auto (CUDA, else host), cuda, opencl, host or emulated; of several GPUs another than the first: cuda:1 (the command devices lists them)",
+        DefaultValueFactory = _ => new DeviceChoice(DeviceKind.Auto),
+        CustomParser = result =>
         {
-            Description = "auto (CUDA, else host), cuda, opencl, host or emulated",
-            DefaultValueFactory = _ => DeviceKind.Auto,
-            HelpName = "auto|cuda|opencl|host|emulated",
-        };
-        return option;
-    }
+            try
+            {
+                return DeviceChoice.Parse(result.Tokens[^1].Value);
+            }
+            catch (FormatException exception)
+            {
+                result.AddError($"--device {exception.Message}");
+                return default;
+            }
+        },
+        HelpName = DeviceChoice.Forms,
+    };
 
     /// <summary><c>--threads</c>.</summary>
     public static Option<int> Threads() => Bounded("--threads", "threads of the host engine; 0 for one per core", 0, 0);
@@ -92,17 +100,17 @@ internal static class CommandLine
     }
 
     /// <summary>The engine asked for, its kernels compiled: a run's first step takes no longer than the others.</summary>
-    /// <exception cref="InputException">It was asked for by name and is absent.</exception>
-    public static IEngine CreateEngine(DeviceKind kind, int threads)
+    /// <exception cref="InputException">It was asked for by name and is absent or cannot be used.</exception>
+    public static IEngine CreateEngine(DeviceChoice choice, int threads)
     {
         IEngine engine;
         try
         {
-            engine = EngineFactory.Create(kind, threads);
+            engine = EngineFactory.Create(choice, threads, line => Console.Error.WriteLine($"ds2: --device auto: {line}"));
         }
-        catch (InvalidOperationException exception)
+        catch (DeviceUnavailableException exception)
         {
-            throw new InputException($"--device {kind.ToString().ToLowerInvariant()}: {exception.Message}", exception);
+            throw new InputException($"--device {choice}: {exception.Message}", exception);
         }
 
         if (ProfilerRange.IsWanted && !ProfilerRange.IsOn)

@@ -20,10 +20,10 @@ internal static class DevicesCommand
         var table = new Table().Border(TableBorder.Rounded).AddColumns("--device", "name", "memory");
         using (var host = new HostEngine())
             table.AddRow("host", Markup.Escape(host.Name), "");
-        foreach (var device in IlgpuEngine.Devices())
+        foreach (IlgpuDevice device in IlgpuEngine.Devices(line => Console.Error.WriteLine($"ds2: {line}")))
         {
             table.AddRow(
-                device.Kind.ToString().ToLowerInvariant(),
+                device.Kind == IlgpuDeviceKind.Emulated ? "emulated" : $"{device.Kind.ToString().ToLowerInvariant()}:{device.Index}",
                 Markup.Escape(device.Name),
                 device.MemoryBytes is > 0 and < long.MaxValue ? $"{device.MemoryBytes / (1024.0 * 1024 * 1024):F1} GiB" : "");
         }

@@ -27,7 +27,7 @@ internal static class EvaluateCommand
         Option<bool> strictText = StrictText.Option();
         Option<bool> skipBad = CorpusFaultReport.SkipBad();
         Option<int> batch = CommandLine.Bounded("--batch", "utterances at a time", 8, 1);
-        Option<DeviceKind> device = CommandLine.Device();
+        Option<DeviceChoice> device = CommandLine.Device();
         Option<int> threads = CommandLine.Threads();
         Option<bool> json = CommandLine.Json();
         var command = new Command("evaluate", "Word and character error rates of a checkpoint on a manifest.")
@@ -41,7 +41,7 @@ internal static class EvaluateCommand
     }
 
     private static int Run(
-        string checkpointPath, string manifest, string? transcriptsPath, bool strictText, bool skipBad, int batch, DeviceKind device, int threads, bool json)
+        string checkpointPath, string manifest, string? transcriptsPath, bool strictText, bool skipBad, int batch, DeviceChoice device, int threads, bool json)
     {
         using var interruption = new Interruption("stopping, without a result");
         using ModelFile file = ModelFile.Open(checkpointPath);

@@ -90,7 +90,7 @@ internal static class TrainCommand
 
     private static readonly Option<bool> MlPerf = new("--mlperf-log") { Description = "write MLPerf's log lines too: DIR/mlperf.log" };
 
-    private static readonly Option<DeviceKind> Device = CommandLine.Device();
+    private static readonly Option<DeviceChoice> Device = CommandLine.Device();
     private static readonly Option<int> Threads = CommandLine.Threads();
     private static readonly Option<bool> Json = CommandLine.Json();
 

@@ -30,20 +30,23 @@ public sealed class IlgpuEngine : IEngine
     // Kernels count in 32 bits: the step behind the last element (a group's threads, a kernel's stride) must fit them too.
     private const int LongestTensor = int.MaxValue - (1 << 16);
 
+    // CUDA_ERROR_DEVICE_UNAVAILABLE, for which ILGPU has no name.
+    private const string CudaErrorDeviceUnavailable = "46";
+
     private readonly Context context;
     private readonly LoadedKernels kernels;
     private readonly Dictionary<MethodInfo, Delegate> launchers = [];
     private readonly Action<KernelLaunch>? record;
     private readonly FillKernels fill;
 
-    private IlgpuEngine(Context context, Device device, Action<KernelLaunch>? record)
+    private IlgpuEngine(Context context, Accelerator accelerator, Action<KernelLaunch>? record)
     {
         this.context = context;
         this.record = record;
-        Accelerator = device.CreateAccelerator(context);
+        Accelerator = accelerator;
         Stream = Accelerator.CreateStream();
         Staging = new PageLockedStaging(Accelerator, Stream);
-        CudaPrefetch = Accelerator is CudaAccelerator cuda ? new CudaPrefetch(cuda) : null;
+        CudaPrefetch = Accelerator is CudaAccelerator cuda ? new CudaPrefetch(cuda, (CudaStream)Stream) : null;
         kernels = new LoadedKernels(Accelerator);
         fill = new FillKernels(this);
     }
@@ -91,29 +94,36 @@ public sealed class IlgpuEngine : IEngine
 
     /// <summary>An NVIDIA GPU.</summary>
     /// <param name="index">Its number among the CUDA devices.</param>
-    /// <exception cref="InvalidOperationException">There is no such device.</exception>
+    /// <exception cref="DeviceUnavailableException">There is no such device, or it cannot be used: busy, exclusive, out of memory, its driver too old.</exception>
     public static IlgpuEngine Cuda(int index = 0) => Create(IlgpuDeviceKind.Cuda, index);
 
     /// <summary>An OpenCL device.</summary>
     /// <param name="index">Its number among the OpenCL devices.</param>
-    /// <exception cref="InvalidOperationException">There is no such device.</exception>
+    /// <exception cref="DeviceUnavailableException">There is no such device, or it cannot be used: busy, exclusive, out of memory, its driver too old.</exception>
     public static IlgpuEngine OpenCl(int index = 0) => Create(IlgpuDeviceKind.OpenCl, index);
 
     /// <summary>An engine that runs nothing: memory is the host's, and each kernel's launch is told to <paramref name="record"/> instead of being done.</summary>
     internal static IlgpuEngine Recording(Action<KernelLaunch> record) => Create(IlgpuDeviceKind.Emulated, 0, record);
 
     /// <summary>All devices that an engine can be made for, GPUs first.</summary>
-    public static IReadOnlyList<IlgpuDevice> Devices()
+    /// <param name="onUnavailable">Told in one line of a kind whose driver is there and cannot be used.</param>
+    public static IReadOnlyList<IlgpuDevice> Devices(Action<string>? onUnavailable = null)
     {
         var devices = new List<IlgpuDevice>();
         foreach (IlgpuDeviceKind kind in new[] { IlgpuDeviceKind.Cuda, IlgpuDeviceKind.OpenCl, IlgpuDeviceKind.Emulated })
         {
-            using Context? context = TryCreateContext(kind, out _);
-            if (context is null)
-                continue;
-            int index = 0;
-            foreach (Device device in DevicesOf(context, kind))
-                devices.Add(new IlgpuDevice(kind, index++, device.Name.Trim(), kind == IlgpuDeviceKind.Emulated ? 0 : device.MemorySize));
+            try
+            {
+                using Context context = CreateContext(kind, kind.ToString());
+                int index = 0;
+                foreach (Device device in DevicesOf(context, kind))
+                    devices.Add(new IlgpuDevice(kind, index++, device.Name.Trim(), kind == IlgpuDeviceKind.Emulated ? 0 : device.MemorySize));
+            }
+            catch (DeviceUnavailableException exception)
+            {
+                if (exception.IsPresent)
+                    onUnavailable?.Invoke(exception.Message);
+            }
         }
 
         return devices;
@@ -188,30 +198,72 @@ public sealed class IlgpuEngine : IEngine
         ? shape.Length
         : throw new ArgumentException($"{shape} has {shape.Length:N0} elements; a tensor on a GPU has at most {LongestTensor:N0}", nameof(shape));
 
+    /// <summary>What to tell of a device that is there and cannot be used.</summary>
+    /// <param name="device">The device, as people name it.</param>
+    /// <param name="exception">What came of making its engine.</param>
+    internal static DeviceUnavailableException Unavailable(string device, Exception exception)
+    {
+        string reason = exception.GetBaseException() switch
+        {
+            CudaException cuda => Reason(cuda.Error, cuda.Message),
+            OutOfMemoryException => Reason(nameof(CudaError.CUDA_ERROR_OUT_OF_MEMORY), ""),
+            Exception other => other.Message,
+        };
+        return new DeviceUnavailableException($"{device} cannot be used: {reason.ReplaceLineEndings(" ")}", isPresent: true, exception);
+    }
+
+    /// <summary>What a driver's error means for whoever starts a run.</summary>
+    /// <param name="error">The error's name, or its number where ILGPU has no name for it.</param>
+    /// <param name="text">The driver's words.</param>
+    internal static string Reason(string error, string text) => error switch
+    {
+        CudaErrorDeviceUnavailable => "it is busy, or another process has it to itself (nvidia-smi shows which)",
+        nameof(CudaError.CUDA_ERROR_OUT_OF_MEMORY) => "its memory is taken (nvidia-smi shows by whom)",
+        _ => $"{text} ({error})",
+    };
+
     private static IlgpuEngine Create(IlgpuDeviceKind kind, int index, Action<KernelLaunch>? record = null)
     {
         string wanted = kind switch { IlgpuDeviceKind.Cuda => "CUDA", IlgpuDeviceKind.OpenCl => "OpenCL", _ => "emulated" };
-        Context? context = TryCreateContext(kind, out string reason);
-        if (context is null)
-            throw new InvalidOperationException($"there is no {wanted} device: {reason}");
+        Context context = CreateContext(kind, wanted);
+        Accelerator? accelerator = null;
+        string name = $"{wanted} device {index}";
         try
         {
             List<Device> devices = DevicesOf(context, kind);
             if (index < 0 || index >= devices.Count)
-                throw new InvalidOperationException($"there is no {wanted} device {index}: {devices.Count} found");
-            return new IlgpuEngine(context, devices[index], record);
+                throw new DeviceUnavailableException($"there is no {name}: {devices.Count} found", isPresent: false);
+            name += $" ({devices[index].Name.Trim()})";
+            accelerator = devices[index].CreateAccelerator(context);
+            return new IlgpuEngine(context, accelerator, record);
         }
-        catch
+        catch (Exception exception)
         {
-            context.Dispose();
+            Discard(accelerator, context);
+            if (exception is AcceleratorException or NotSupportedException or OutOfMemoryException or EntryPointNotFoundException or DllNotFoundException)
+                throw Unavailable(name, exception);
             throw;
         }
     }
 
-    /// <summary>A context with the devices of one kind, or null and the reason where it has none.</summary>
-    private static Context? TryCreateContext(IlgpuDeviceKind kind, out string reason)
+    /// <summary>Gives back what a device took before it failed.</summary>
+    private static void Discard(Accelerator? accelerator, Context context)
     {
-        reason = kind == IlgpuDeviceKind.Cuda ? "the driver (libcuda) reports none" : "the driver (libOpenCL.so) reports none";
+        try
+        {
+            accelerator?.Dispose();
+            context.Dispose();
+        }
+        catch (AcceleratorException)
+        {
+            // A device that has failed may fail again here; told is what came first.
+        }
+    }
+
+    /// <summary>A context with the devices of one kind, of which there is one at least.</summary>
+    private static Context CreateContext(IlgpuDeviceKind kind, string wanted)
+    {
+        string reason = kind == IlgpuDeviceKind.Cuda ? "the driver (libcuda) reports none" : "the driver (libOpenCL.so) reports none";
         try
         {
             Context context = Context.Create(builder =>
@@ -228,12 +280,19 @@ public sealed class IlgpuEngine : IEngine
                 return context;
             context.Dispose();
         }
-        catch (Exception exception) when (exception is DllNotFoundException or NotSupportedException or TypeInitializationException or AcceleratorException)
+        catch (AcceleratorException exception)
         {
-            reason = exception.GetBaseException().Message;
+            throw Unavailable($"{wanted}'s first device", exception);
+        }
+        catch (Exception exception) when (exception is DllNotFoundException or NotSupportedException or TypeInitializationException)
+        {
+            reason = exception.GetBaseException().Message.ReplaceLineEndings(" ");
         }
 
-        return null;
+        // ILGPU leaves out what it cannot use, and says nothing.
+        if (kind == IlgpuDeviceKind.Cuda && CudaDriver.WhyNoDevice() is { } fault)
+            throw new DeviceUnavailableException($"no CUDA device can be used: {fault}", isPresent: true);
+        throw new DeviceUnavailableException($"there is no {wanted} device: {reason}", isPresent: false);
     }
 
     /// <summary>The context's devices of one kind; ILGPU adds its CPU device to a context that would have none.</summary>
