@@ -14,7 +14,7 @@ using Ds2.Runtime;
 
 namespace Ds2.Bench;
 
-/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|plots|peaks|loader|cublas|gpu-report …</c>.</summary>
+/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|plots|peaks|loader|corpus|cublas|gpu-report …</c>.</summary>
 internal static class Program
 {
     private const int BadInput = 2;
@@ -37,6 +37,7 @@ internal static class Program
               parity --manifest FILE --device D  training steps on a device and on the host: their losses must agree
               peaks [--rounds N]                 the machine's peaks, and what large and streaming matrix products reach of them
               loader --manifest FILE             what the loader reads, with augmentation and with the feature cache
+              corpus [options]                   what a start costs with as many utterances as LibriSpeech has
               cublas [--json]                    our Gemm beside NVIDIA's on a CUDA GPU
               gpu-report [options]               what every GPU kernel compiles to, without a GPU: gpu-report --arch sm_60
             """);
@@ -44,6 +45,7 @@ internal static class Program
         root.Subcommands.Add(StepCommand.Create());
         root.Subcommands.Add(ParityCommand.Create());
         root.Subcommands.Add(LoaderCommand.Create());
+        root.Subcommands.Add(CorpusCommand.Create());
         root.Subcommands.Add(Peers());
         root.Subcommands.Add(PlotsCommand.Create());
         root.Subcommands.Add(PeaksCommand.Create());

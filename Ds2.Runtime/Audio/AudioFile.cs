@@ -17,7 +17,7 @@ public static class AudioFile
     /// <exception cref="InputException">The file is missing, damaged, empty or of a kind that cannot be read here.</exception>
     public static float[] Read(string path)
     {
-        AudioClip clip = IsWav(path) && WavReader.Reads(path) ? WavReader.Read(path) : SndFile.Read(path);
+        AudioClip clip = WavReader.TryRead(path) ?? SndFile.Read(path);
         if (clip.Samples.Length == 0)
             throw new InputException($"{path}: holds no samples");
         if (clip.SampleRate == SampleRate)
@@ -31,14 +31,20 @@ public static class AudioFile
     /// <remarks>WAV of the encodings above, FLAC's STREAMINFO, .npy, Sphinx and HTK files need no libsndfile here; others do. Thread-safe.</remarks>
     /// <param name="path">The file.</param>
     /// <exception cref="InputException">The file is missing, empty, cut short, damaged in its header, without samples, or of an encoding or a sample rate that cannot be read.</exception>
-    public static RecordingInfo Probe(string path)
+    public static RecordingInfo Probe(string path) => Probe(path, FileStamp.Of(path)?.Bytes ?? 0);
+
+    /// <summary>As above, of a file whose length in bytes is known.</summary>
+    internal static RecordingInfo Probe(string path, long length)
     {
         if (CoefficientFile.IsOne(path))
             return new RecordingInfo(RecordingFormat.Features, CoefficientFile.FramesPerSecond, CoefficientFile.Frames(path));
-        if (IsWav(path) && WavReader.ReadHeader(path) is { Encoding: not WavEncoding.Foreign } wav)
-            return RecordingInfo.OfSound(path, RecordingFormat.Wav, wav.Frames, wav.SampleRate);
-        if (FlacHeader.TryRead(path) is { Samples: > 0 } flac)
-            return RecordingInfo.OfSound(path, RecordingFormat.Flac, flac.Samples, flac.SampleRate);
+        using (HeaderStream file = HeaderStream.Open(path, length))
+        {
+            if (WavReader.TryReadHeader(file, path) is { Encoding: not WavEncoding.Foreign } wav)
+                return RecordingInfo.OfSound(path, RecordingFormat.Wav, wav.Frames, wav.SampleRate);
+            if (FlacHeader.TryRead(file, path) is { Samples: > 0 } flac)
+                return RecordingInfo.OfSound(path, RecordingFormat.Flac, flac.Samples, flac.SampleRate);
+        }
         (long samples, int rate) = SndFile.Length(path);
         return RecordingInfo.OfSound(path, RecordingFormat.Other, samples, rate);
     }
@@ -46,19 +52,9 @@ public static class AudioFile
     /// <summary>The length of a recording or of a feature file, from its header alone; features count 100 frames a second.</summary>
     /// <param name="path">The file.</param>
     /// <returns>Seconds.</returns>
-    /// <exception cref="InputException">As <see cref="Probe"/>.</exception>
+    /// <exception cref="InputException">As <see cref="Probe(string)"/>.</exception>
     public static double Duration(string path) => Probe(path).Seconds;
 
     /// <summary>Whether sound is recorded at such a rate.</summary>
     internal static bool IsRate(long rate) => rate is >= LeastRate and <= MostRate;
-
-    private static bool IsWav(string path)
-    {
-        using FileStream file = InputFile.Open(path);
-        Span<byte> magic = stackalloc byte[12];
-        int count = file.ReadAtLeast(magic, magic.Length, throwOnEndOfStream: false);
-        if (count == 0)
-            throw new InputException($"{path}: the file is empty");
-        return count >= 4 && magic[..4].SequenceEqual("RIFF"u8) && (count < 12 || magic[8..].SequenceEqual("WAVE"u8));
-    }
 }

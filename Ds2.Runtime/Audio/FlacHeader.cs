@@ -18,10 +18,17 @@ internal readonly record struct FlacHeader(int SampleRate, int Channels, long Sa
     public static FlacHeader? TryRead(string path)
     {
         using FileStream file = InputFile.Open(path);
-        return InputFile.Guard(path, () => Read(file, path));
+        return TryRead(file, path);
     }
 
-    private static FlacHeader? Read(FileStream file, string path)
+    /// <summary>Reads the header from the start of an open file, likewise.</summary>
+    public static FlacHeader? TryRead(Stream file, string path) => InputFile.Guard(path, () =>
+    {
+        file.Position = 0;
+        return Read(file, path);
+    });
+
+    private static FlacHeader? Read(Stream file, string path)
     {
         // "fLaC", a 4-byte block header, then STREAMINFO, which is always the first block: 2 + 2 bytes of block sizes,
         // 3 + 3 of frame sizes, then 20 bits of rate, 3 of channels - 1, 5 of bits - 1, 36 of samples, and 16 bytes of MD5.

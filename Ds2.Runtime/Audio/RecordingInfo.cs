@@ -1,7 +1,7 @@
 namespace Ds2.Runtime.Audio;
 
 /// <summary>How a recording is stored, as far as its readers differ.</summary>
-public enum RecordingFormat
+public enum RecordingFormat : byte
 {
     /// <summary>A WAV file that Ds2 reads itself.</summary>
     Wav,
@@ -16,7 +16,7 @@ public enum RecordingFormat
     Features,
 }
 
-/// <summary>What the header and the length of a file tell about a recording that can be used; <see cref="AudioFile.Probe"/> refuses others.</summary>
+/// <summary>What the header and the length of a file tell about a recording that can be used; <see cref="AudioFile.Probe(string)"/> refuses others.</summary>
 /// <param name="Format">How it is stored.</param>
 /// <param name="Rate">Samples a second of the file itself, or frames a second for coefficients.</param>
 /// <param name="Length">Samples of each channel at that rate, or frames; at least 1.</param>

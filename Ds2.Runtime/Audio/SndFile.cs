@@ -128,21 +128,16 @@ internal static partial class SndFile
 
     /// <summary>Whether a file begins as one of the formats that say what they are. At others libsndfile guesses, MP3 most of all, and a decoder that was
     /// given a damaged WAV complains on stderr in many lines.</summary>
-    private static bool SaysItsFormat(string path)
+    private static bool SaysItsFormat(ReadOnlySpan<byte> start)
     {
-        using FileStream file = InputFile.Open(path);
-        Span<byte> start = stackalloc byte[4];
-        int count = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
-        string magic = Encoding.Latin1.GetString(start[..count]);
-        return Magics.Contains(magic) || magic.StartsWith("ID3", StringComparison.Ordinal) || count >= 2 && start[0] == 0xFF && start[1] is >= 0xE2 and < 0xFF;
+        string magic = Encoding.Latin1.GetString(start[..Math.Min(start.Length, 4)]);
+        return Magics.Contains(magic) || magic.StartsWith("ID3", StringComparison.Ordinal) || start.Length >= 2 && start[0] == 0xFF && start[1] is >= 0xE2 and < 0xFF;
     }
 
     /// <summary>What a file holds that was downloaded or named wrongly: an error page in place of a recording, most of all.</summary>
-    private static string? TextIn(string path)
+    private static string? TextIn(ReadOnlySpan<byte> bytes)
     {
-        using FileStream file = InputFile.Open(path);
-        Span<byte> bytes = stackalloc byte[256];
-        string start = Encoding.Latin1.GetString(bytes[..file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false)]).TrimStart('\u00EF', '\u00BB', '\u00BF', ' ', '\t', '\r', '\n');
+        string start = Encoding.Latin1.GetString(bytes).TrimStart('\u00EF', '\u00BB', '\u00BF', ' ', '\t', '\r', '\n');
         return start.StartsWith("<!DOCTYPE html", StringComparison.OrdinalIgnoreCase) || start.StartsWith("<html", StringComparison.OrdinalIgnoreCase) ? "an HTML page"
             : start.StartsWith("<?xml", StringComparison.Ordinal) || start.StartsWith("<Error", StringComparison.Ordinal) ? "XML"
             : start.StartsWith('{') && start.Contains('"', StringComparison.Ordinal) ? "JSON"
@@ -152,11 +147,12 @@ internal static partial class SndFile
 
     private static nint Open(string path, out Info info)
     {
-        if (TextIn(path) is { } text)
+        using HeaderStream file = HeaderStream.Open(path);
+        if (TextIn(file.Start) is { } text)
             throw new InputException($"{path}: holds {text}, not sound");
         if (!IsAvailable)
             throw new InputException($"{path}: this format needs libsndfile, which is not installed (on Debian: apt-get install libsndfile1)");
-        if (!SaysItsFormat(path))
+        if (!SaysItsFormat(file.Start))
             throw new InputException($"{path}: not an audio file that can be read: it begins like none of a known format");
         info = default;
         nint handle = Open(path, ReadMode, ref info);

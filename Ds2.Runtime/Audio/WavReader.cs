@@ -23,33 +23,39 @@ public static class WavReader
     /// <summary>Reads a whole file at its own rate, its channels mixed to one by their mean.</summary>
     /// <param name="path">A WAV file.</param>
     /// <exception cref="InputException">The file is missing, truncated, or in an encoding that is not listed above.</exception>
-    public static AudioClip Read(string path)
+    public static AudioClip Read(string path) =>
+        TryRead(path) ?? throw new InputException($"{path}: not a WAV file, or one of an encoding that Ds2 does not read itself");
+
+    /// <summary>Reads a file as above; null where it is no WAV file, or of an encoding that is left to libsndfile: ADPCM, GSM and the like.</summary>
+    internal static AudioClip? TryRead(string path)
     {
         using FileStream file = InputFile.Open(path);
-        return InputFile.Guard(path, () =>
+        return InputFile.Guard<AudioClip?>(path, () =>
         {
-            WavHeader header = ReadHeader(file, path);
+            if (TryReadHeader(file, path) is not { Encoding: not WavEncoding.Foreign } header)
+                return null;
             file.Position = header.DataOffset;
             return new AudioClip(ReadSamples(file, header, path), header.SampleRate);
         });
     }
 
-    /// <summary>Whether Ds2 reads a file's samples itself; ADPCM, GSM and the like are libsndfile's.</summary>
-    internal static bool Reads(string path) => ReadHeader(path).Encoding != WavEncoding.Foreign;
-
-    internal static WavHeader ReadHeader(string path)
+    /// <summary>Reads the header from the start of a file; null where it is no WAV file's.</summary>
+    /// <exception cref="InputException">The file is empty, or its header is damaged or says what cannot be.</exception>
+    internal static WavHeader? TryReadHeader(Stream file, string path) => InputFile.Guard<WavHeader?>(path, () =>
     {
-        using FileStream file = InputFile.Open(path);
-        return InputFile.Guard(path, () => ReadHeader(file, path));
-    }
-
-    private static WavHeader ReadHeader(FileStream file, string path)
-    {
+        file.Position = 0;
         Span<byte> start = stackalloc byte[12];
-        file.ReadExactly(start);
-        if (!start[..4].SequenceEqual("RIFF"u8) || !start[8..].SequenceEqual("WAVE"u8))
-            throw new InputException($"{path}: not a WAV file");
+        int count = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        if (count == 0)
+            throw new InputException($"{path}: the file is empty");
+        if (count < 4 || !start[..4].SequenceEqual("RIFF"u8) || (count == start.Length && !start[8..].SequenceEqual("WAVE"u8)))
+            return null;
+        return count == start.Length ? ReadChunks(file, path) : throw new EndOfStreamException();
+    });
 
+    private static WavHeader ReadChunks(Stream file, string path)
+    {
+        long length = file.Length; // each look at it is a system call
         (WavEncoding Encoding, int Channels, int Rate)? format = null;
         Span<byte> head = stackalloc byte[8];
         Span<byte> body = stackalloc byte[40];
@@ -69,19 +75,19 @@ public static class WavReader
             {
                 if (format is null)
                     throw new InputException($"{path}: damaged: the data chunk comes before any fmt chunk");
-                return Describe(file, format.Value, size, path);
+                return Describe(file, length, format.Value, size, path);
             }
-            if (next > file.Length)
+            if (next > length)
                 break;
             file.Position = next;
         }
-        throw new InputException($"{path}: truncated: no {(format is null ? "fmt" : "data")} chunk in {file.Length} bytes");
+        throw new InputException($"{path}: truncated: no {(format is null ? "fmt" : "data")} chunk in {length} bytes");
     }
 
-    private static WavHeader Describe(FileStream file, (WavEncoding Encoding, int Channels, int Rate) format, uint size, string path)
+    private static WavHeader Describe(Stream file, long length, (WavEncoding Encoding, int Channels, int Rate) format, uint size, string path)
     {
-        long left = file.Length - file.Position;
-        bool known = size == 0 ? ChunkFollows(file) : size < UnknownSize || size <= left;
+        long left = length - file.Position;
+        bool known = size == 0 ? ChunkFollows(file, length) : size < UnknownSize || size <= left;
         long bytes = known && (size <= left || size > left + HeaderBytes) ? size : left;
         if (bytes > left)
             throw new InputException($"{path}: truncated: the data chunk says {bytes} bytes, the file has {left}");
@@ -95,13 +101,13 @@ public static class WavReader
     }
 
     /// <summary>Whether another chunk begins here, by its name and a size within the file: then a data chunk of no bytes is just that.</summary>
-    private static bool ChunkFollows(FileStream file)
+    private static bool ChunkFollows(Stream file, long length)
     {
         long start = file.Position;
         Span<byte> head = stackalloc byte[8];
         int count = file.ReadAtLeast(head, head.Length, throwOnEndOfStream: false);
         file.Position = start;
-        return count == head.Length && !head[..4].ContainsAnyExceptInRange((byte)' ', (byte)'~') && start + count + BinaryPrimitives.ReadUInt32LittleEndian(head[4..]) <= file.Length;
+        return count == head.Length && !head[..4].ContainsAnyExceptInRange((byte)' ', (byte)'~') && start + count + BinaryPrimitives.ReadUInt32LittleEndian(head[4..]) <= length;
     }
 
     private static (WavEncoding, int, int) ParseFormat(ReadOnlySpan<byte> fields, string path)
@@ -140,7 +146,7 @@ public static class WavReader
         return (encoding, channels, (int)rate);
     }
 
-    private static float[] ReadSamples(FileStream file, in WavHeader header, string path)
+    private static float[] ReadSamples(Stream file, in WavHeader header, string path)
     {
         var samples = new float[header.Frames];
         int frameBytes = header.BytesPerSample * header.Channels;

@@ -1,6 +1,4 @@
-using Ds2.Runtime.Audio;
 using Ds2.Runtime.Features;
-using Ds2.Runtime.Files;
 using Ds2.Runtime.Text;
 
 namespace Ds2.Runtime.Data;
@@ -13,12 +11,14 @@ public sealed record LeftOut(Utterance Utterance, string Reason);
 /// <summary>The utterances that a manifest lists, sorted by length.</summary>
 public sealed class Corpus
 {
-    private Corpus(string manifestPath, Utterance[] utterances, LeftOut[] leftOut, CorpusFault[] faults, TextReport characters)
+    private readonly UtteranceTable table;
+
+    private Corpus(string manifestPath, UtteranceTable utterances, LeftOut[] leftOut, CorpusFault[] faults, TextReport characters)
     {
         Faults = faults;
         ManifestPath = manifestPath;
         Characters = characters;
-        Utterances = utterances;
+        table = utterances;
         LeftOut = leftOut;
         TotalSeconds = utterances.Sum(u => u.Seconds);
     }
@@ -27,7 +27,7 @@ public sealed class Corpus
     public string ManifestPath { get; }
 
     /// <summary>From the shortest to the longest; equally long ones in the manifest's order.</summary>
-    public IReadOnlyList<Utterance> Utterances { get; }
+    public IReadOnlyList<Utterance> Utterances => table;
 
     /// <summary>The utterances that <see cref="Without"/> took away, from the shortest to the longest.</summary>
     public IReadOnlyList<LeftOut> LeftOut { get; }
@@ -44,51 +44,28 @@ public sealed class Corpus
     /// <summary>Reads a manifest, the transcripts it lists, and the recordings' lengths.</summary>
     /// <param name="manifestPath">A file of lines <c>audio path,text path</c>; relative paths start at the manifest's folder; empty lines are skipped.</param>
     /// <param name="alphabet">Turns the transcripts into labels.</param>
-    /// <param name="skipFaults">Whether to pass over utterances that cannot be used.</param>
+    /// <param name="options">How; null for the plain way.</param>
     /// <param name="cancellation">Ends the reading.</param>
     /// <exception cref="InputException">The manifest is missing, empty or malformed; a file it lists is missing or damaged, or a recording is listed twice.</exception>
     /// <exception cref="CorpusFaultsException">There are several such faults.</exception>
     /// <exception cref="OperationCanceledException">It was ended.</exception>
-    public static Corpus Load(string manifestPath, Alphabet alphabet, bool skipFaults = false, CancellationToken cancellation = default)
+    public static Corpus Load(string manifestPath, Alphabet alphabet, CorpusOptions? options = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(manifestPath);
         ArgumentNullException.ThrowIfNull(alphabet);
-        IReadOnlyList<ManifestEntry> entries = ManifestFile.Read(manifestPath);
-        Range[] ids = UtteranceIds.In([.. entries.Select(entry => entry.AudioPath)]);
-        var utterances = new Utterance[entries.Count];
-        var faults = new InputException?[entries.Count];
-        var normalization = new TextNormalization(alphabet);
-        var characters = new TextReport(manifestPath);
-        Parallel.For(0, entries.Count, new ParallelOptions { CancellationToken = cancellation }, () => new TextReport(manifestPath), (i, _, report) =>
-        {
-            try
-            {
-                utterances[i] = Read(manifestPath, entries[i], ids[i], normalization, report);
-            }
-            catch (InputException e)
-            {
-                faults[i] = e;
-            }
-            return report;
-        }, report =>
-        {
-            lock (characters)
-                characters.Merge(report);
-        });
-        var first = new Dictionary<string, int>();
-        for (int i = 0; i < entries.Count; i++)
-        {
-            // Trained on twice an epoch by mistake, or with two texts.
-            if (faults[i] is null && !first.TryAdd(utterances[i].AudioPath, entries[i].Line))
-                faults[i] = new InputException($"{manifestPath}: line {entries[i].Line}: the same recording as line {first[utterances[i].AudioPath]}");
-        }
-        CorpusFault[] found = [.. entries.Zip(faults).Where(pair => pair.Second is not null).Select(pair => new CorpusFault(pair.First.Line, pair.Second!.Message))];
-        if (found.Length == 1 && (!skipFaults || entries.Count == 1))
-            throw new InputException(found[0].Message, Array.Find(faults, fault => fault is not null));
-        if (found.Length > 0 && (!skipFaults || found.Length == entries.Count))
-            throw new CorpusFaultsException(manifestPath, entries.Count, found);
+        options ??= new CorpusOptions();
+        var reader = new CorpusReader(manifestPath, new TextNormalization(alphabet), options, cancellation);
+        UtteranceTable all = reader.Read();
+        if (!options.AllowRepeated)
+            FindRepeated(manifestPath, reader);
+        CorpusFault[] faults = [.. reader.Entries.Zip(reader.Faults).Where(pair => pair.Second is not null).Select(pair => new CorpusFault(pair.First.Line, pair.Second!.Message))];
+        if (faults.Length == 1 && (!options.SkipFaults || all.Count == 1))
+            throw new InputException(faults[0].Message, Array.Find(reader.Faults, fault => fault is not null));
+        if (faults.Length > 0 && (!options.SkipFaults || faults.Length == all.Count))
+            throw new CorpusFaultsException(manifestPath, all.Count, faults);
         // LINQ's sort is stable, Array.Sort is not: ties must keep the manifest's order on every machine.
-        return new Corpus(manifestPath, [.. utterances.Where((_, i) => faults[i] is null).OrderBy(u => u.Seconds)], [], found, characters);
+        UtteranceTable sorted = all.Select(Enumerable.Range(0, all.Count).Where(i => reader.Faults[i] is null).OrderBy(i => all.Row(i).Recording.Seconds));
+        return new Corpus(manifestPath, sorted, [], faults, reader.Characters);
     }
 
     /// <summary>Finds out before anything is trained or scored that some of the files cannot give the features that are asked for.</summary>
@@ -107,22 +84,29 @@ public sealed class Corpus
     public Corpus Without(Func<Utterance, string?> reason)
     {
         ArgumentNullException.ThrowIfNull(reason);
-        (Utterance Utterance, string? Reason)[] all = [.. Utterances.Select(utterance => (utterance, reason(utterance)))];
-        Utterance[] kept = [.. all.Where(pair => pair.Reason is null).Select(pair => pair.Utterance)];
-        if (kept.Length == 0)
-            throw new InputException($"{ManifestPath}: no utterance is left to train on; {all[0].Utterance.AudioPath}: {all[0].Reason}");
-        return new Corpus(ManifestPath, kept, [.. LeftOut, .. all.Where(pair => pair.Reason is not null).Select(pair => new LeftOut(pair.Utterance, pair.Reason!))], [.. Faults], Characters);
+        var kept = new List<int>(table.Count);
+        List<LeftOut> leftOut = [.. LeftOut];
+        for (int i = 0; i < table.Count; i++)
+        {
+            if (reason(table[i]) is { } why)
+                leftOut.Add(new LeftOut(table[i], why));
+            else
+                kept.Add(i);
+        }
+        if (kept.Count == 0)
+            throw new InputException($"{ManifestPath}: no utterance is left to train on; {leftOut[LeftOut.Count].Utterance.AudioPath}: {leftOut[LeftOut.Count].Reason}");
+        return new Corpus(ManifestPath, table.Select(kept), [.. leftOut], [.. Faults], Characters);
     }
 
-    private static Utterance Read(string manifestPath, ManifestEntry entry, Range id, TextNormalization normalization, TextReport report)
+    /// <summary>A recording that is listed again would be trained on twice an epoch by mistake, or with two texts.</summary>
+    private static void FindRepeated(string manifestPath, CorpusReader reader)
     {
-        (string audioPath, string textPath, int number) = entry;
-        if (!File.Exists(audioPath))
-            throw new InputException($"{audioPath}: no such file (line {number} of {manifestPath})");
-        if (!File.Exists(textPath))
-            throw ManifestFile.NoSuchText(textPath, manifestPath, number);
-        string text = normalization.Normalize(InputFile.ReadText(textPath), report, textPath, number);
-        int[] labels = normalization.Encode(text);
-        return new Utterance(audioPath[id], audioPath, textPath, text, labels, AudioFile.Duration(audioPath));
+        var first = new Dictionary<string, int>(reader.Entries.Count);
+        for (int i = 0; i < reader.Entries.Count; i++)
+        {
+            ManifestEntry entry = reader.Entries[i];
+            if (reader.Faults[i] is null && !first.TryAdd(entry.AudioPath, entry.Line))
+                reader.Faults[i] = new InputException($"{manifestPath}: line {entry.Line}: the same recording as line {first[entry.AudioPath]}");
+        }
     }
 }

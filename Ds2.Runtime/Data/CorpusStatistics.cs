@@ -1,4 +1,3 @@
-using Ds2.Runtime.Files;
 using Ds2.Runtime.Text;
 
 namespace Ds2.Runtime.Data;
@@ -14,25 +13,17 @@ public sealed record CorpusStatistics(string Manifest, IReadOnlyList<double> Sec
     /// <summary>Length of all recordings.</summary>
     public double Hours => Seconds.Sum() / 3600;
 
-    /// <summary>Describes a manifest.</summary>
-    /// <param name="manifest">The manifest.</param>
-    /// <param name="alphabet">The characters that count as known.</param>
-    /// <exception cref="InputException">The manifest, or a file that it lists, cannot be read.</exception>
-    public static CorpusStatistics Of(string manifest, Alphabet alphabet)
+    /// <summary>Describes a corpus.</summary>
+    public static CorpusStatistics Of(Corpus corpus)
     {
-        ArgumentNullException.ThrowIfNull(alphabet);
-        IReadOnlyList<ManifestEntry> entries = ManifestFile.Read(manifest);
-        double[] seconds = ManifestFile.Durations(entries);
-        Array.Sort(seconds);
+        ArgumentNullException.ThrowIfNull(corpus);
         long words = 0;
-        var normalization = new TextNormalization(alphabet);
-        var report = new TextReport(manifest);
-        foreach (ManifestEntry entry in entries)
+        foreach (Utterance utterance in corpus.Utterances)
         {
-            string text = normalization.Normalize(InputFile.ReadText(entry.TextPath), report, entry.TextPath, entry.Line);
+            string text = utterance.Text;
             words += text.Length == 0 ? 0 : text.AsSpan().Count(' ') + 1;
         }
-        return new CorpusStatistics(manifest, seconds, SpeakersOf(entries), words, report);
+        return new CorpusStatistics(corpus.ManifestPath, [.. corpus.Utterances.Select(utterance => utterance.Seconds)], SpeakersOf(corpus), words, corpus.Characters);
     }
 
     /// <summary>How many utterances fall into each of some equally wide bins from 0 to the longest.</summary>
@@ -49,9 +40,16 @@ public sealed record CorpusStatistics(string Manifest, IReadOnlyList<double> Sec
         return (width, counts);
     }
 
-    private static int? SpeakersOf(IReadOnlyList<ManifestEntry> entries)
+    private static int? SpeakersOf(Corpus corpus)
     {
-        string[][] names = [.. entries.Select(entry => Path.GetFileNameWithoutExtension(entry.AudioPath).Split('-'))];
-        return names.All(parts => parts.Length == 3) ? names.DistinctBy(parts => parts[0]).Count() : null;
+        var speakers = new HashSet<string>();
+        foreach (Utterance utterance in corpus.Utterances)
+        {
+            string[] parts = Path.GetFileNameWithoutExtension(utterance.AudioPath).Split('-');
+            if (parts.Length != 3)
+                return null;
+            speakers.Add(parts[0]);
+        }
+        return speakers.Count;
     }
 }

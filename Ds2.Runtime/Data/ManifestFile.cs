@@ -1,5 +1,3 @@
-using System.Text;
-using Ds2.Runtime.Audio;
 using Ds2.Runtime.Files;
 
 namespace Ds2.Runtime.Data;
@@ -9,14 +7,6 @@ namespace Ds2.Runtime.Data;
 /// <param name="TextPath">The transcript, likewise.</param>
 /// <param name="Line">The line in the manifest, from 1.</param>
 public sealed record ManifestEntry(string AudioPath, string TextPath, int Line);
-
-/// <summary>What became of joined manifests.</summary>
-/// <param name="Kept">Utterances in the new manifest.</param>
-/// <param name="Seconds">Their length together.</param>
-/// <param name="TooShort">Utterances left out as shorter than asked for.</param>
-/// <param name="TooLong">Utterances left out as longer.</param>
-/// <param name="Repeated">Entries left out because their recording was listed before.</param>
-public sealed record MergedManifest(int Kept, double Seconds, int TooShort, int TooLong, int Repeated);
 
 /// <summary>Manifests: files of lines <c>audio path,text path</c>, quoted as RFC 4180 says where a path has a comma, a quote, or a space at an end.</summary>
 /// <remarks>Relative paths start at the manifest's folder and may lead anywhere, absolute ones too: a manifest is its user's own word on where the data are.</remarks>
@@ -61,60 +51,10 @@ public static class ManifestFile
             : $"{textPath}: no such file (line {line} of {manifest})");
     }
 
-    /// <summary>Joins manifests, from the shortest utterance to the longest, and leaves out what is too short or too long.</summary>
-    /// <param name="paths">The manifests.</param>
-    /// <param name="output">The new one; its paths are relative to its folder.</param>
-    /// <param name="minSeconds">Shorter utterances are left out.</param>
-    /// <param name="maxSeconds">Longer utterances are left out.</param>
-    /// <exception cref="InputException">A manifest or a recording cannot be read, or nothing is left.</exception>
-    public static MergedManifest Merge(IReadOnlyList<string> paths, string output, double minSeconds = 0, double maxSeconds = double.PositiveInfinity)
-    {
-        ArgumentNullException.ThrowIfNull(paths);
-        ArgumentNullException.ThrowIfNull(output);
-        ManifestEntry[] all = [.. paths.SelectMany(Read)];
-        ManifestEntry[] entries = [.. all.DistinctBy(entry => entry.AudioPath)];
-        double[] seconds = Durations(entries);
-        (ManifestEntry Entry, double Seconds)[] kept =
-        [
-            .. entries.Zip(seconds).Where(pair => pair.Second >= minSeconds && pair.Second <= maxSeconds).OrderBy(pair => pair.Second)
-                .ThenBy(pair => Path.GetFileName(pair.First.AudioPath), StringComparer.Ordinal),
-        ];
-        if (kept.Length == 0)
-            throw new InputException($"{output}: not written: of {entries.Length} utterances none is between {minSeconds} and {maxSeconds} s long");
-        string folder = Path.GetDirectoryName(Path.GetFullPath(output))!;
-        byte[] text = Encoding.UTF8.GetBytes(string.Concat(
-            kept.Select(pair => Line(Relative(folder, pair.Entry.AudioPath), Relative(folder, pair.Entry.TextPath)) + "\n")));
-        AtomicFile.Write(output, stream => stream.Write(text));
-        return new MergedManifest(
-            kept.Length, kept.Sum(pair => pair.Seconds), seconds.Count(s => s < minSeconds), seconds.Count(s => s > maxSeconds), all.Length - entries.Length);
-    }
-
-    /// <summary>The recordings' lengths in seconds, from their headers, read on all cores.</summary>
-    /// <exception cref="InputException">One cannot be read.</exception>
-    internal static double[] Durations(IReadOnlyList<ManifestEntry> entries)
-    {
-        var seconds = new double[entries.Count];
-        var faults = new InputException?[entries.Count];
-        Parallel.For(0, seconds.Length, i =>
-        {
-            try
-            {
-                seconds[i] = AudioFile.Duration(entries[i].AudioPath);
-            }
-            catch (InputException e)
-            {
-                faults[i] = e;
-            }
-        });
-        return Array.Find(faults, fault => fault is not null) is { } first ? throw new InputException(first.Message, first) : seconds;
-    }
-
     /// <summary>A path in full. Most are plain names below the folder, which need no look at each of their parts.</summary>
     private static string FullPath(ReadOnlySpan<char> path, string folder)
     {
         bool plain = Path.DirectorySeparatorChar == '/' && path[0] is not ('/' or '.') && path[^1] != '/' && path.IndexOf("/.") < 0 && path.IndexOf("//") < 0 && folder.Length > 1;
         return plain ? string.Concat(folder, "/", path) : Path.GetFullPath(path.ToString(), folder);
     }
-
-    private static string Relative(string folder, string path) => Path.GetRelativePath(folder, path).Replace(Path.DirectorySeparatorChar, '/');
 }

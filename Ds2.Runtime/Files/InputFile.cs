@@ -19,6 +19,9 @@ internal static class InputFile
 
     public static string[] ReadLines(string path) => Guard(path, () => File.ReadAllLines(path, Strict));
 
+    /// <summary>The fault of bytes that are no UTF-8.</summary>
+    public static InputException NotUtf8(string path, Exception? inner = null) => new($"{path}: is not UTF-8 text", inner);
+
     /// <summary>Runs an action that reads <paramref name="path"/>.</summary>
     /// <exception cref="InputException">The file is missing, unreadable, or failed under the read.</exception>
     public static T Guard<T>(string path, Func<T> read)
@@ -42,7 +45,7 @@ internal static class InputFile
         }
         catch (DecoderFallbackException e)
         {
-            throw new InputException($"{path}: is not UTF-8 text", e);
+            throw NotUtf8(path, e);
         }
         catch (Exception e) when (e is IOException or ArgumentException or NotSupportedException)
         {

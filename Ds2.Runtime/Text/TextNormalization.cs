@@ -14,6 +14,9 @@ public sealed class TextNormalization
     private readonly Dictionary<char, string> images;
     private readonly int space;
 
+    /// <summary>The ASCII characters that are labels; null where some label is of several characters.</summary>
+    private readonly SearchValues<byte>? plain;
+
     /// <summary>Prepares for an alphabet; takes some 20 ms: make one for many texts.</summary>
     /// <param name="alphabet">What can be written.</param>
     public TextNormalization(Alphabet alphabet)
@@ -22,10 +25,17 @@ public sealed class TextNormalization
         Alphabet = alphabet;
         images = SpokenImage.Of(alphabet);
         space = alphabet.Match(" ", out int label) > 0 ? label : -1;
+        if (alphabet.Labels.Skip(1).All(text => text.Length == 1))
+            plain = SearchValues.Create([.. alphabet.Labels.Skip(1).Where(text => char.IsAscii(text[0])).Select(text => (byte)text[0])]);
     }
 
     /// <summary>What can be written.</summary>
     public Alphabet Alphabet { get; }
+
+    /// <summary>Whether a text is all ASCII and normalised as it stands, each byte a label: known in a fraction of the time that normalising takes, of nearly all texts of a clean corpus.</summary>
+    /// <param name="utf8">Any text; true for an empty one.</param>
+    public bool IsPlain(ReadOnlySpan<byte> utf8) =>
+        plain is not null && !utf8.ContainsAnyExcept(plain) && (utf8.IsEmpty || (utf8[0] != ' ' && utf8[^1] != ' ' && utf8.IndexOf("  "u8) < 0));
 
     /// <summary>Normalises a text. Beside the string returned some 100 bytes are allocated, unless there is something to report.</summary>
     /// <param name="text">Any text.</param>

@@ -23,10 +23,9 @@ public sealed class TrainingSelection(DataOptions options, DeepSpeech2 model)
     /// <summary>Why an utterance is not trained on, in words; null if it is.</summary>
     public string? ReasonToLeaveOut(Utterance utterance)
     {
-        ArgumentNullException.ThrowIfNull(utterance);
         if (options.MaxSeconds > 0 && utterance.Seconds > options.MaxSeconds)
             return string.Create(CultureInfo.InvariantCulture, $"{utterance.Seconds:0.##} s are more than maxSeconds={options.MaxSeconds}");
-        if (utterance.Labels.Length == 0)
+        if (utterance.LabelCount == 0)
             return "its text has nothing that the alphabet can write";
         int frames = model.OutputFrames(FeatureExtractor.FramesOf(utterance.AudioPath, utterance.Seconds)), needed = FramesNeeded(utterance.Labels);
         return frames < needed ? $"its text needs {needed} output frames, the recording gives {frames}" : null;

@@ -34,6 +34,25 @@ public sealed class DataCommandsTests
     }
 
     [Test]
+    public void MergeAndStats_LeaveOutBadFiles_WhereAskedTo()
+    {
+        string manifest = folder.WriteNoise(8000, 16000, 24000);
+        folder.Write("u0.wav", "<html>not found</html>");
+        File.Delete(folder["u1.txt"]);
+        foreach (string[] command in new string[][] { ["data", "merge", manifest, "--out", folder["m.csv"]], ["data", "stats", manifest] })
+        {
+            (int code, _, string error) = Program.Run(command);
+            Assert.That(code, Is.EqualTo(2));
+            Assert.That(error, Does.Contain("u0.wav: holds an HTML page").And.Contain("u1.txt: no such file").And.Contain("2 of 3 utterances cannot be used; --skip-bad leaves them out"));
+            Assert.That(folder["m.csv"], Does.Not.Exist);
+        }
+        (int merged, string output, string left) = Program.Run("data", "merge", manifest, "--out", folder["m.csv"], "--skip-bad");
+        Assert.That((merged, File.ReadAllText(folder["m.csv"])), Is.EqualTo((0, "u2.wav,u2.txt\n")), output);
+        Assert.That(left, Does.Contain("2 utterances are left out"));
+        Assert.That(Program.Run("data", "stats", manifest, "--skip-bad").Output, Does.Match("utterances +1"));
+    }
+
+    [Test]
     public void Stats_DescribesAndDraws()
     {
         string manifest = folder.WriteNoise(8000, 16000, 24000, 48000);

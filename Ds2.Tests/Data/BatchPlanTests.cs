@@ -17,7 +17,7 @@ public sealed class BatchPlanTests
     public void Create_Sorted_IsAscendingEveryEpoch()
     {
         foreach (int epoch in new[] { 0, 1, 9 })
-            Assert.That(Plan(7, 3, BatchOrder.Sorted, 5, epoch), Is.EqualTo(new int[][] { [0, 1, 2], [3, 4, 5], [6] }));
+            Assert.That(Plan(7, 3, BatchOrder.Sorted, 5, epoch), Is.EqualTo(new BatchSpan[] { new(0, 3), new(3, 3), new(6, 1) }));
     }
 
     [Test]
@@ -30,7 +30,7 @@ public sealed class BatchPlanTests
     [Test]
     public void Create_Shuffled_MovesWholeBatches_AndDependsOnSeedAndEpochAlone()
     {
-        int[][] plan = Plan(100, 8, BatchOrder.Shuffled, 5, 2), sorted = Plan(100, 8, BatchOrder.Sorted, 5, 2);
+        BatchSpan[] plan = Plan(100, 8, BatchOrder.Shuffled, 5, 2), sorted = Plan(100, 8, BatchOrder.Sorted, 5, 2);
         Assert.That(plan, Is.EquivalentTo(sorted));
         Assert.That(plan, Is.Not.EqualTo(sorted));
         Assert.That(Plan(100, 8, BatchOrder.Shuffled, 5, 2), Is.EqualTo(plan));
@@ -60,8 +60,8 @@ public sealed class BatchPlanTests
     public void ByFrames_FillsTheBudgetWithPaddedUtterances()
     {
         int[] frames = [10, 10, 12, 20, 30, 30, 31, 100, 130];
-        int[][] plan = BatchPlan.ByFrames(frames, 60);
-        Assert.That(plan, Is.EqualTo(new int[][] { [0, 1, 2], [3, 4], [5], [6], [7], [8] }), "3 x 12 fits, 4 x 20 does not; what is too long goes alone");
+        BatchSpan[] plan = BatchPlan.ByFrames(frames, 60);
+        Assert.That(plan, Is.EqualTo(new BatchSpan[] { new(0, 3), new(3, 2), new(5, 1), new(6, 1), new(7, 1), new(8, 1) }), "3 x 12 fits, 4 x 20 does not; what is too long goes alone");
         Assert.That(BatchPlan.ByFrames(frames, 1), Has.Length.EqualTo(frames.Length));
         Assert.That(BatchPlan.ByFrames(frames, int.MaxValue), Has.Length.EqualTo(1));
         Assert.That(BatchPlan.ByFrames([], 60), Is.Empty);
@@ -77,6 +77,6 @@ public sealed class BatchPlanTests
     [Test]
     public void Create_NothingToDo() => Assert.That(Plan(0, 8, BatchOrder.Shuffled, 1, 0), Is.Empty);
 
-    private static int[][] Plan(int utterances, int batchSize, BatchOrder order, int seed, int epoch) =>
+    private static BatchSpan[] Plan(int utterances, int batchSize, BatchOrder order, int seed, int epoch) =>
         BatchPlan.InOrder(BatchPlan.ByCount(utterances, batchSize), order, seed, epoch);
 }

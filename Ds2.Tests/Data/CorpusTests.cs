@@ -76,7 +76,7 @@ public sealed class CorpusTests
         Assert.That(all.Faults[0].Message, Does.Contain("u0.wav: truncated"));
         Assert.That(all.Message, Does.Contain("3 of 5 utterances cannot be used"));
 
-        var rest = Corpus.Load(folder["manifest.csv"], Alphabet.English, skipFaults: true);
+        var rest = Corpus.Load(folder["manifest.csv"], Alphabet.English, new CorpusOptions { SkipFaults = true });
         Assert.That(rest.Utterances.Select(utterance => Path.GetFileName(utterance.AudioPath)), Is.EqualTo(new[] { "u2.wav", "u3.wav" }));
         Assert.That(rest.Faults, Has.Count.EqualTo(3));
         Assert.That(rest.Without(utterance => utterance.AudioPath.EndsWith("u2.wav", StringComparison.Ordinal) ? "so" : null).Faults, Has.Count.EqualTo(3));

@@ -23,16 +23,19 @@ public sealed class ManifestFileTests
         string second = folder.Write("deep/manifest.csv", "../u1.wav,../u1.txt\nb.wav,b.txt\n");
         WavWriter.Write(folder["deep/b.wav"], Sounds.Noise(24000, 0.3));
         folder.Write("deep/b.txt", "B");
-        MergedManifest merged = ManifestFile.Merge([first, second], folder["out/all.csv"]);
+        MergedManifest merged = Merge("out/all.csv", [first, second]);
         Assert.That(merged, Is.EqualTo(new MergedManifest(4, 7.5, 0, 0, 1)));
         Assert.That(File.ReadAllText(folder["out/all.csv"]), Is.EqualTo(
             "../u0.wav,../u0.txt\n../deep/b.wav,../deep/b.txt\n../u2.wav,../u2.txt\n../u1.wav,../u1.txt\n"));
         Assert.That(Corpus.Load(folder["out/all.csv"], Alphabet.English).Utterances, Has.Count.EqualTo(4));
 
-        Assert.That(ManifestFile.Merge([first, second], folder["pruned.csv"], 1.2, 2), Is.EqualTo(new MergedManifest(2, 3.5, 1, 1, 1)));
-        Assert.That(() => ManifestFile.Merge([first], folder["none.csv"], 10), WavReaderTests.IsOneLine(folder["none.csv"], "none is between"));
+        Assert.That(Merge("pruned.csv", [first, second], 1.2, 2), Is.EqualTo(new MergedManifest(2, 3.5, 1, 1, 1)));
+        Assert.That(() => Merge("none.csv", [first], 10), WavReaderTests.IsOneLine(folder["none.csv"], "none is between"));
         Assert.That(folder["none.csv"], Does.Not.Exist);
     }
+
+    private MergedManifest Merge(string output, string[] manifests, double min = 0, double max = double.PositiveInfinity) =>
+        MergedManifest.Write([.. manifests.Select(manifest => Corpus.Load(manifest, Alphabet.English, new CorpusOptions { AllowRepeated = true }))], folder[output], min, max);
 
     [Test]
     public void Read_Faults_AreOneLine()
@@ -58,7 +61,7 @@ public sealed class ManifestFileTests
         File.Copy(folder["u0.wav"], folder[$"{name}/{name}.wav"]);
         File.Copy(folder["u0.txt"], folder[$"{name}/{name}"]);
         string manifest = folder.Write($"{name}/m.csv", ManifestFile.Line($"{name}.wav", name) + "\n");
-        ManifestFile.Merge([manifest], folder["all.csv"]);
+        Merge("all.csv", [manifest]);
         Assert.That(ManifestFile.Read(folder["all.csv"]), Is.EqualTo(new[] { new ManifestEntry(folder[$"{name}/{name}.wav"], folder[$"{name}/{name}"], 1) }));
         Assert.That(Corpus.Load(folder["all.csv"], Alphabet.English).Utterances[0].Id, Is.EqualTo(name));
     }
@@ -171,7 +174,7 @@ public sealed class ManifestFileTests
         folder.Write("a.txt", "IT'S 2 LATE\n");
         folder.Write("b.txt", "na\u00efve 22");
         string manifest = folder.Write("m.csv", "10-1-0000.wav,a.txt\n10-2-0000.wav,b.txt\n11-1-0000.wav,a.txt\n");
-        CorpusStatistics statistics = CorpusStatistics.Of(manifest, Alphabet.English);
+        CorpusStatistics statistics = CorpusStatistics.Of(Corpus.Load(manifest, Alphabet.English));
         Assert.That(statistics.Seconds, Is.EqualTo(new[] { 1, 2, 2.5 }));
         Assert.That(statistics.Hours, Is.EqualTo(5.5 / 3600).Within(1e-12));
         Assert.That((statistics.Speakers, statistics.Words), Is.EqualTo(((int?)2, 8L)));

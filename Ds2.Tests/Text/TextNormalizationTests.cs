@@ -71,6 +71,29 @@ public sealed class TextNormalizationTests
     }
 
     [Test]
+    public void IsPlain_TextsThatStayAsTheyAre_ByteForLabel()
+    {
+        var random = new Random(5);
+        int plain = 0;
+        foreach (TextNormalization normalization in new[] { English, new TextNormalization(German), new TextNormalization(new Alphabet(["_", "a", "ch", "c", "h", " "])) })
+        {
+            for (int i = 0; i < 3000; i++)
+            {
+                string text = new([.. Enumerable.Range(0, random.Next(0, 7)).Select(_ => "ABch ' a\u00fc9-\n"[random.Next(12)])]);
+                if (!normalization.IsPlain(System.Text.Encoding.UTF8.GetBytes(text)))
+                    continue;
+                plain++;
+                Assert.That(normalization.Normalize(text), Is.EqualTo(text));
+                Assert.That(normalization.Encode(text), Has.Length.EqualTo(text.Length));
+            }
+        }
+        Assert.That(plain, Is.GreaterThan(300));
+        Assert.That(English.IsPlain("IT'S A TEXT"u8), Is.True);
+        foreach (byte[] other in new byte[][] { [.. " A"u8], [.. "A "u8], [.. "A  B"u8], [.. "a"u8], [.. "A."u8], [.. "_"u8], [.. "\u00c9"u8] })
+            Assert.That(English.IsPlain(other), Is.False);
+    }
+
+    [Test]
     public void Normalize_IsByTheAlphabet()
     {
         var german = new TextNormalization(German);

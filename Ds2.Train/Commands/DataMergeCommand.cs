@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Text;
 
 namespace Ds2.Train.Commands;
 
@@ -14,16 +15,19 @@ internal static class DataMergeCommand
         var output = new Option<string>("--out") { Description = "the new manifest, from the shortest utterance to the longest", Required = true, HelpName = "FILE" };
         var min = new Option<double>("--min-seconds") { Description = "leave out what is shorter", DefaultValueFactory = _ => 0, HelpName = "S" };
         var max = new Option<double>("--max-seconds") { Description = "leave out what is longer", DefaultValueFactory = _ => double.PositiveInfinity, HelpName = "S" };
-        var command = new Command("merge", "Joins manifests and prunes them by duration.") { manifests, output, min, max };
-        command.SetAction(parsed => Run(parsed.GetValue(manifests)!, parsed.GetRequiredValue(output), parsed.GetValue(min), parsed.GetValue(max)));
+        Option<bool> skipBad = CorpusFaultReport.SkipBad();
+        var command = new Command("merge", "Joins manifests and prunes them by duration.") { manifests, output, min, max, skipBad };
+        command.SetAction(parsed => Run(parsed.GetValue(manifests)!, parsed.GetRequiredValue(output), parsed.GetValue(min), parsed.GetValue(max), parsed.GetValue(skipBad)));
         return command;
     }
 
-    private static int Run(string[] manifests, string output, double min, double max)
+    private static int Run(string[] manifests, string output, double min, double max, bool skipBad)
     {
         if (!(min <= max))
             throw new InputException($"--min-seconds {min} and --max-seconds {max}: the first must not be greater");
-        MergedManifest merged = ManifestFile.Merge(manifests, output, min, max);
+        using var interruption = new Interruption("stopping, nothing is written");
+        Corpus[] corpora = [.. manifests.Select(manifest => CorpusInput.Load(manifest, Alphabet.English, skipBad, interruption.Token, allowRepeated: true))];
+        MergedManifest merged = MergedManifest.Write(corpora, output, min, max);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{output}: {merged.Kept} utterances, {merged.Seconds / 3600:F2} h; left out: {merged.TooShort} too short, {merged.TooLong} too long, {merged.Repeated} repeated"));
         return 0;

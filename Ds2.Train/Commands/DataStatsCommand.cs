@@ -26,14 +26,16 @@ internal static class DataStatsCommand
             if (!result.GetValueOrDefault<string>()!.EndsWith(".svg", StringComparison.OrdinalIgnoreCase))
                 result.AddError("--plot: the file's name must end in .svg");
         });
-        var command = new Command("stats", "Hours, utterances, speakers, lengths, and characters outside the alphabet.") { manifests, plot };
-        command.SetAction(parsed => Run(parsed.GetValue(manifests)!, parsed.GetValue(plot)));
+        Option<bool> skipBad = CorpusFaultReport.SkipBad();
+        var command = new Command("stats", "Hours, utterances, speakers, lengths, and characters outside the alphabet.") { manifests, plot, skipBad };
+        command.SetAction(parsed => Run(parsed.GetValue(manifests)!, parsed.GetValue(plot), parsed.GetValue(skipBad)));
         return command;
     }
 
-    private static int Run(string[] names, string? plot)
+    private static int Run(string[] names, string? plot, bool skipBad)
     {
-        CorpusStatistics[] all = [.. names.SelectMany(Manifests).Select(manifest => CorpusStatistics.Of(manifest, Alphabet.English))];
+        using var interruption = new Interruption("stopping");
+        CorpusStatistics[] all = [.. names.SelectMany(Manifests).Select(manifest => CorpusStatistics.Of(CorpusInput.Load(manifest, Alphabet.English, skipBad, interruption.Token, allowRepeated: true)))];
         foreach (CorpusStatistics statistics in all)
             Write(statistics);
         if (plot is not null)

@@ -45,8 +45,7 @@ internal static class EvaluateCommand
     {
         using var interruption = new Interruption("stopping, without a result");
         using ModelFile file = ModelFile.Open(checkpointPath);
-        Corpus corpus = Corpus.Load(manifest, file.Description.Alphabet, skipBad, interruption.Token);
-        CorpusFaultReport.Note(corpus);
+        Corpus corpus = CorpusInput.Load(manifest, file.Description.Alphabet, skipBad, interruption.Token);
         corpus.RequireFeatures(file.Description.Options.Features);
         StrictText.Note(corpus, strictText);
         using IEngine engine = CommandLine.CreateEngine(device, threads);

@@ -203,11 +203,6 @@ internal static class TrainCommand
         validation ??= Path.Combine(builtIn, "val_manifest.csv");
         return (Load(training), Load(validation));
 
-        Corpus Load(string manifest)
-        {
-            Corpus corpus = Corpus.Load(manifest, alphabet, parsed.GetValue(SkipBad), cancellation);
-            CorpusFaultReport.Note(corpus);
-            return corpus;
-        }
+        Corpus Load(string manifest) => CorpusInput.Load(manifest, alphabet, parsed.GetValue(SkipBad), cancellation);
     }
 }

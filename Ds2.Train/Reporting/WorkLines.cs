@@ -4,11 +4,17 @@ using Ds2.Runtime;
 
 namespace Ds2.Train.Reporting;
 
-/// <summary>Progress for a log: a line for each piece of work, every so often, and one when it ends.</summary>
+/// <summary>Progress for a log: a line for each piece of work, every so often, and one when it ends. On a terminal the line can stay one, written anew in its place.</summary>
 /// <param name="output">Where the lines go.</param>
 /// <param name="interval">The time between lines.</param>
-internal sealed class WorkLines(TextWriter output, TimeSpan interval) : IWorkProgress, IDisposable
+/// <param name="inPlace">Whether each line takes the place of the last, and none is left at the end; for one piece of work at a time.</param>
+internal sealed class WorkLines(TextWriter output, TimeSpan interval, bool inPlace = false) : IWorkProgress, IDisposable
 {
+    private const string Erase = "\r\u001b[K";
+
+    /// <summary>The first line comes soon, so that nobody wonders whether anything happens.</summary>
+    private static readonly TimeSpan First = TimeSpan.FromSeconds(0.5);
+
     private readonly TextWriter output = output;
     private readonly Lock gate = new();
     private readonly List<Item> items = [];
@@ -20,7 +26,7 @@ internal sealed class WorkLines(TextWriter output, TimeSpan interval) : IWorkPro
         {
             var item = new Item(this, what, total, unit);
             items.Add(item);
-            timer ??= new Timer(_ => WriteAll(), null, interval, interval);
+            timer ??= new Timer(_ => WriteAll(), null, First, interval);
             return item;
         }
     }
@@ -28,7 +34,7 @@ internal sealed class WorkLines(TextWriter output, TimeSpan interval) : IWorkPro
     public void Note(string line)
     {
         lock (gate)
-            output.WriteLine(line);
+            output.WriteLine(inPlace ? Erase + line : line);
     }
 
     public void Dispose() => timer?.Dispose();
@@ -38,8 +44,24 @@ internal sealed class WorkLines(TextWriter output, TimeSpan interval) : IWorkPro
         lock (gate)
         {
             foreach (Item item in items)
-                output.WriteLine(item.Line());
+                Write(item);
         }
+    }
+
+    private void Write(Item item)
+    {
+        if (inPlace)
+            output.Write(Erase + item.Line());
+        else
+            output.WriteLine(item.Line());
+    }
+
+    private void End(Item item)
+    {
+        if (inPlace)
+            output.Write(Erase);
+        else
+            output.WriteLine(item.Line());
     }
 
     private sealed class Item(WorkLines owner, string what, long? total, WorkUnit unit) : IWorkItem
@@ -59,7 +81,7 @@ internal sealed class WorkLines(TextWriter output, TimeSpan interval) : IWorkPro
             lock (owner.gate)
             {
                 if (owner.items.Remove(this))
-                    owner.output.WriteLine(Line());
+                    owner.End(this);
             }
         }
 

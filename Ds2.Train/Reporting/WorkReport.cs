@@ -22,6 +22,13 @@ internal static class WorkReport
             .Start(context => work(new Bars(console, context)));
     }
 
+    /// <summary>The same for work that is mostly over before anything need be said: on a terminal one line, gone at the end, and nothing where nothing begins.</summary>
+    public static T RunBriefly<T>(Func<IWorkProgress, T> work)
+    {
+        using var lines = new WorkLines(Console.Error, TimeSpan.FromSeconds(Console.IsErrorRedirected ? 10 : 0.2), inPlace: !Console.IsErrorRedirected);
+        return work(lines);
+    }
+
     /// <summary>An amount, or an amount a second.</summary>
     public static string Amount(double amount, WorkUnit unit) => unit == WorkUnit.Items
         ? amount.ToString("N0", CultureInfo.InvariantCulture)

@@ -17,7 +17,7 @@ public sealed class BatchLoader : IDisposable
     private readonly int batchSize, seed, workers, prefetch;
     private readonly BatchOrder order;
     private readonly SpecAugment augment;
-    private readonly Lazy<int[][]> sortedBatches;
+    private readonly Lazy<BatchSpan[]> sortedBatches;
     private readonly HashSet<OrderedPrefetch<Batch>> running = [];
     private bool disposed;
 
@@ -44,7 +44,7 @@ public sealed class BatchLoader : IDisposable
         this.augment = augment;
         extractor = new FeatureExtractor(features);
         cache = new FeatureCache(cacheBytes);
-        sortedBatches = new Lazy<int[][]>(() => BatchFrames > 0
+        sortedBatches = new Lazy<BatchSpan[]>(() => BatchFrames > 0
             ? BatchPlan.ByFrames([.. corpus.Utterances.Select(MostFrames)], BatchFrames)
             : BatchPlan.ByCount(corpus.Utterances.Count, this.batchSize));
     }
@@ -69,7 +69,7 @@ public sealed class BatchLoader : IDisposable
 
     /// <summary>The sizes of batches that cover those of all others; one where batches go by count and the longest recordings have the longest texts.</summary>
     public IReadOnlyList<BatchSize> Largest => BatchSize.Largest(sortedBatches.Value.Select(batch => new BatchSize(
-        batch.Length, MostFrames(corpus.Utterances[batch[^1]]), batch.Max(utterance => corpus.Utterances[utterance].Labels.Length))));
+        batch.Count, MostFrames(corpus.Utterances[batch.Last]), batch.Utterances.Max(utterance => corpus.Utterances[utterance].LabelCount))));
 
     /// <summary>The batches of an epoch, in the order of <see cref="BatchPlan"/>.</summary>
     /// <remarks>The threads start with the enumeration and have ended when it ends, also when it is left early.</remarks>
@@ -89,8 +89,8 @@ public sealed class BatchLoader : IDisposable
     public string PlanOf(int epoch)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (int[] batch in BatchPlan.InOrder(sortedBatches.Value, order, seed, epoch))
-            hash.AppendData(Encoding.UTF8.GetBytes(string.Join('\n', batch.Select(utterance => corpus.Utterances[utterance].Id)) + "\n\n"));
+        foreach (BatchSpan batch in BatchPlan.InOrder(sortedBatches.Value, order, seed, epoch))
+            hash.AppendData(Encoding.UTF8.GetBytes(string.Join('\n', batch.Utterances.Select(utterance => corpus.Utterances[utterance].Id)) + "\n\n"));
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
@@ -108,7 +108,7 @@ public sealed class BatchLoader : IDisposable
             batches.Dispose();
     }
 
-    private IEnumerable<Batch> Enumerate(IReadOnlyList<int[]> plan, int epoch, int firstBatch)
+    private IEnumerable<Batch> Enumerate(IReadOnlyList<BatchSpan> plan, int epoch, int firstBatch)
     {
         OrderedPrefetch<Batch> batches = Start(plan, epoch, firstBatch);
         try
@@ -129,7 +129,7 @@ public sealed class BatchLoader : IDisposable
         }
     }
 
-    private OrderedPrefetch<Batch> Start(IReadOnlyList<int[]> plan, int epoch, int firstBatch)
+    private OrderedPrefetch<Batch> Start(IReadOnlyList<BatchSpan> plan, int epoch, int firstBatch)
     {
         lock (running)
         {
@@ -141,17 +141,17 @@ public sealed class BatchLoader : IDisposable
         }
     }
 
-    private Batch Read(int index, int[] members, int epoch, CancellationToken stop)
+    private Batch Read(int index, BatchSpan members, int epoch, CancellationToken stop)
     {
-        var features = new FeatureMatrix[members.Length];
-        for (int n = 0; n < members.Length; n++)
+        var features = new FeatureMatrix[members.Count];
+        for (int n = 0; n < members.Count; n++)
         {
             stop.ThrowIfCancellationRequested();
-            features[n] = Features(members[n], epoch);
+            features[n] = Features(members.First + n, epoch);
             if (augment.IsOn)
-                features[n] = augment.Apply(features[n], seed, epoch, members[n]);
+                features[n] = augment.Apply(features[n], seed, epoch, members.First + n);
         }
-        return new Batch(index, [.. members.Select(i => corpus.Utterances[i])], features);
+        return new Batch(index, [.. members.Utterances.Select(i => corpus.Utterances[i])], features);
     }
 
     private FeatureMatrix Features(int utterance, int epoch)

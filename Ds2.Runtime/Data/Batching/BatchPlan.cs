@@ -33,6 +33,18 @@ public readonly record struct BatchSize(int Utterances, int Frames, int Labels)
     }
 }
 
+/// <summary>The utterances of a batch: neighbours in the length-sorted corpus.</summary>
+/// <param name="First">The shortest.</param>
+/// <param name="Count">How many.</param>
+internal readonly record struct BatchSpan(int First, int Count)
+{
+    /// <summary>The longest.</summary>
+    public int Last => First + Count - 1;
+
+    /// <summary>All of them.</summary>
+    public IEnumerable<int> Utterances => Enumerable.Range(First, Count);
+}
+
 /// <summary>Which utterances make up each batch of an epoch.</summary>
 /// <remarks>A batch is a run of neighbours in the length-sorted corpus, so that little of it is padding; shuffling moves whole batches.</remarks>
 internal static class BatchPlan
@@ -40,27 +52,30 @@ internal static class BatchPlan
     /// <summary>Batches of equally many utterances; that of the longest ones may have fewer.</summary>
     /// <param name="utterances">Utterances of the corpus.</param>
     /// <param name="batchSize">Utterances in a batch.</param>
-    /// <returns>For each batch, indices into the corpus's utterances.</returns>
-    public static int[][] ByCount(int utterances, int batchSize)
+    /// <returns>For each batch, its place among the corpus's utterances.</returns>
+    public static BatchSpan[] ByCount(int utterances, int batchSize)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
-        return [.. Enumerable.Range(0, utterances).Chunk(batchSize)];
+        var batches = new BatchSpan[utterances / batchSize + (utterances % batchSize > 0 ? 1 : 0)];
+        for (int i = 0; i < batches.Length; i++)
+            batches[i] = new BatchSpan(i * batchSize, Math.Min(batchSize, utterances - i * batchSize));
+        return batches;
     }
 
     /// <summary>Batches of as many utterances as a budget of frames holds, padding included; at least one.</summary>
     /// <param name="frames">The utterances' frames, ascending.</param>
     /// <param name="budget">Utterances times frames of the longest.</param>
-    /// <returns>For each batch, indices into the corpus's utterances.</returns>
-    public static int[][] ByFrames(IReadOnlyList<int> frames, int budget)
+    /// <returns>For each batch, its place among the corpus's utterances.</returns>
+    public static BatchSpan[] ByFrames(IReadOnlyList<int> frames, int budget)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(budget);
-        var batches = new List<int[]>();
+        var batches = new List<BatchSpan>();
         for (int first = 0, count; first < frames.Count; first += count)
         {
             count = 1;
             while (first + count < frames.Count && (count + 1L) * frames[first + count] <= budget)
                 count++;
-            batches.Add([.. Enumerable.Range(first, count)]);
+            batches.Add(new BatchSpan(first, count));
         }
 
         return [.. batches];
@@ -72,10 +87,10 @@ internal static class BatchPlan
     /// <param name="order">The order.</param>
     /// <param name="seed">Any number.</param>
     /// <param name="epoch">Counts from 0.</param>
-    public static int[][] InOrder(int[][] batches, BatchOrder order, int seed, int epoch)
+    public static BatchSpan[] InOrder(BatchSpan[] batches, BatchOrder order, int seed, int epoch)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(epoch);
-        int[][] ordered = [.. batches];
+        BatchSpan[] ordered = [.. batches];
         if (order == BatchOrder.Shuffled || order == BatchOrder.Sortagrad && epoch > 0)
             new SplitMix64((ulong)(uint)seed << 32 | (uint)epoch).Shuffle(ordered.AsSpan());
         return ordered;

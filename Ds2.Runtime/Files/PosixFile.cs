@@ -1,0 +1,50 @@
+using System.Runtime.InteropServices;
+
+namespace Ds2.Runtime.Files;
+
+/// <summary>Looks at files with as few system calls as there can be, on Linux.</summary>
+/// <remarks>A FileStream takes ten calls for a small file, most of them for locks and sizes. That is nothing for one, and the larger part of the time for the hundreds of thousands of a corpus.</remarks>
+internal static partial class PosixFile
+{
+    // open, statx: O_RDONLY | O_CLOEXEC; AT_FDCWD; STATX_TYPE | STATX_CTIME | STATX_SIZE.
+    private const int ReadOnly = 0x80000, WorkingFolder = -100, TimeAndSize = 0x281;
+
+    // struct statx: its size, where the file's size stands, and the inode's time of change in seconds and nanoseconds.
+    private const int StatxBytes = 256, SizeAt = 40, SecondsAt = 96, NanosecondsAt = 104;
+
+    /// <summary>A file's size, and when its inode changed last, in nanoseconds since 1970; null where there is none, or no telling.</summary>
+    public static unsafe (long Bytes, long Changed)? Stat(string path)
+    {
+        byte* statx = stackalloc byte[StatxBytes];
+        return Statx(WorkingFolder, path, 0, TimeAndSize, statx) == 0
+            ? (*(long*)(statx + SizeAt), unchecked(*(long*)(statx + SecondsAt) * 1_000_000_000 + *(uint*)(statx + NanosecondsAt)))
+            : null;
+    }
+
+    /// <summary>Reads the first bytes of a file.</summary>
+    /// <returns>How many there are, at most as many as there is room for; -1 where they cannot be read: whoever opens the file otherwise learns why.</returns>
+    public static unsafe int ReadStart(string path, Span<byte> bytes)
+    {
+        int file = Open(path, ReadOnly);
+        if (file < 0)
+            return -1;
+        fixed (byte* target = bytes)
+        {
+            nint count = Read(file, target, bytes.Length);
+            _ = Close(file);
+            return (int)count;
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
+    private static unsafe partial int Statx(int folder, string path, int flags, uint mask, byte* buffer);
+
+    [LibraryImport("libc", EntryPoint = "open", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "read")]
+    private static unsafe partial nint Read(int file, byte* buffer, nint count);
+
+    [LibraryImport("libc", EntryPoint = "close")]
+    private static partial int Close(int file);
+}
