@@ -20,7 +20,7 @@ internal static class LoaderCommand
     {
         var manifest = new Option<string>("--manifest") { Description = "lines 'audio path,text path'", Required = true, HelpName = "FILE" };
         var features = new Option<FeatureKind>("--features") { Description = "mfcc, mfccRaw or spectrogram", DefaultValueFactory = _ => FeatureKind.Mfcc };
-        var workers = new Option<int>("--workers") { Description = "threads", DefaultValueFactory = _ => 2 };
+        var workers = new Option<int>("--workers") { Description = "threads", DefaultValueFactory = _ => BatchLoader.DefaultWorkers };
         var noise = new Option<string?>("--noise") { Description = "a folder of noise; without it none is mixed in", HelpName = "DIR" };
         var command = new Command("loader", "What the loader reads, in seconds of speech a second, the best of three epochs.") { manifest, features, workers, noise };
         command.SetAction(parsed => Run(
@@ -79,21 +79,29 @@ internal static class LoaderCommand
     {
         foreach (Batch batch in loader.Epoch(0))
         {
-            if (!float.IsFinite(batch.Features[0]))
+            if (!float.IsFinite(batch.Features.Span[0]))
                 throw new InputException($"batch {batch.Index} is not finite");
+            batch.Release();
         }
     }
 
     private static void Row(string name, double audioSeconds, Action work)
     {
         double best = double.PositiveInfinity;
+        long allocated = 0;
+        int collections = 0;
+        TimeSpan pause = default;
         for (int round = 0; round < Rounds; round++)
         {
+            (allocated, collections, pause) = (GC.GetTotalAllocatedBytes(), GC.CollectionCount(2), GC.GetTotalPauseDuration());
             long start = Stopwatch.GetTimestamp();
             work();
             best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
+            (allocated, collections, pause) = (GC.GetTotalAllocatedBytes() - allocated, GC.CollectionCount(2) - collections, GC.GetTotalPauseDuration() - pause);
         }
 
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-34} {audioSeconds / best,9:F0} s/s"));
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{name,-34} {audioSeconds / best,9:F0} s/s {allocated / audioSeconds / 1000,8:F0} kB of garbage/s {collections,4} full collections, {pause.TotalMilliseconds,4:F0} ms of pauses"));
     }
 }

@@ -32,7 +32,8 @@ public sealed class Evaluator(Recognizer recognizer)
         foreach (Batch batch in loader.Epoch(0))
         {
             cancellation.ThrowIfCancellationRequested();
-            string[] texts = recognizer.Transcribe(batch.Features, batch.Frames, batch.MaxFrames);
+            string[] texts = recognizer.Transcribe(batch.Features.Span, batch.Frames, batch.MaxFrames);
+            batch.Release();
             for (int i = 0; i < texts.Length; i++)
             {
                 Utterance utterance = batch.Utterances[i];

@@ -18,11 +18,12 @@ internal sealed class FeatureBuffers(IEngine engine) : IDisposable
             buffer.Reserve(elements);
     }
 
-    /// <summary>Starts the copy of a batch's features while the batch before is worked on; the one before that must be done.</summary>
+    /// <summary>Starts the copy of a batch's features while the batch before is worked on; the one before that must be done. The batch gives its features back: engines read them before this returns.</summary>
     public void Prefetch(Batch batch)
     {
         copied = buffers[next].As(new Shape(batch.Utterances.Count, 1, batch.Rows, batch.MaxFrames));
-        copied.Prefetch(batch.Features.AsSpan(0, copied.Length));
+        copied.Prefetch(batch.Features.Span);
+        batch.Release();
         next ^= 1;
     }
 

@@ -31,13 +31,13 @@ public sealed class BatchLoaderTests
         var extractor = new FeatureExtractor(FeatureKind.Mfcc);
         foreach (Batch batch in batches)
         {
-            Assert.That(batch.Features, Has.Length.EqualTo(batch.Utterances.Count * batch.Rows * batch.MaxFrames));
+            Assert.That(batch.Features.ToArray(), Has.Length.EqualTo(batch.Utterances.Count * batch.Rows * batch.MaxFrames));
             for (int n = 0; n < batch.Utterances.Count; n++)
             {
                 FeatureMatrix alone = extractor.Normalize(extractor.FromFile(batch.Utterances[n].AudioPath));
                 for (int row = 0; row < batch.Rows; row++)
                 {
-                    float[] padded = batch.Features[((n * batch.Rows + row) * batch.MaxFrames)..][..batch.MaxFrames];
+                    float[] padded = batch.Features.ToArray()[((n * batch.Rows + row) * batch.MaxFrames)..][..batch.MaxFrames];
                     Assert.That(padded[..alone.Frames], Is.EqualTo(alone.Row(row).ToArray()));
                     Assert.That(padded[alone.Frames..], Has.All.EqualTo(0f));
                 }
@@ -57,10 +57,32 @@ public sealed class BatchLoaderTests
         {
             Batch[] expected = [.. one.Epoch(epoch)], actual = [.. many.Epoch(epoch)];
             Assert.That(actual.Select(b => b.Index), Is.EqualTo(Enumerable.Range(0, 12)));
-            Assert.That(actual.Select(b => b.Features), Is.EqualTo(expected.Select(b => b.Features)));
-            Assert.That(many.Epoch(epoch, 7).Select(b => b.Features), Is.EqualTo(expected[7..].Select(b => b.Features)), "continued at batch 7");
+            Assert.That(actual.Select(b => b.Features.ToArray()), Is.EqualTo(expected.Select(b => b.Features.ToArray())));
+            Assert.That(many.Epoch(epoch, 7).Select(b => b.Features.ToArray()), Is.EqualTo(expected[7..].Select(b => b.Features.ToArray())), "continued at batch 7");
         }
         Assert.That(many.Epoch(0, 12), Is.Empty);
+    }
+
+    /// <summary>A consumer that gives each batch back gets the same features as one that keeps them all, from memory that is used again.</summary>
+    [Test]
+    public void Epoch_ReleasedBatches_GiveTheirMemoryToOthers()
+    {
+        Corpus corpus = folder.LoadNoise([.. Enumerable.Range(0, 40).Select(i => 1600 + 160 * (i % 2))]);
+        using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 2, BatchOrder.Shuffled, 3, cacheBytes: 0);
+        float[][] kept = [.. loader.Epoch(1).Select(batch => batch.Features.ToArray())];
+        var arrays = new HashSet<float[]>();
+        var seen = new List<float[]>();
+        foreach (Batch batch in loader.Epoch(1))
+        {
+            seen.Add(batch.Features.ToArray());
+            System.Runtime.InteropServices.MemoryMarshal.TryGetArray(batch.Features, out ArraySegment<float> segment);
+            arrays.Add(segment.Array!);
+            batch.Release();
+            batch.Release();
+            Assert.That(() => batch.Features, Throws.TypeOf<ObjectDisposedException>());
+        }
+        Assert.That(seen, Is.EqualTo(kept));
+        Assert.That(arrays, Has.Count.LessThan(8), "of twenty batches, those in work");
     }
 
     [Test]
@@ -68,10 +90,10 @@ public sealed class BatchLoaderTests
     {
         Corpus corpus = folder.LoadNoise(800, 1600);
         using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1);
-        float[][] first = [.. loader.Epoch(0).Select(b => b.Features)];
+        float[][] first = [.. loader.Epoch(0).Select(b => b.Features.ToArray())];
         File.Delete(folder["u0.wav"]);
         File.Delete(folder["u1.wav"]);
-        Assert.That(loader.Epoch(1).Select(b => b.Features), Is.EqualTo(first));
+        Assert.That(loader.Epoch(1).Select(b => b.Features.ToArray()), Is.EqualTo(first));
     }
 
     /// <summary>Tempo, gain, noise and masks at once; the budget of frames makes batches of several sizes.</summary>
@@ -85,10 +107,10 @@ public sealed class BatchLoaderTests
         using BatchLoader one = Loader(seed: 3, 1, 2), many = Loader(seed: 3, workers, prefetch), other = Loader(seed: 4, 1, 2);
         Batch[] expected = [.. one.Epoch(1)];
         Assert.That(expected.Select(batch => batch.Utterances.Count).Distinct().Count(), Is.GreaterThan(2));
-        Assert.That(many.Epoch(1).Select(b => b.Features), Is.EqualTo(expected.Select(b => b.Features)));
-        Assert.That(many.Epoch(1, 2).Select(b => b.Features), Is.EqualTo(expected[2..].Select(b => b.Features)), "continued at batch 2");
-        Assert.That(many.Epoch(0).Select(b => b.Features), Is.Not.EqualTo(expected.Select(b => b.Features)));
-        Assert.That(other.Epoch(1).Select(b => b.Features), Is.Not.EqualTo(expected.Select(b => b.Features)));
+        Assert.That(many.Epoch(1).Select(b => b.Features.ToArray()), Is.EqualTo(expected.Select(b => b.Features.ToArray())));
+        Assert.That(many.Epoch(1, 2).Select(b => b.Features.ToArray()), Is.EqualTo(expected[2..].Select(b => b.Features.ToArray())), "continued at batch 2");
+        Assert.That(many.Epoch(0).Select(b => b.Features.ToArray()), Is.Not.EqualTo(expected.Select(b => b.Features.ToArray())));
+        Assert.That(other.Epoch(1).Select(b => b.Features.ToArray()), Is.Not.EqualTo(expected.Select(b => b.Features.ToArray())));
 
         BatchLoader Loader(int seed, int workers, int prefetch) =>
             new(corpus, FeatureKind.MfccRaw, 1, BatchOrder.Shuffled, seed, workers, prefetch, new SpecAugment(1, 5, 1, 2))
@@ -127,7 +149,7 @@ public sealed class BatchLoaderTests
         float[][] Read()
         {
             using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1, cacheBytes: 0) { Store = new FeatureStore(folder["cache"]) };
-            return [.. loader.Epoch(0).Select(b => b.Features)];
+            return [.. loader.Epoch(0).Select(b => b.Features.ToArray())];
         }
 
         float[][] first = Read();
@@ -199,6 +221,6 @@ public sealed class BatchLoaderTests
         Batch batch = loader.Epoch(0).Single();
         Assert.That(batch.Frames, Is.EqualTo(new[] { 1, 21 }));
         for (int row = 0; row < batch.Rows; row++)
-            Assert.That(batch.Features[row * batch.MaxFrames], Is.Zero);
+            Assert.That(batch.Features.Span[row * batch.MaxFrames], Is.Zero);
     }
 }

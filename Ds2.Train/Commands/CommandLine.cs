@@ -3,6 +3,7 @@ using System.CommandLine.Parsing;
 using Ds2.Kernels.Engines;
 using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Runtime;
+using Ds2.Runtime.Data.Batching;
 using Ds2.Train.Reporting;
 
 namespace Ds2.Train.Commands;
@@ -82,6 +83,12 @@ internal static class CommandLine
 
     /// <summary><c>--threads</c>.</summary>
     public static Option<int> Threads() => Bounded("--threads", "threads of the host engine; 0 for one per core", 0, 0);
+
+    /// <summary><c>--loaders</c>.</summary>
+    public static Option<int> Loaders() => Bounded("--loaders", "threads that read recordings and extract features; 0 for one per core but one, 2 to 8", 0, 0);
+
+    /// <summary>The number that a value of <c>--loaders</c> stands for.</summary>
+    public static int LoadersOf(int value) => value > 0 ? value : BatchLoader.DefaultWorkers;
 
     /// <summary><c>--json</c>.</summary>
     public static Option<bool> Json() => new("--json") { Description = "one JSON object a line on stdout, nothing else there" };

@@ -29,19 +29,20 @@ internal static class EvaluateCommand
         Option<int> batch = CommandLine.Bounded("--batch", "utterances at a time", 8, 1);
         Option<DeviceChoice> device = CommandLine.Device();
         Option<int> threads = CommandLine.Threads();
+        Option<int> loaders = CommandLine.Loaders();
         Option<bool> json = CommandLine.Json();
         var command = new Command("evaluate", "Word and character error rates of a checkpoint on a manifest.")
         {
-            checkpoint, manifest, transcripts, strictText, skipBad, batch, device, threads, json,
+            checkpoint, manifest, transcripts, strictText, skipBad, batch, device, threads, loaders, json,
         };
         command.SetAction(parsed => Run(
             parsed.GetRequiredValue(checkpoint), parsed.GetRequiredValue(manifest), parsed.GetValue(transcripts), parsed.GetValue(strictText), parsed.GetValue(skipBad), parsed.GetValue(batch),
-            parsed.GetValue(device), parsed.GetValue(threads), parsed.GetValue(json)));
+            parsed.GetValue(device), parsed.GetValue(threads), CommandLine.LoadersOf(parsed.GetValue(loaders)), parsed.GetValue(json)));
         return command;
     }
 
     private static int Run(
-        string checkpointPath, string manifest, string? transcriptsPath, bool strictText, bool skipBad, int batch, DeviceChoice device, int threads, bool json)
+        string checkpointPath, string manifest, string? transcriptsPath, bool strictText, bool skipBad, int batch, DeviceChoice device, int threads, int loaders, bool json)
     {
         using var interruption = new Interruption("stopping, without a result");
         using ModelFile file = ModelFile.Open(checkpointPath);
@@ -50,7 +51,7 @@ internal static class EvaluateCommand
         StrictText.Note(corpus, strictText);
         using IEngine engine = CommandLine.CreateEngine(device, threads);
         using DeepSpeech2 model = file.Load(engine);
-        using var loader = new BatchLoader(corpus, file.Description.Options.Features, batch, BatchOrder.Sorted, seed: 0);
+        using var loader = new BatchLoader(corpus, file.Description.Options.Features, batch, BatchOrder.Sorted, seed: 0, loaders);
         using var recognizer = new Recognizer(model, new GreedyDecoder(file.Description.Alphabet));
         Action<int>? progress = json || !AnsiConsole.Profile.Capabilities.Interactive
             ? null

@@ -92,6 +92,7 @@ internal static class TrainCommand
 
     private static readonly Option<DeviceChoice> Device = CommandLine.Device();
     private static readonly Option<int> Threads = CommandLine.Threads();
+    private static readonly Option<int> Loaders = CommandLine.Loaders();
     private static readonly Option<bool> Json = CommandLine.Json();
 
     public static Command Create()
@@ -107,7 +108,7 @@ internal static class TrainCommand
         Option[] all =
         [
             Preset, Params, Set, ListParameters, TrainManifest, ValManifest, Strict, SkipBad, FeatureCache, Out, Resume, Init, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes,
-            CheckpointBatches, Keep, TensorBoard, MlPerf, Device, Threads, Json,
+            CheckpointBatches, Keep, TensorBoard, MlPerf, Device, Threads, Loaders, Json,
         ];
         foreach (Option option in all)
             command.Options.Add(option);
@@ -142,7 +143,7 @@ internal static class TrainCommand
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(Device), parsed.GetValue(Threads));
         using DeepSpeech2 model = start.CreateModel(options, engine);
         using RunReporters reporters = CreateReporters(parsed);
-        using TrainingData data = TrainingData.Open(options, model, training, validation, parsed.GetValue(FeatureCache));
+        using TrainingData data = TrainingData.Open(options, model, training, validation, parsed.GetValue(FeatureCache), CommandLine.LoadersOf(parsed.GetValue(Loaders)));
         using var trainer = new Trainer(
             options, model, start.Alphabet, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), start.Resume);
         // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
@@ -163,6 +164,7 @@ internal static class TrainCommand
             reporters.Add(new TolerantReporter(new MlPerfLog()));
         if (parsed.GetValue(TensorBoard))
             reporters.Add(new TolerantReporter(new TensorBoardLog()));
+        reporters.Add(new LoaderNote(CommandLine.LoadersOf(parsed.GetValue(Loaders)), Console.Error));
         reporters.Add(new TolerantReporter(new RunFolderReporter()));
         reporters.Add(new TolerantReporter(new HtmlReport()));
         return new RunReporters(reporters);

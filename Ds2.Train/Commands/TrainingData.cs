@@ -30,8 +30,9 @@ internal sealed class TrainingData : IDisposable
     /// <param name="training">The whole training set.</param>
     /// <param name="validation">The validation set: all of it counts.</param>
     /// <param name="featureCache">Where features are kept for later runs; null for nowhere.</param>
+    /// <param name="loaders">Threads that read.</param>
     /// <exception cref="InputException">No utterance can be trained on; the noise folder or the cache is unusable.</exception>
-    public static TrainingData Open(RunOptions options, DeepSpeech2 model, Corpus training, Corpus validation, string? featureCache)
+    public static TrainingData Open(RunOptions options, DeepSpeech2 model, Corpus training, Corpus validation, string? featureCache, int loaders)
     {
         training.RequireFeatures(options.Model.Features);
         validation.RequireFeatures(options.Model.Features);
@@ -53,13 +54,13 @@ internal sealed class TrainingData : IDisposable
             Note($"{featureCache}: serves the validation set alone, as training audio is augmented: its features differ in every epoch");
         return new TrainingData(
             corpus,
-            new BatchLoader(corpus, options.Model.Features, options.Data.Batch, options.Data.Order, options.Training.Seed, augment: options.Data.Masks)
+            new BatchLoader(corpus, options.Model.Features, options.Data.Batch, options.Data.Order, options.Training.Seed, loaders, augment: options.Data.Masks)
             {
                 BatchFrames = options.Data.BatchFrames,
                 Audio = audio,
                 Store = store,
             },
-            new BatchLoader(validation, options.Model.Features, options.Data.Batch, BatchOrder.Sorted, options.Training.Seed) { BatchFrames = options.Data.BatchFrames, Store = store });
+            new BatchLoader(validation, options.Model.Features, options.Data.Batch, BatchOrder.Sorted, options.Training.Seed, loaders) { BatchFrames = options.Data.BatchFrames, Store = store });
     }
 
     /// <summary>Lists the utterances that are left out in the run's folder: id, seconds, file and reason, tab-separated. No file where there are none.</summary>

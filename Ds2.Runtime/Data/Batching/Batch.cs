@@ -5,7 +5,11 @@ namespace Ds2.Runtime.Data.Batching;
 /// <summary>Utterances that go through the model together.</summary>
 public sealed class Batch
 {
-    internal Batch(int index, IReadOnlyList<Utterance> utterances, IReadOnlyList<FeatureMatrix> features)
+    private readonly BatchMemory memory;
+    private readonly int length;
+    private float[]? values;
+
+    internal Batch(int index, IReadOnlyList<Utterance> utterances, IReadOnlyList<FeatureMatrix> features, BatchMemory memory)
     {
         Index = index;
         Utterances = utterances;
@@ -13,7 +17,10 @@ public sealed class Batch
         Frames = [.. features.Select(f => f.Frames)];
         MaxFrames = Frames.Max();
         AudioSeconds = utterances.Sum(u => u.Seconds);
-        Features = Pad(features, Rows, MaxFrames);
+        this.memory = memory;
+        length = checked(features.Count * Rows * MaxFrames);
+        values = memory.Rent(length);
+        Pad(features, values);
     }
 
     /// <summary>Place in the epoch, from 0.</summary>
@@ -31,26 +38,32 @@ public sealed class Batch
     /// <summary>[N], frames of each utterance.</summary>
     public int[] Frames { get; }
 
-    /// <summary>[N, 1, Rows, MaxFrames], normalised per utterance, zero from each utterance's end on. The receiver's own: never written again.</summary>
-    public float[] Features { get; }
+    /// <summary>[N, 1, Rows, MaxFrames], normalised per utterance, zero from each utterance's end on. Until <see cref="Release"/>.</summary>
+    /// <exception cref="ObjectDisposedException">They were given back.</exception>
+    public ReadOnlyMemory<float> Features => values.AsMemory(0, values is null ? throw new ObjectDisposedException(nameof(Batch), "the features were given back") : length);
 
     /// <summary>Length of the recordings together, without padding.</summary>
     public double AudioSeconds { get; }
 
-    private static float[] Pad(IReadOnlyList<FeatureMatrix> features, int rows, int maxFrames)
+    /// <summary>Gives the features' memory back, to be used for batches to come. Who has no more use for them may do so, once they have been copied, and nobody must.</summary>
+    public void Release()
     {
-        // Every element is written below, so the array need not be cleared first.
-        float[] values = GC.AllocateUninitializedArray<float>(checked(features.Count * rows * maxFrames));
+        if (Interlocked.Exchange(ref values, null) is { } array)
+            memory.Return(array);
+    }
+
+    /// <summary>Writes every element.</summary>
+    private void Pad(IReadOnlyList<FeatureMatrix> features, float[] target)
+    {
         for (int n = 0; n < features.Count; n++)
         {
-            for (int row = 0; row < rows; row++)
+            for (int row = 0; row < Rows; row++)
             {
-                Span<float> target = values.AsSpan((n * rows + row) * maxFrames, maxFrames);
+                Span<float> padded = target.AsSpan((n * Rows + row) * MaxFrames, MaxFrames);
                 Span<float> source = features[n].Row(row);
-                source.CopyTo(target);
-                target[source.Length..].Clear();
+                source.CopyTo(padded);
+                padded[source.Length..].Clear();
             }
         }
-        return values;
     }
 }

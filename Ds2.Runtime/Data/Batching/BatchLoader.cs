@@ -14,6 +14,7 @@ public sealed class BatchLoader : IDisposable
     private readonly Corpus corpus;
     private readonly FeatureExtractor extractor;
     private readonly FeatureCache cache;
+    private readonly BatchMemory memory = new();
     private readonly int batchSize, seed, workers, prefetch;
     private readonly BatchOrder order;
     private readonly SpecAugment augment;
@@ -27,20 +28,22 @@ public sealed class BatchLoader : IDisposable
     /// <param name="batchSize">Utterances in a batch.</param>
     /// <param name="order">The order of the batches.</param>
     /// <param name="seed">Decides the shuffled orders.</param>
-    /// <param name="workers">Threads that read and extract, at low priority.</param>
-    /// <param name="prefetch">Batches that are in work or wait.</param>
+    /// <param name="workers">Threads that read and extract, at low priority; null for <see cref="DefaultWorkers"/>.</param>
+    /// <param name="prefetch">Batches that are in work or wait; null for two more than there are threads.</param>
     /// <param name="augment">Masks on the features, others in every epoch; none if left out.</param>
     /// <param name="cacheBytes">Memory for features that later epochs need not extract again; 0 keeps none.</param>
     public BatchLoader(
-        Corpus corpus, FeatureKind features, int batchSize, BatchOrder order, int seed, int workers = 2, int prefetch = 4, SpecAugment augment = default,
+        Corpus corpus, FeatureKind features, int batchSize, BatchOrder order, int seed, int? workers = null, int? prefetch = null, SpecAugment augment = default,
         long cacheBytes = DefaultCacheBytes)
     {
         ArgumentNullException.ThrowIfNull(corpus);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(workers);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(prefetch);
+        this.workers = workers ?? DefaultWorkers;
+        this.prefetch = prefetch ?? this.workers + 2;
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(this.workers, nameof(workers));
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(this.prefetch, nameof(prefetch));
         ArgumentOutOfRangeException.ThrowIfNegative(cacheBytes);
-        (this.corpus, this.batchSize, this.order, this.seed, this.workers, this.prefetch) = (corpus, batchSize, order, seed, workers, prefetch);
+        (this.corpus, this.batchSize, this.order, this.seed) = (corpus, batchSize, order, seed);
         this.augment = augment;
         extractor = new FeatureExtractor(features);
         cache = new FeatureCache(cacheBytes);
@@ -48,6 +51,9 @@ public sealed class BatchLoader : IDisposable
             ? BatchPlan.ByFrames([.. corpus.Utterances.Select(MostFrames)], BatchFrames)
             : BatchPlan.ByCount(corpus.Utterances.Count, this.batchSize));
     }
+
+    /// <summary>Threads if nothing else is said: one a core but one, 2 to 8. On the host they give way to the engine's; beside a GPU, eight extract some 8000 seconds of speech a second.</summary>
+    public static int DefaultWorkers => Math.Clamp(Environment.ProcessorCount - 1, 2, 8);
 
     /// <summary>Frames that a batch holds at most, padding included, unless one utterance alone has more; 0 for batches by count.</summary>
     public int BatchFrames { get; init; }
@@ -151,7 +157,7 @@ public sealed class BatchLoader : IDisposable
             if (augment.IsOn)
                 features[n] = augment.Apply(features[n], seed, epoch, members.First + n);
         }
-        return new Batch(index, [.. members.Utterances.Select(i => corpus.Utterances[i])], features);
+        return new Batch(index, [.. members.Utterances.Select(i => corpus.Utterances[i])], features, memory);
     }
 
     private FeatureMatrix Features(int utterance, int epoch)
