@@ -60,11 +60,29 @@ internal static class WavBytes
             .. BitConverter.GetBytes((ushort)7), .. Shorts(coefficients),
         ];
         byte[] block = [0, 16, 0, 100, 0, 50, 0, .. Enumerable.Range(0, 249).Select(i => (byte)(i * 31))];
+        return Compressed(format, block, blocks, samplesOfBlock: 500);
+    }
+
+    /// <summary>GSM 6.10 as WAV holds it: blocks of 65 bytes for 320 samples.</summary>
+    public static byte[] Gsm(int blocks)
+    {
+        byte[] format =
+        [
+            .. BitConverter.GetBytes((ushort)0x31), .. BitConverter.GetBytes((ushort)1), .. BitConverter.GetBytes(16000), .. BitConverter.GetBytes(16000 * 65 / 320),
+            .. BitConverter.GetBytes((ushort)65), .. BitConverter.GetBytes((ushort)0), .. BitConverter.GetBytes((ushort)2), .. BitConverter.GetBytes((ushort)320),
+        ];
+        return Compressed(format, [.. Enumerable.Range(0, 65).Select(i => (byte)(i * 37))], blocks, samplesOfBlock: 320);
+    }
+
+    private static byte[] Compressed(byte[] format, byte[] block, int blocks, int samplesOfBlock)
+    {
         byte[] data = [.. Enumerable.Repeat(block, blocks).SelectMany(bytes => bytes)];
+        if (data.Length % 2 == 1)
+            data = [.. data, 0];
         return
         [
             .. "RIFF"u8, .. BitConverter.GetBytes(20 + format.Length + 12 + data.Length), .. "WAVEfmt "u8, .. BitConverter.GetBytes(format.Length), .. format,
-            .. "fact"u8, .. BitConverter.GetBytes(4), .. BitConverter.GetBytes(500 * blocks), .. "data"u8, .. BitConverter.GetBytes(data.Length), .. data,
+            .. "fact"u8, .. BitConverter.GetBytes(4), .. BitConverter.GetBytes(samplesOfBlock * blocks), .. "data"u8, .. BitConverter.GetBytes(block.Length * blocks), .. data,
         ];
     }
 

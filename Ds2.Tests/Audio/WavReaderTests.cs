@@ -170,34 +170,45 @@ public sealed class WavReaderTests
         }
     }
 
-    /// <summary>Microsoft's ADPCM: a block of 7 bytes of header and two samples in each further byte.</summary>
+    /// <summary>Microsoft's ADPCM, a block of 7 bytes of header and two samples in each further byte; and GSM.</summary>
     [Test]
-    public void Read_Compressed_IsLibsndfiles()
+    public void Read_Compressed_IsLibsndfiles([Values] bool gsm)
     {
         Sounds.RequireSndFile();
-        string path = folder.Write("a.wav", WavBytes.Adpcm(blocks: 3));
+        string path = folder.Write("a.wav", gsm ? WavBytes.Gsm(blocks: 3) : WavBytes.Adpcm(blocks: 3));
         Assert.That(AudioFile.Probe(path).Format, Is.EqualTo(RecordingFormat.Other));
         Assert.That(AudioFile.Read(path), Is.EqualTo(SndFile.Read(path).Samples).And.Length.EqualTo(AudioFile.Probe(path).Samples));
         Assert.That(AudioFile.Read(path).Distinct().Count(), Is.GreaterThan(100), "sound, not silence");
     }
 
-    /// <summary>Formats with a header of their own and samples as in WAV, three each.</summary>
+    /// <summary>Formats with a header of their own and samples as in WAV, four each.</summary>
     private static IEnumerable<TestCaseData> OtherContainers()
     {
-        byte[] little = WavBytes.Shorts(8192, -8192, 1), big = [.. little.Chunk(2).SelectMany(sample => sample.Reverse())];
-        string sphere = "NIST_1A\n   1024\nsample_count -i 3\nsample_n_bytes -i 2\nchannel_count -i 1\nsample_byte_format -s2 01\nsample_rate -i 16000\nsample_coding -s3 pcm\nend_head\n";
+        byte[] little = WavBytes.Shorts(8192, -8192, 1, 2), big = [.. little.Chunk(2).SelectMany(sample => sample.Reverse())];
+        string sphere = "NIST_1A\n   1024\nsample_count -i 4\nsample_n_bytes -i 2\nchannel_count -i 1\nsample_byte_format -s2 01\nsample_rate -i 16000\nsample_coding -s3 pcm\nend_head\n";
         yield return Case("SPHERE", [.. Encoding.ASCII.GetBytes(sphere.PadRight(1024)), .. little]);
-        yield return Case("AU", [.. ".snd"u8, .. BigEndian(24), .. BigEndian(6), .. BigEndian(3), .. BigEndian(16000), .. BigEndian(1), .. big]);
+        yield return Case("AU", [.. ".snd"u8, .. BigEndian(24), .. BigEndian(8), .. BigEndian(3), .. BigEndian(16000), .. BigEndian(1), .. big]);
         byte[] fmt = WavBytes.Make(WavBytes.Pcm, 16, 1, 16000, [])[12..36];
         yield return Case("RF64",
         [
-            .. "RF64"u8, 255, 255, 255, 255, .. "WAVEds64"u8, .. BitConverter.GetBytes(28), .. BitConverter.GetBytes(78L), .. BitConverter.GetBytes(6L), .. BitConverter.GetBytes(3L),
+            .. "RF64"u8, 255, 255, 255, 255, .. "WAVEds64"u8, .. BitConverter.GetBytes(28), .. BitConverter.GetBytes(80L), .. BitConverter.GetBytes(8L), .. BitConverter.GetBytes(4L),
             .. BitConverter.GetBytes(0), .. fmt, .. "data"u8, 255, 255, 255, 255, .. little,
+        ]);
+        yield return Case("RIFX",
+        [
+            .. "RIFX"u8, .. BigEndian(44), .. "WAVEfmt "u8, .. BigEndian(16), 0, 1, 0, 1, .. BigEndian(16000), .. BigEndian(32000), 0, 2, 0, 16,
+            .. "data"u8, .. BigEndian(8), .. big,
+        ]);
+        byte[] rest = [0xF3, 0xAC, 0xD3, 0x11, 0x8C, 0xD1, 0x00, 0xC0, 0x4F, 0x8E, 0xDB, 0x8A]; // of all of Sony's GUIDs but the first
+        yield return Case("W64",
+        [
+            .. "riff"u8, 0x2E, 0x91, 0xCF, 0x11, 0xA5, 0xD6, 0x28, 0xDB, 0x04, 0xC1, 0, 0, .. BitConverter.GetBytes(112L), .. "wave"u8, .. rest,
+            .. "fmt "u8, .. rest, .. BitConverter.GetBytes(40L), .. fmt[8..], .. "data"u8, .. rest, .. BitConverter.GetBytes(32L), .. little,
         ]);
         yield return Case("AIFF",
         [
-            .. "FORM"u8, .. BigEndian(52), .. "AIFFCOMM"u8, .. BigEndian(18), 0, 1, .. BigEndian(3), 0, 16, 0x40, 0x0C, 0xFA, 0, 0, 0, 0, 0, 0, 0,
-            .. "SSND"u8, .. BigEndian(14), .. BigEndian(0), .. BigEndian(0), .. big,
+            .. "FORM"u8, .. BigEndian(54), .. "AIFFCOMM"u8, .. BigEndian(18), 0, 1, .. BigEndian(4), 0, 16, 0x40, 0x0C, 0xFA, 0, 0, 0, 0, 0, 0, 0,
+            .. "SSND"u8, .. BigEndian(16), .. BigEndian(0), .. BigEndian(0), .. big,
         ]);
 
         static TestCaseData Case(string name, byte[] bytes) => new TestCaseData(bytes).SetArgDisplayNames(name);
@@ -210,8 +221,8 @@ public sealed class WavReaderTests
     {
         Sounds.RequireSndFile();
         string path = folder.Write("a.wav", bytes);
-        Assert.That(AudioFile.Read(path), Is.EqualTo(new[] { 0.25f, -0.25f, 1 / 32768f }));
-        Assert.That(AudioFile.Probe(path), Is.EqualTo(new RecordingInfo(RecordingFormat.Other, 16000, 3)));
+        Assert.That(AudioFile.Read(path), Is.EqualTo(new[] { 0.25f, -0.25f, 1 / 32768f, 2 / 32768f }));
+        Assert.That(AudioFile.Probe(path), Is.EqualTo(new RecordingInfo(RecordingFormat.Other, 16000, 4)));
     }
 
     private static readonly object[] Broken =
