@@ -21,6 +21,10 @@ internal static class Program
 
     private static int Main(string[] args)
     {
+#if PACKAGE
+        if (args is ["ops" or "plots", ..])
+            return Report($"{args[0]}: the package is without what it compiles or draws with; run it in the repository");
+#endif
         // BenchmarkDotNet parses its own arguments.
         if (args is ["ops", .. string[] rest])
             return RunOps(rest);

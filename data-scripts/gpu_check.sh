@@ -110,7 +110,7 @@ part_ncu() {
 
 why_skipped() { # part
   [[ $1 == devices ]] && return 1
-  has_device || { echo "there is no $device device"; return 0; }
+  [[ -z $no_device ]] || { echo "${no_device#ds2: }"; return 0; }
   case $1 in
     cublas | ncu)
       [[ $device == cuda ]] || { echo "$1 is CUDA's"; return 0; }
@@ -124,13 +124,12 @@ why_skipped() { # part
   return 1
 }
 
-has_device() {
-  [[ -n ${found-} ]] || { found=no; ! timeout 60 "${train[@]}" devices 2>/dev/null | grep -qE "^[^a-z]*$device:[0-9]" || found=yes; }
-  [[ $found == yes ]]
-}
+SECONDS=0
+# What any program says of a device that it cannot have, with the exit code of a user's mistake.
+no_device=$(timeout -k 5 60 "${bench[@]}" bandwidth --device "$device" --megabytes 1 2>&1 >/dev/null)
+(($? == 2)) || no_device=
 
 failed=0 deadline=0 slower=${short:+10}
-SECONDS=0
 for part in "${parts[@]}"; do
   log=$out/$part.log
   deadline=$((deadline + budget[$part] * ${slower:-1}))
