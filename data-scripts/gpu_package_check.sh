@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs gpu_package.sh's archive in an empty root without .NET or a network, on whatever libcuda.so.1 is found first on LD_LIBRARY_PATH: an emulated GPU's.
-# Linux x64 as root. The root gets the C and C++ runtimes, bash, the POSIX tools that gpu_check.sh calls, tar and gzip from this machine, that libcuda in the
+# Linux x64 with the folders of Debian, as root. The root gets the C and C++ runtimes, bash, the POSIX tools that gpu_check.sh calls, tar and gzip from this machine, that libcuda in the
 # driver's place, /etc/passwd, /proc and four devices; no OpenSSL, no ICU, no locales. Exit code 0 if all parts passed or were skipped.
 #
 #   gpu_package_check.sh ARCHIVE [OUT] [gpu_check.sh's arguments]      (default: OUT gpu-package-check, arguments --short)
