@@ -14,13 +14,17 @@ using Ds2.Runtime;
 
 namespace Ds2.Bench;
 
-/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|plots|peaks|loader|corpus|cublas|gpu-report …</c>.</summary>
+/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|plots|peaks|loader|corpus|kernels|bandwidth|cublas|gpu-report …</c>.</summary>
 internal static class Program
 {
     private const int BadInput = 2;
 
     private static int Main(string[] args)
     {
+#if PACKAGE
+        if (args is ["ops" or "plots", ..])
+            return Report($"{args[0]}: the package is without what it compiles or draws with; run it in the repository");
+#endif
         // BenchmarkDotNet parses its own arguments.
         if (args is ["ops", .. string[] rest])
             return RunOps(rest);
@@ -38,6 +42,8 @@ internal static class Program
               peaks [--rounds N]                 the machine's peaks, and what large and streaming matrix products reach of them
               loader --manifest FILE             what the loader reads, with augmentation and with the feature cache
               corpus [options]                   what a start costs with as many utterances as LibriSpeech has
+              kernels [options]                  a training step on a GPU, and its kernels' own times beside the estimate: kernels --preset mlperf --frames 1230
+              bandwidth [options]                what a device's memory and the way to it sustain
               cublas [--json]                    our Gemm beside NVIDIA's on a CUDA GPU
               gpu-report [options]               what every GPU kernel compiles to, without a GPU: gpu-report --arch sm_60
             """);
@@ -49,6 +55,8 @@ internal static class Program
         root.Subcommands.Add(Peers());
         root.Subcommands.Add(PlotsCommand.Create());
         root.Subcommands.Add(PeaksCommand.Create());
+        root.Subcommands.Add(KernelsCommand.Create());
+        root.Subcommands.Add(BandwidthCommand.Create());
         root.Subcommands.Add(CublasCommand.Create());
         root.Subcommands.Add(GpuReportCommand.Create());
         ParseResult parsed = root.Parse(args.Length == 0 ? ["--help"] : args);

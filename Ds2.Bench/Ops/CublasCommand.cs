@@ -87,7 +87,7 @@ internal static class CublasCommand
         }
         catch (Exception exception) when (exception is DllNotFoundException or NotSupportedException or TypeInitializationException)
         {
-            throw new InputException("cublas: no libcublas.so.10, 11 or 12 on the library path", exception);
+            throw new InputException("cublas: no libcublas.so.10, 11 or 12 on the library path that loads and starts", exception);
         }
     }
 

@@ -1,6 +1,7 @@
 using Ds2.Runtime.Options;
 using Ds2.Runtime.Training;
 using Ds2.Tests.Data;
+using Ds2.Tests.Layout;
 
 namespace Ds2.Tests.Cli;
 
@@ -40,7 +41,7 @@ public sealed class ParameterListTests
     [Test]
     public void Documentation_HasTheSameTable()
     {
-        string path = Path.Combine(RepositoryFolder(), "docs", "parameters.md");
+        string path = Path.Combine(Repository.Require(), "docs", "parameters.md");
         string[] lines = File.ReadAllLines(path);
         (_, string table, _) = Program.Run("train", "--list-parameters");
         int start = Array.FindIndex(lines, line => line.StartsWith('|'));
@@ -78,15 +79,5 @@ public sealed class ParameterListTests
         Assert.That(code, Is.EqualTo(2));
         Assert.That(error, Does.Contain(expected));
         Assert.That(error.Trim().Split('\n'), Has.Length.EqualTo(1));
-    }
-
-    private static string RepositoryFolder()
-    {
-        string? folder = TestContext.CurrentContext.TestDirectory;
-        while (folder is not null && !File.Exists(Path.Combine(folder, "Ds2.slnx")))
-            folder = Path.GetDirectoryName(folder);
-        if (folder is null)
-            Assert.Ignore("the tests run apart from the repository");
-        return folder!;
     }
 }

@@ -37,12 +37,14 @@ public sealed class IlgpuEngine : IEngine
     private readonly LoadedKernels kernels;
     private readonly Dictionary<MethodInfo, Delegate> launchers = [];
     private readonly Action<KernelLaunch>? record;
+    private readonly KernelClock? clock;
     private readonly FillKernels fill;
 
-    private IlgpuEngine(Context context, Accelerator accelerator, Action<KernelLaunch>? record)
+    private IlgpuEngine(Context context, Accelerator accelerator, Action<KernelLaunch>? record, KernelClock? clock)
     {
         this.context = context;
         this.record = record;
+        this.clock = clock;
         Accelerator = accelerator;
         Stream = Accelerator.CreateStream();
         Staging = new PageLockedStaging(Accelerator, Stream);
@@ -105,6 +107,13 @@ public sealed class IlgpuEngine : IEngine
     /// <summary>An engine that runs nothing: memory is the host's, and each kernel's launch is told to <paramref name="record"/> instead of being done.</summary>
     internal static IlgpuEngine Recording(Action<KernelLaunch> record) => Create(IlgpuDeviceKind.Emulated, 0, record);
 
+    /// <summary>An engine whose launches a clock times while it is on.</summary>
+    /// <param name="kind">How the device is driven.</param>
+    /// <param name="index">Its number among the devices of its kind.</param>
+    /// <param name="clock">The clock, of this engine alone, which gives its events back.</param>
+    /// <exception cref="DeviceUnavailableException">There is no such device, or it cannot be used.</exception>
+    internal static IlgpuEngine Timed(IlgpuDeviceKind kind, int index, KernelClock clock) => Create(kind, index, clock: clock);
+
     /// <summary>All devices that an engine can be made for, GPUs first.</summary>
     /// <param name="onUnavailable">Told in one line of a kind whose driver is there and cannot be used.</param>
     public static IReadOnlyList<IlgpuDevice> Devices(Action<string>? onUnavailable = null)
@@ -114,7 +123,7 @@ public sealed class IlgpuEngine : IEngine
         {
             try
             {
-                using Context context = CreateContext(kind, kind.ToString());
+                using Context context = CreateContext(kind, kind.ToString(), profiling: false);
                 int index = 0;
                 foreach (Device device in DevicesOf(context, kind))
                     devices.Add(new IlgpuDevice(kind, index++, device.Name.Trim(), kind == IlgpuDeviceKind.Emulated ? 0 : device.MemorySize));
@@ -157,6 +166,7 @@ public sealed class IlgpuEngine : IEngine
     {
         CudaPrefetch?.Dispose();
         Stream.Synchronize();
+        clock?.Dispose();
         Staging.Dispose();
         Stream.Dispose();
         Accelerator.Dispose();
@@ -180,9 +190,10 @@ public sealed class IlgpuEngine : IEngine
         IEnumerable<Type> expected = [typeof(AcceleratorStream), typeof(KernelConfig), .. ParameterTypes(method)];
         if (!expected.SequenceEqual(ParameterTypes(typeof(TLauncher).GetMethod(nameof(Action.Invoke))!)))
             throw new ArgumentException($"the launcher's parameters are not those of {method.DeclaringType?.Name}.{method.Name}", nameof(kernel));
-        TLauncher launcher = record is null
-            ? KernelLaunch.Checked(method, kernels.Get(method).CreateLauncherDelegate<TLauncher>())
-            : KernelLaunch.Recorder<TLauncher>(method, record);
+        TLauncher launcher =
+            record is not null ? KernelLaunch.Recorder<TLauncher>(method, record)
+            : clock is not null ? KernelLaunch.Timed(method, kernels.Get(method).CreateLauncherDelegate<TLauncher>(), clock)
+            : KernelLaunch.Checked(method, kernels.Get(method).CreateLauncherDelegate<TLauncher>());
         launchers.Add(method, launcher);
         return launcher;
     }
@@ -222,10 +233,10 @@ public sealed class IlgpuEngine : IEngine
         _ => $"{text} ({error})",
     };
 
-    private static IlgpuEngine Create(IlgpuDeviceKind kind, int index, Action<KernelLaunch>? record = null)
+    private static IlgpuEngine Create(IlgpuDeviceKind kind, int index, Action<KernelLaunch>? record = null, KernelClock? clock = null)
     {
         string wanted = kind switch { IlgpuDeviceKind.Cuda => "CUDA", IlgpuDeviceKind.OpenCl => "OpenCL", _ => "emulated" };
-        Context context = CreateContext(kind, wanted);
+        Context context = CreateContext(kind, wanted, profiling: clock is not null);
         Accelerator? accelerator = null;
         string name = $"{wanted} device {index}";
         try
@@ -235,7 +246,7 @@ public sealed class IlgpuEngine : IEngine
                 throw new DeviceUnavailableException($"there is no {name}: {devices.Count} found", isPresent: false);
             name += $" ({devices[index].Name.Trim()})";
             accelerator = devices[index].CreateAccelerator(context);
-            return new IlgpuEngine(context, accelerator, record);
+            return new IlgpuEngine(context, accelerator, record, clock);
         }
         catch (Exception exception)
         {
@@ -261,7 +272,7 @@ public sealed class IlgpuEngine : IEngine
     }
 
     /// <summary>A context with the devices of one kind, of which there is one at least.</summary>
-    private static Context CreateContext(IlgpuDeviceKind kind, string wanted)
+    private static Context CreateContext(IlgpuDeviceKind kind, string wanted, bool profiling)
     {
         string reason = kind == IlgpuDeviceKind.Cuda ? "the driver (libcuda) reports none" : "the driver (libOpenCL.so) reports none";
         try
@@ -269,6 +280,8 @@ public sealed class IlgpuEngine : IEngine
             Context context = Context.Create(builder =>
             {
                 GpuKernels.Configure(builder);
+                if (profiling)
+                    builder.Profiling();
                 _ = kind switch
                 {
                     IlgpuDeviceKind.Cuda => builder.Cuda(),
