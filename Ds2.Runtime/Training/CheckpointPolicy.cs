@@ -18,6 +18,9 @@ public sealed record CheckpointPolicy(string Folder, TimeSpan Interval, int? Bat
     /// <summary>The state after the epoch with the lowest word error rate.</summary>
     public string Best => Path.Combine(Folder, "best" + Suffix);
 
+    /// <summary>Where the best goes of epochs that a run went back behind.</summary>
+    public string AbandonedBest => Path.Combine(Folder, "best-abandoned" + Suffix);
+
     /// <summary>The state after an epoch.</summary>
     /// <param name="epochs">Epochs that are done.</param>
     public string AfterEpoch(int epochs) => Path.Combine(Folder, string.Create(CultureInfo.InvariantCulture, $"{EpochPrefix}{epochs:D4}{Suffix}"));

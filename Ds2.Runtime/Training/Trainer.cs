@@ -285,11 +285,33 @@ public sealed class Trainer : IDisposable
     private void SaveResumed(string from)
     {
         bool wentBack = Path.GetFullPath(from) != Path.GetFullPath(checkpoints.Latest);
+        if (wentBack && Path.GetFullPath(from) != Path.GetFullPath(checkpoints.Best))
+            SetAbandonedBestAside();
         bool standsAtItsBest = state.Batch == 0 && state.History.Count > 0 && state.History[^1].Wer <= state.History.Min(report => report.Wer);
         if (standsAtItsBest && (wentBack || !File.Exists(checkpoints.Best)) && Path.GetFullPath(from) != Path.GetFullPath(checkpoints.Best))
             Save(checkpoints.Best);
         if (wentBack || !File.Exists(checkpoints.Latest))
             Save(checkpoints.Latest);
+    }
+
+    /// <summary>A best epoch that this run's history does not have is of a line that it has left: it must not pass for this run's best, nor be lost.</summary>
+    private void SetAbandonedBestAside()
+    {
+        if (!File.Exists(checkpoints.Best))
+            return;
+        try
+        {
+            using Checkpoint best = Checkpoint.Open(checkpoints.Best);
+            if (best.State.History.SequenceEqual(state.History.Take(best.State.History.Count)))
+                return;
+        }
+        catch (InputException)
+        {
+            return; // damaged: the next better epoch replaces it
+        }
+
+        File.Move(checkpoints.Best, checkpoints.AbandonedBest, overwrite: true);
+        observer.OnNote($"{checkpoints.Best} is of epochs that this run does not go on from: it is {checkpoints.AbandonedBest} now");
     }
 
     /// <summary>Replaces a checkpoint, but never by one that no run could go on from.</summary>

@@ -134,6 +134,25 @@ public sealed class ResumeTests
         Assert.That(TrainingRuns.TensorsOf(resumed.Checkpoint), Is.EqualTo(TrainingRuns.TensorsOf(whole.Checkpoint)));
     }
 
+    /// <summary>The best of the epochs that are given up would pass for the best of those that come.</summary>
+    [Test]
+    public void ResumeEpoch_BestOfTheEpochsGivenUp_IsSetAside()
+    {
+        Train("run", "--epochs", "2", "--keep", "2");
+        Train("other", "--epochs", "3", "--seed", "7");
+        byte[] givenUp = File.ReadAllBytes(corpus.PathOf("other/best.safetensors"));
+        File.WriteAllBytes(Best, givenUp);
+        (int code, _, string error) = Resume("run", "--resume", corpus.PathOf("run/epoch-0001.safetensors"), "--epochs", "2");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(error, Does.Contain($"{Best} is of epochs that this run does not go on from"));
+        Assert.That(File.ReadAllBytes(corpus.PathOf("run/best-abandoned.safetensors")), Is.EqualTo(givenUp));
+        Assert.That(File.ReadAllBytes(Best), Is.Not.EqualTo(givenUp));
+
+        File.Delete(corpus.PathOf("run/best-abandoned.safetensors"));
+        (code, _, error) = Resume("run", "--resume", corpus.PathOf("run/epoch-0002.safetensors"), "--epochs", "2");
+        Assert.That((code, File.Exists(corpus.PathOf("run/best-abandoned.safetensors"))), Is.EqualTo((0, false)), "its own best stays " + error);
+    }
+
     [Test]
     public void ResumeAuto_LatestGone_GoesOnFromBestAndSaysSo()
     {
