@@ -42,6 +42,12 @@ public static class Tolerances
     public static Tolerance Recurrent(int terms, int frames) => new(4 * Epsilon * Math.Max(8, terms) * Math.Sqrt(Math.Max(1, frames)), 5e-5);
 
     /// <summary>
+    /// A recurrent layer beside itself where only the order of its sums differs (a sequence whole and in pieces): partial sums are of size 1 or so, and the
+    /// rounding of each, Epsilon / 2, is random, so that sums differ by Epsilon sqrt(terms), and states by that and what the frames before hand on.
+    /// </summary>
+    public static Tolerance Reordered(int terms, int frames) => new(Epsilon * Math.Sqrt((double)terms * Math.Max(1, frames)), 1e-6);
+
+    /// <summary>
     /// Log-space recursions: each of the frames adds the rounding of a number of the loss's own size, so that the relative error is
     /// at most Epsilon a frame. The absolute part covers losses near zero.
     /// </summary>

@@ -21,9 +21,6 @@ public sealed record RecurrentDirection(Parameter InputWeight, Parameter Recurre
 /// <remarks>[T, N, I] to [T, N, H]; the outputs of two directions are summed. Padded frames are zero in the output.</remarks>
 public sealed class RecurrentLayer : ILayer
 {
-    private readonly IEngine engine;
-    private readonly Gru gru;
-    private readonly Workspace workspace;
     private GruWeights[]? weights;
     private GruWeights[]? gradients;
 
@@ -41,11 +38,11 @@ public sealed class RecurrentLayer : ILayer
         Workspace workspace)
     {
         ArgumentNullException.ThrowIfNull(parameters);
-        engine = parameters.Engine;
+        Engine = parameters.Engine;
         InputSize = inputSize;
         HiddenSize = hiddenSize;
-        this.workspace = workspace;
-        gru = Gru.On(engine, precision);
+        Workspace = workspace;
+        Gru = Gru.On(Engine, precision);
         if (normalizeInput)
             Normalization = new Normalization($"{name}.batch_norm.module", inputSize, parameters, workspace);
         double bound = 1 / Math.Sqrt(hiddenSize);
@@ -70,6 +67,17 @@ public sealed class RecurrentLayer : ILayer
     /// <summary>Forward in time, and backward in time where the layer is bidirectional.</summary>
     public IReadOnlyList<RecurrentDirection> Directions { get; }
 
+    internal IEngine Engine { get; }
+
+    internal Gru Gru { get; }
+
+    internal Workspace Workspace { get; }
+
+    // Made at the first call: parameters have no memory while layers are built.
+    internal GruWeights[] Weights => weights ??= [.. Directions.Select(direction => direction.Values)];
+
+    internal GruWeights[] Gradients => gradients ??= [.. Directions.Select(direction => direction.Gradients)];
+
     /// <inheritdoc/>
     public IReadOnlyList<Parameter> Parameters =>
         [.. Normalization is null ? (Parameter[])[] : [Normalization.Weight, Normalization.Bias], .. Directions.SelectMany(direction => direction.All)];
@@ -77,84 +85,12 @@ public sealed class RecurrentLayer : ILayer
     /// <inheritdoc/>
     public Shape OutputShape(Shape input) => new(input[0], input[1], HiddenSize);
 
+    /// <summary>A pass of its own through this layer's weights, which can also go on from a state; the caller disposes it.</summary>
+    public RecurrentPass NewPass() => new(this);
+
     /// <inheritdoc/>
-    public ILayerPass NewPass() => new Pass(this);
+    ILayerPass ILayer.NewPass() => NewPass();
 
-    // Made at the first call: parameters have no memory while layers are built.
-    private GruWeights[] Weights => weights ??= [.. Directions.Select(direction => direction.Values)];
-
-    private GruWeights[] Gradients => gradients ??= [.. Directions.Select(direction => direction.Gradients)];
-
-    private static BatchNormShape NormShapeFor(GruShape shape) => new(BatchNormLayout.TimeMajor, shape.N, shape.I, 1, shape.T);
-
-    private GruShape ShapeFor(Shape input) => new(input[0], input[1], InputSize, HiddenSize, Directions.Count);
-
-    private sealed class Pass(RecurrentLayer layer) : ILayerPass
-    {
-        private readonly Normalization.Pass? normalization = layer.Normalization is null ? null : new(layer.Normalization);
-        private readonly GrowingTensor normalized = new(layer.engine);
-        private readonly GrowingTensor hidden = new(layer.engine);
-        private readonly GrowingTensor sum = new(layer.engine);
-        private readonly GrowingTensor gates = new(layer.engine);
-        private readonly GrowingTensor candidates = new(layer.engine);
-        private readonly GrowingTensor inputGradient = new(layer.engine);
-        private Sequence input;
-        private GruShape shape;
-
-        public LayerMemory MemoryFor(Shape input, bool training)
-        {
-            GruShape size = layer.ShapeFor(input);
-            LayerMemory norm = normalization?.MemoryFor(NormShapeFor(size), training) ?? new LayerMemory([], 0);
-            int backward = training ? layer.gru.BackwardWorkspace(size) : 0;
-            return new LayerMemory(
-                [
-                    (normalized, normalization is null ? 0 : size.X.Length), (hidden, size.Hidden.Length),
-                    (sum, layer.Directions.Count == 1 ? 0 : size.Y.Length), (gates, size.Gates.Length), (candidates, size.Hidden.Length),
-                    (inputGradient, training ? size.X.Length : 0), .. norm.Activations,
-                ],
-                Math.Max(Math.Max(layer.gru.ForwardWorkspace(size), backward), norm.Scratch));
-        }
-
-        public Sequence Forward(Sequence input, bool training)
-        {
-            this.input = input;
-            shape = layer.ShapeFor(input.Values.Shape);
-            Tensor x = input.Values;
-            if (normalization is not null)
-            {
-                x = normalized.As(shape.X);
-                normalization.Forward(NormShapeFor(shape), input.Values, input.Frames, x, training);
-            }
-
-            Tensor states = hidden.As(shape.Hidden);
-            Tensor y = layer.Directions.Count == 1 ? states.Reshape(shape.Y) : sum.As(shape.Y);
-            layer.workspace.Reserve(layer.gru.ForwardWorkspace(shape));
-            layer.gru.Forward(
-                shape, x, input.Frames.Device, layer.Weights, y, states, gates.As(shape.Gates), candidates.As(shape.Hidden), layer.workspace);
-            return new Sequence(y, input.Frames);
-        }
-
-        public Tensor? Backward(Tensor dY)
-        {
-            Tensor x = normalization is null ? input.Values : normalized.As(shape.X);
-            Tensor dX = inputGradient.As(shape.X);
-            layer.workspace.Reserve(layer.gru.BackwardWorkspace(shape));
-            layer.gru.Backward(
-                shape, x, input.Frames.Device, layer.Weights, hidden.As(shape.Hidden), gates.As(shape.Gates), candidates.As(shape.Hidden),
-                dY, dX, layer.Gradients, layer.workspace);
-            normalization?.Backward(NormShapeFor(shape), input.Values, input.Frames, dX, dX);
-            return dX;
-        }
-
-        public void Dispose()
-        {
-            normalization?.Dispose();
-            normalized.Dispose();
-            hidden.Dispose();
-            sum.Dispose();
-            gates.Dispose();
-            candidates.Dispose();
-            inputGradient.Dispose();
-        }
-    }
+    /// <summary>The sizes for an input's shape, [T, N, I].</summary>
+    internal GruShape ShapeFor(Shape input) => new(input[0], input[1], InputSize, HiddenSize, Directions.Count);
 }

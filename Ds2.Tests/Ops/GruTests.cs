@@ -5,7 +5,7 @@ using Ds2.Tests.Reference;
 
 namespace Ds2.Tests.Ops;
 
-public sealed class GruTests(string engine) : OpTest(engine)
+public sealed partial class GruTests(string engine) : OpTest(engine)
 {
     private static readonly (GruShape Shape, int[] Lengths)[] Shapes =
     [
@@ -269,14 +269,16 @@ public sealed class GruTests(string engine) : OpTest(engine)
                 () => Op.Backward(shape, x, lengths, [weights], hidden, gates, candidates, apart, Output(shape.X), [weights], Scratch(0)), "workspace");
     }
 
-    private void AssertMatches(GruShape shape, int[] lengths, Weights[]? given = null, RecurrentPrecision precision = RecurrentPrecision.Fp32)
+    private void AssertMatches(
+        GruShape shape, int[] lengths, Weights[]? given = null, RecurrentPrecision precision = RecurrentPrecision.Fp32, float[]? initial = null)
     {
         float[] x = Normal(shape.X.Length), dY = Normal(shape.Y.Length);
         Weights[] weights = given ?? RandomWeights(shape);
-        State state = Run(shape, lengths, x, weights, dY, precision);
+        State state = Run(shape, lengths, x, weights, dY, precision, initial);
         GruParameters[] parameters = Array.ConvertAll(weights, w => (precision == RecurrentPrecision.Fp16 ? Rounded(w) : w).ToDouble());
-        GruReference.Result expected = GruReference.Forward(shape, x.ToDouble(), lengths, parameters);
-        (double[] dX, GruParameters[] gradients) = GruReference.Backward(shape, x.ToDouble(), lengths, parameters, dY.ToDouble());
+        GruReference.Result expected = GruReference.Forward(shape, x.ToDouble(), lengths, parameters, initial?.ToDouble());
+        (double[] dX, GruParameters[] gradients, double[] dInitial) =
+            GruReference.Backward(shape, x.ToDouble(), lengths, parameters, dY.ToDouble(), initial?.ToDouble());
 
         string context = $"{shape.X}, H {shape.H}, {shape.Directions} directions, lengths {string.Join(" ", lengths)}";
         Tolerance forward = Tolerances.Recurrent(shape.I + shape.H, shape.T), backward = Tolerances.Recurrent(4 * shape.H, shape.T);
@@ -286,6 +288,12 @@ public sealed class GruTests(string engine) : OpTest(engine)
         Compare.Close(Valid(state.Gates, shape, lengths, 3 * shape.H), expected.Gates, forward, $"gates {context}", shape.Gates);
         Compare.Close(Valid(state.Candidates, shape, lengths, shape.H), expected.Candidates, forward, $"candidates {context}", shape.Hidden);
         Compare.Close(state.DX.ToDouble(), dX, backward, $"dX {context}", shape.X);
+        if (initial is not null)
+        {
+            Compare.BitEqual(state.Final!, FinalStates(shape, lengths, state.Hidden, initial), $"final {context}");
+            Compare.Close(state.DInitial!.ToDouble(), dInitial, backward, $"dInitial {context}", shape.State);
+        }
+
         for (int d = 0; d < shape.Directions; d++)
         {
             GruParameters start = GradientStart(weights[d]).ToDouble(), now = state.Gradients[d].ToDouble();
@@ -298,28 +306,40 @@ public sealed class GruTests(string engine) : OpTest(engine)
 
     private static Weights Rounded(Weights weights) => weights with { Recurrent = Array.ConvertAll(weights.Recurrent, u => (float)(Half)u) };
 
-    private State Run(GruShape shape, int[] lengths, float[] x, Weights[] weights, float[] dY, RecurrentPrecision precision = RecurrentPrecision.Fp32)
+    // With an initial state, or where it is asked for, the final state and the initial one's gradient as well.
+    private State Run(
+        GruShape shape, int[] lengths, float[] x, Weights[] weights, float[] dY, RecurrentPrecision precision = RecurrentPrecision.Fp32,
+        float[]? initial = null, bool givesStates = false)
     {
-        if (precision == RecurrentPrecision.Fp16 && Engine is IlgpuEngine { HasHalf: false })
-            Assert.Ignore("the device has no half precision");
+        SkipWithoutHalf(precision);
         var op = Gru.On(Engine, precision);
         Tensor xTensor = Input(shape.X, x), hidden = Output(shape.Hidden, "hidden"), gates = Output(shape.Gates, "gates");
         Tensor candidates = Output(shape.Hidden, "candidates"), y = shape.Directions == 1 ? hidden.Reshape(shape.Y) : Output(shape.Y, "y");
         IntTensor lengthTensor = IntInput(new Shape(shape.N), lengths);
         GruWeights[] onEngine = Array.ConvertAll(weights, w => Upload(shape, w));
-        op.Forward(shape, xTensor, lengthTensor, onEngine, y, hidden, gates, candidates, Scratch(op.ForwardWorkspace(shape)));
+        Tensor? before = initial is null ? null : Input(shape.State, initial);
+        Tensor? final = initial is null && !givesStates ? null : Output(shape.State, "final"), dInitial = final is null ? null : Output(shape.State, "dInitial");
+        op.Forward(shape, xTensor, lengthTensor, onEngine, y, hidden, gates, candidates, Scratch(op.ForwardWorkspace(shape)), before, final);
         float[] yResult = y.ToArray(), hiddenResult = hidden.ToArray(), gatesResult = gates.ToArray(), candidatesResult = candidates.ToArray();
 
         Tensor dX = Output(shape.X, "dX");
         GruWeights[] gradients = Array.ConvertAll(weights, w => UploadGradients(shape, GradientStart(w)));
         op.Backward(
-            shape, xTensor, lengthTensor, onEngine, hidden, gates, candidates, Input(shape.Y, dY), dX, gradients, Scratch(op.BackwardWorkspace(shape)));
+            shape, xTensor, lengthTensor, onEngine, hidden, gates, candidates, Input(shape.Y, dY), dX, gradients, Scratch(op.BackwardWorkspace(shape)),
+            before, dInitial);
         Compare.BitEqual(hidden.ToArray(), hiddenResult, "hidden, an input of Backward");
         var state = new State(
             yResult, hiddenResult, gatesResult, candidatesResult, dX.ToArray(),
-            Array.ConvertAll(gradients, g => new Weights(g.Input.ToArray(), g.Recurrent.ToArray(), g.InputBias.ToArray(), g.RecurrentBias.ToArray())));
+            Array.ConvertAll(gradients, g => new Weights(g.Input.ToArray(), g.Recurrent.ToArray(), g.InputBias.ToArray(), g.RecurrentBias.ToArray())),
+            final?.ToArray(), dInitial?.ToArray());
         NextCase();
         return state;
+    }
+
+    private void SkipWithoutHalf(RecurrentPrecision precision)
+    {
+        if (precision == RecurrentPrecision.Fp16 && Engine is IlgpuEngine { HasHalf: false })
+            Assert.Ignore("the device has no half precision");
     }
 
     private Weights[] RandomWeights(GruShape shape)
@@ -386,7 +406,7 @@ public sealed class GruTests(string engine) : OpTest(engine)
         public GruParameters ToDouble() => new(Input.ToDouble(), Recurrent.ToDouble(), InputBias.ToDouble(), RecurrentBias.ToDouble());
     }
 
-    private sealed record State(float[] Y, float[] Hidden, float[] Gates, float[] Candidates, float[] DX, Weights[] Gradients);
+    private sealed record State(float[] Y, float[] Hidden, float[] Gates, float[] Candidates, float[] DX, Weights[] Gradients, float[]? Final, float[]? DInitial);
 }
 
 public sealed class GruReferenceTests
@@ -401,9 +421,12 @@ public sealed class GruReferenceTests
         GruParameters[] parameters = [.. Enumerable.Range(0, directions).Select(d => new GruParameters(
             Arrays.Normal(shape.InputWeight.Length, 10 + d), Arrays.Normal(shape.RecurrentWeight.Length, 20 + d),
             Arrays.Normal(shape.Bias.Length, 30 + d), Arrays.Normal(shape.Bias.Length, 40 + d)))];
-        double Loss() => Arrays.Dot(GruReference.Forward(shape, x, lengths, parameters).Y, dY);
-        (double[] dX, GruParameters[] gradients) = GruReference.Backward(shape, x, lengths, parameters, dY);
+        double[]? initial = directions == 1 ? Arrays.Normal(shape.State.Length, seed: 3) : null;
+        double Loss() => Arrays.Dot(GruReference.Forward(shape, x, lengths, parameters, initial).Y, dY);
+        (double[] dX, GruParameters[] gradients, double[] dInitial) = GruReference.Backward(shape, x, lengths, parameters, dY, initial);
         Differences.AssertGradient(Loss, x, dX, "x");
+        if (initial is not null)
+            Differences.AssertGradient(Loss, initial, dInitial, "Initial");
         for (int d = 0; d < directions; d++)
         {
             Differences.AssertGradient(Loss, parameters[d].Input, gradients[d].Input, "Input");

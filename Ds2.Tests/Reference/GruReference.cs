@@ -12,7 +12,8 @@ internal static class GruReference
     /// <summary>Outputs; the gates and candidates are defined at valid frames only.</summary>
     public sealed record Result(double[] Y, double[] Hidden, double[] Gates, double[] Candidates);
 
-    public static Result Forward(GruShape shape, double[] x, int[] lengths, GruParameters[] parameters)
+    // Initial: [N, H], the state before the first frame; null for zeros.
+    public static Result Forward(GruShape shape, double[] x, int[] lengths, GruParameters[] parameters, double[]? initial = null)
     {
         var result = new Result(
             new double[shape.Y.Length], new double[shape.Hidden.Length], new double[shape.Gates.Length], new double[shape.Hidden.Length]);
@@ -21,7 +22,7 @@ internal static class GruReference
             var cell = new Cell(shape, parameters[d]);
             for (int n = 0; n < shape.N; n++)
             {
-                foreach ((Frame frame, int t) in cell.Run(x, n, Order(lengths[n], d)))
+                foreach ((Frame frame, int t) in cell.Run(x, n, Order(lengths[n], d), Start(shape, initial, n)))
                 {
                     int row = (d * shape.T + t) * shape.N + n;
                     Write(result.Hidden, row, frame.State);
@@ -38,8 +39,11 @@ internal static class GruReference
         return result;
     }
 
-    public static (double[] dX, GruParameters[] Gradients) Backward(GruShape shape, double[] x, int[] lengths, GruParameters[] parameters, double[] dY)
+    /// <returns>The gradients with respect to the input, the parameters, and each direction's states before its first frame, [Directions, N, H].</returns>
+    public static (double[] dX, GruParameters[] Gradients, double[] dInitial) Backward(
+        GruShape shape, double[] x, int[] lengths, GruParameters[] parameters, double[] dY, double[]? initial = null)
     {
+        var dInitial = new double[shape.Directions * shape.State.Length];
         var dX = new double[shape.X.Length];
         var gradients = new GruParameters[shape.Directions];
         for (int d = 0; d < shape.Directions; d++)
@@ -52,7 +56,7 @@ internal static class GruReference
             for (int n = 0; n < shape.N; n++)
             {
                 var carry = Vector<double>.Build.Dense(shape.H);
-                foreach ((Frame frame, int t) in cell.Run(x, n, Order(lengths[n], d)).AsEnumerable().Reverse())
+                foreach ((Frame frame, int t) in cell.Run(x, n, Order(lengths[n], d), Start(shape, initial, n)).AsEnumerable().Reverse())
                 {
                     // h' = (1 - z) n + z h, read backwards.
                     Vector<double> dState = carry + Row(dY, t * shape.N + n, shape.H);
@@ -71,17 +75,22 @@ internal static class GruReference
                         dX[(t * shape.N + n) * shape.I + i] += dFrame[i];
                     carry = dState.PointwiseMultiply(frame.Z) + cell.U.TransposeThisAndMultiply(fromState);
                 }
+
+                Write(dInitial, d * shape.N + n, carry);
             }
 
             gradients[d] = new GruParameters(dInput.ToRowMajorArray(), dRecurrent.ToRowMajorArray(), [.. dInputBias], [.. dRecurrentBias]);
         }
 
-        return (dX, gradients);
+        return (dX, gradients, dInitial);
     }
 
     // The frames of an utterance in the order in which a direction visits them.
     private static IEnumerable<int> Order(int length, int direction) =>
         direction == 0 ? Enumerable.Range(0, length) : Enumerable.Range(0, length).Reverse();
+
+    private static Vector<double> Start(GruShape shape, double[]? initial, int n) =>
+        initial is null ? Vector<double>.Build.Dense(shape.H) : Row(initial, n, shape.H);
 
     private static Vector<double> Row(double[] matrix, int row, int width) => Vector<double>.Build.Dense(matrix[(row * width)..((row + 1) * width)]);
 
@@ -106,10 +115,9 @@ internal static class GruReference
 
         private Vector<double> C { get; } = Vector<double>.Build.Dense(parameters.RecurrentBias);
 
-        public List<(Frame Frame, int T)> Run(double[] x, int n, IEnumerable<int> order)
+        public List<(Frame Frame, int T)> Run(double[] x, int n, IEnumerable<int> order, Vector<double> state)
         {
             var frames = new List<(Frame, int)>();
-            var state = Vector<double>.Build.Dense(shape.H);
             foreach (int t in order)
             {
                 Vector<double> input = Row(x, t * shape.N + n, shape.I), before = state;

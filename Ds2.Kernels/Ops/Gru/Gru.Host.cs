@@ -20,12 +20,11 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
     /// <inheritdoc/>
     protected override void ForwardCore(
         GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights,
-        Tensor y, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace)
+        Tensor y, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace, Tensor? initial)
     {
         int h = shape.H, rows = shape.T * shape.N;
-        float* zeros = TakeZeros(workspace, h);
+        GruDirection[] directions = Directions(shape, weights, hidden, gates, candidates, initial, workspace);
         float* bias = workspace.Take(new Shape(3 * h)).Pointer();
-        GruDirection[] directions = Directions(shape, weights, hidden, gates, candidates, workspace);
         for (int d = 0; d < directions.Length; d++)
         {
             // c_n stays out: r multiplies it. The other gates only ever see the sum of their biases.
@@ -36,25 +35,42 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
                 Host, rows, 3 * h, shape.I, false, true, x.Pointer(), shape.I, weights[d].Input.Pointer(), shape.I, directions[d].Gates, 3 * h, 0, bias);
         }
 
-        recurrence.Forward(Host.Workers, shape, lengths.Pointer(), directions, zeros);
+        recurrence.Forward(Host.Workers, shape, lengths.Pointer(), directions);
         if (directions.Length == 2)
             Elementwise.Run(Host.Workers, new Sum(directions[0].Hidden, directions[1].Hidden, y.Pointer()), y.Length);
     }
 
     /// <inheritdoc/>
+    protected override void TakeFinalStates(GruShape shape, IntTensor lengths, Tensor hidden, Tensor? initial, Tensor final)
+    {
+        int* frames = lengths.Pointer();
+        for (int n = 0; n < shape.N; n++)
+        {
+            Span<float> row = Row(final, n);
+            if (frames[n] > 0)
+                Row(hidden, (frames[n] - 1) * shape.N + n).CopyTo(row);
+            else if (initial is null)
+                row.Clear();
+            else
+                Row(initial, n).CopyTo(row);
+        }
+
+        Span<float> Row(Tensor states, int row) => new(states.Pointer() + (nint)row * shape.H, shape.H);
+    }
+
+    /// <inheritdoc/>
     protected override void BackwardCore(
         GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates,
-        Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace)
+        Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace, Tensor? initial, Tensor? dInitial)
     {
-        float* zeros = TakeZeros(workspace, shape.H);
-        GruDirection[] directions = Directions(shape, weights, hidden, gates, candidates, workspace);
+        GruDirection[] directions = Directions(shape, weights, hidden, gates, candidates, initial, workspace);
         for (int d = 0; d < directions.Length; d++)
         {
-            directions[d].Carry = workspace.Take(new Shape(shape.N * shape.H)).Pointer();
+            directions[d].Carry = (dInitial ?? workspace.Take(new Shape(shape.N * shape.H))).Pointer();
             directions[d].Panels = workspace.Take(new Shape(recurrence.BackwardPanels(shape.H))).Pointer();
         }
 
-        recurrence.Backward(Host.Workers, shape, lengths.Pointer(), directions, zeros, dY.Pointer());
+        recurrence.Backward(Host.Workers, shape, lengths.Pointer(), directions, dY.Pointer(), beyondFirst: dInitial is not null);
         float* input = MaskedInput(shape, x.Pointer(), lengths.Pointer(), dX.Pointer());
         for (int d = 0; d < directions.Length; d++)
             AddParameterGradients(shape, input, directions[d], gradients[d]);
@@ -62,15 +78,11 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
             AddInputGradient(shape, directions[d], weights[d].Input.Pointer(), d == 0 ? 0 : 1, dX.Pointer());
     }
 
-    private static float* TakeZeros(Workspace workspace, int length)
+    private GruDirection[] Directions(
+        GruShape shape, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates, Tensor? initial, Workspace workspace)
     {
-        float* zeros = workspace.Take(new Shape(length)).Pointer();
-        new Span<float>(zeros, length).Clear();
-        return zeros;
-    }
-
-    private GruDirection[] Directions(GruShape shape, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace)
-    {
+        float* zeros = workspace.Take(new Shape(shape.H)).Pointer();
+        new Span<float>(zeros, shape.H).Clear();
         var directions = new GruDirection[shape.Directions];
         nint states = (nint)shape.T * shape.N * shape.H;
         for (int d = 0; d < directions.Length; d++)
@@ -82,6 +94,8 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
                 Gates = gates.Pointer() + d * 3 * states,
                 Candidates = candidates.Pointer() + d * states,
                 Hidden = hidden.Pointer() + d * states,
+                Initial = initial is null ? zeros : initial.Pointer(),
+                InitialStride = initial is null ? 0 : shape.H,
             };
         return directions;
     }
@@ -128,10 +142,12 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
         MatrixProduct.Multiply(Host, 2 * h, i, rows, true, false, direction.Gates, 3 * h, x, i, dW, i, 1, null);
         MatrixProduct.Multiply(Host, h, i, rows, true, false, direction.Candidates, h, x, i, dW + 2 * (nint)h * i, i, 1, null);
 
-        // Each frame's gradients meet the state before it; the first frame of a direction has none.
+        // Each frame's gradients meet the state before it, which at a direction's first frame is zero, or the initial one.
         nint frame = shape.N;
         float* later = direction.Gates + (direction.Reverse ? 0 : frame * 3 * h), before = direction.Hidden + (direction.Reverse ? frame * h : 0);
         MatrixProduct.Multiply(Host, 3 * h, h, laterRows, true, false, later, 3 * h, before, h, dU, h, 1, null);
+        if (direction.HasInitial)
+            MatrixProduct.Multiply(Host, 3 * h, h, shape.N, true, false, direction.Gates, 3 * h, direction.Initial, h, dU, h, 1, null);
 
         ColumnSums.Add(Host.Workers, direction.Gates, rows, 3 * h, 3 * h, gradients.RecurrentBias.Pointer());
         ColumnSums.Add(Host.Workers, direction.Gates, rows, 2 * h, 3 * h, dB);

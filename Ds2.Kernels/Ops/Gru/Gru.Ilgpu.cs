@@ -6,6 +6,7 @@ namespace Ds2.Kernels.Ops;
 
 using AddDirectionsLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int>;
 using AddFramesLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, int, int>;
+using FinalStatesLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int, int>;
 using MaskRowsLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<int>, int, int, int>;
 
 /// <summary><see cref="Gru"/> on a GPU.</summary>
@@ -25,6 +26,7 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
     private readonly GruBackwardKernel backward = new(engine, precision);
 
     private readonly AddDirectionsLauncher addDirections = engine.Load<AddDirectionsLauncher>(AddDirectionsKernel);
+    private readonly FinalStatesLauncher finalStates = engine.Load<FinalStatesLauncher>(FinalStatesKernel);
     private readonly MaskRowsLauncher maskRows = engine.Load<MaskRowsLauncher>(MaskRowsKernel);
     private readonly AddFramesLauncher addFrames = engine.Load<AddFramesLauncher>(AddFramesKernel);
 
@@ -39,7 +41,7 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
     /// <inheritdoc/>
     protected override void ForwardCore(
         GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights,
-        Tensor y, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace)
+        Tensor y, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace, Tensor? initial)
     {
         int frames = shape.T * shape.N;
         int gateCount = 3 * shape.H;
@@ -58,28 +60,37 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
         Tensor states = workspace.Take(new Shape(GruForwardKernel.StatesLength(shape)));
         for (int direction = 0; direction < shape.Directions; direction++)
             forward.Pack(weights[direction].Recurrent, Part(packed, direction));
-        states.Fill(0);
+        forward.Start(initial, states);
         var step = new GruStep { T = shape.T, N = shape.N, H = shape.H };
         for (; step.Done < shape.T; step.Done++)
-            forward.Launch(step, weights, packed, states, lengths, hidden, gates, candidates);
+            forward.Launch(step, weights, packed, states, lengths, hidden, initial, gates, candidates);
         if (shape.Directions == 2)
             addDirections(Gpu.Stream, IlgpuEngine.Cover(shape.Y.Length, Threads), hidden.View(), y.View(), shape.Y.Length);
     }
 
     /// <inheritdoc/>
+    protected override void TakeFinalStates(GruShape shape, IntTensor lengths, Tensor hidden, Tensor? initial, Tensor final)
+    {
+        finalStates(
+            Gpu.Stream, IlgpuEngine.Cover(final.Length, Threads), hidden.View(), (initial ?? hidden).View(), final.View(), lengths.View(),
+            final.Length, shape.N, shape.H, initial is null ? 0 : 1);
+    }
+
+    /// <inheritdoc/>
     protected override void BackwardCore(
         GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates,
-        Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace)
+        Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace, Tensor? initial, Tensor? dInitial)
     {
         Tensor packed = workspace.Take(new Shape(shape.Directions, backward.PackedLength(shape.H)));
         Tensor following = workspace.Take(new Shape(GruBackwardKernel.GradientsLength(shape)));
-        Tensor carry = workspace.Take(new Shape(shape.Directions, shape.N, shape.H));
+        Tensor carry = dInitial ?? workspace.Take(new Shape(shape.Directions, shape.N, shape.H));
         for (int direction = 0; direction < shape.Directions; direction++)
             backward.Pack(weights[direction].Recurrent, Part(packed, direction));
         following.Fill(0);
         var step = new GruStep { T = shape.T, N = shape.N, H = shape.H };
-        for (; step.Done < shape.T; step.Done++)
-            backward.Launch(step, shape.Directions, packed, following, lengths, hidden, gates, candidates, dY, carry);
+        int steps = dInitial is null ? shape.T : shape.T + 1;
+        for (; step.Done < steps; step.Done++)
+            backward.Launch(step, shape.Directions, packed, following, lengths, hidden, initial, gates, candidates, dY, carry);
 
         int frames = shape.T * shape.N;
         int gateCount = 3 * shape.H;
@@ -98,7 +109,7 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
                     new GemmOperand(gradients[direction].Input, 0, shape.I), 1, null);
             }
 
-            RecurrentGradient(shape, direction, hidden, dGates, dCandidates, gradients[direction].Recurrent);
+            AddRecurrentGradient(shape, direction, hidden, initial, dGates, dCandidates, gradients[direction].Recurrent);
             addFrames(
                 Gpu.Stream, new KernelConfig((4 * shape.H + Columns - 1) / Columns, Threads), Part(gates, direction).View(), Part(candidates, direction).View(),
                 gradients[direction].InputBias.View(), gradients[direction].RecurrentBias.View(), frames, shape.H);
@@ -112,20 +123,27 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
         }
     }
 
-    /// <summary>dU += sum over frames of the gradients there times the state before: all frames but the direction's first, whose state before is zero.</summary>
-    private void RecurrentGradient(GruShape shape, int direction, Tensor hidden, GemmOperand dGates, GemmOperand dCandidates, Tensor dRecurrent)
+    /// <summary>dU += sum over frames of the gradients there times the state before, which at the direction's first frame is zero, or the initial one.</summary>
+    private void AddRecurrentGradient(
+        GruShape shape, int direction, Tensor hidden, Tensor? initial, GemmOperand dGates, GemmOperand dCandidates, Tensor dRecurrent)
     {
-        int rows = (shape.T - 1) * shape.N;
-        if (rows == 0)
-            return;
         int first = direction == 0 ? shape.N : 0;
-        var before = new GemmOperand(hidden, (direction * shape.T * shape.N + shape.N - first) * shape.H, shape.H);
-        gemm.Multiply(
-            new GemmShape(2 * shape.H, shape.H, rows, TransposeA: true), dGates with { Offset = dGates.Offset + first * dGates.Stride }, before,
-            new GemmOperand(dRecurrent, 0, shape.H), 1, null);
-        gemm.Multiply(
-            new GemmShape(shape.H, shape.H, rows, TransposeA: true), dCandidates with { Offset = dCandidates.Offset + first * dCandidates.Stride }, before,
-            new GemmOperand(dRecurrent, 2 * shape.H * shape.H, shape.H), 1, null);
+        AddProduct((shape.T - 1) * shape.N, first, new GemmOperand(hidden, (direction * shape.T * shape.N + shape.N - first) * shape.H, shape.H));
+        if (initial is not null)
+            AddProduct(shape.N, 0, new GemmOperand(initial, 0, shape.H));
+
+        // Of so many rows of (utterance, frame), from one of the gradients' on.
+        void AddProduct(int rows, int from, GemmOperand before)
+        {
+            if (rows == 0)
+                return;
+            gemm.Multiply(
+                new GemmShape(2 * shape.H, shape.H, rows, TransposeA: true), dGates with { Offset = dGates.Offset + from * dGates.Stride }, before,
+                new GemmOperand(dRecurrent, 0, shape.H), 1, null);
+            gemm.Multiply(
+                new GemmShape(shape.H, shape.H, rows, TransposeA: true), dCandidates with { Offset = dCandidates.Offset + from * dCandidates.Stride }, before,
+                new GemmOperand(dRecurrent, 2 * shape.H * shape.H, shape.H), 1, null);
+        }
     }
 
     /// <summary>What a tensor holds of one direction.</summary>
@@ -142,6 +160,24 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
         int i = Grid.GlobalIndex.X;
         if (i < length)
             y[i] = hidden[i] + hidden[length + i];
+    }
+
+    /// <summary>The state at each utterance's last frame; of an empty one the initial state, or 0.</summary>
+    [GpuKernel(Threads)]
+    private static void FinalStatesKernel(
+        ArrayView<float> hidden, ArrayView<float> initial, ArrayView<float> final, ArrayView<int> lengths, int length, int utterances, int h, int hasInitial)
+    {
+        int i = Grid.GlobalIndex.X;
+        if (i < length)
+        {
+            int frames = lengths[i / h];
+            float state = 0;
+            if (frames > 0)
+                state = hidden[(frames - 1) * utterances * h + i];
+            else if (hasInitial != 0)
+                state = initial[i];
+            final[i] = state;
+        }
     }
 
     /// <summary>masked = x, with zeros at padded frames.</summary>

@@ -4,10 +4,11 @@ namespace Ds2.Kernels.Ops;
 
 /// <summary>A gated recurrent layer, in PyTorch's and cuDNN's form, over sequences of differing length, in one or both directions.</summary>
 /// <remarks>
-/// For each frame, h being the state before it (zero at the sequence's start):
+/// For each frame, h being the state before it (at the sequence's start zero, or the initial state that the caller gives):
 /// r = sigmoid(W_r x + b_r + U_r h + c_r), z = sigmoid(W_z x + b_z + U_z h + c_z), n = tanh(W_n x + b_n + r (U_n h + c_n)), h' = (1 - z) n + z h.
 /// The state of a padded frame (t >= lengths[n]) is zero. So the output there is zero, the backward direction, which runs from frame T - 1 down,
 /// starts each utterance at its own last frame with a zero state, and no gradient passes through padding.
+/// A sequence may come in pieces, with one direction: each piece's final state is the next one's initial state. A backward direction would have to hear the end first; its states are refused.
 /// Sources: Cho et al., arXiv:1406.1078; the variant with r applied after U_n: Appleyard et al., arXiv:1604.01946.
 /// </remarks>
 /// <param name="engine">The engine it runs on.</param>
@@ -35,10 +36,13 @@ public abstract class Gru(IEngine engine) : Op(engine)
     /// <param name="gates">[Directions, T, N, 3H]: r, z, n after their nonlinearities; overwritten, kept for <see cref="Backward"/>.</param>
     /// <param name="candidates">[Directions, T, N, H]: U_n h + c_n; overwritten, kept for <see cref="Backward"/>.</param>
     /// <param name="workspace">At least <see cref="ForwardWorkspace"/> elements.</param>
-    /// <exception cref="ArgumentException">A shape or the engine differs, outputs overlap, or the workspace is short.</exception>
+    /// <param name="initial">[N, H]: the state before the first frame, with one direction; null for zeros.</param>
+    /// <param name="final">[N, H], with one direction: the state after each utterance's last frame; of an empty utterance the initial one; overwritten. It may be
+    /// <paramref name="initial"/> itself. A gradient with respect to it is one with respect to y at frame lengths[n] - 1. Null where nobody wants it.</param>
+    /// <exception cref="ArgumentException">A shape or the engine differs, outputs overlap, the workspace is short, or a state is given with two directions.</exception>
     public void Forward(
         GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights,
-        Tensor y, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace)
+        Tensor y, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace, Tensor? initial = null, Tensor? final = null)
     {
         using ProfilerRange range = Range();
         CheckCommon(shape, x, lengths, weights, nameof(weights));
@@ -54,10 +58,31 @@ public abstract class Gru(IEngine engine) : Op(engine)
             Check.That(y.SharesAllWith(hidden), "with one direction y is the hidden states themselves");
         else
             Check.Disjoint(y, hidden);
+        if (initial is not null)
+        {
+            CheckState(shape, initial, nameof(initial));
+            Check.Disjoint(hidden, initial);
+            Check.Disjoint(gates, initial);
+            Check.Disjoint(candidates, initial);
+        }
+
+        if (final is not null)
+        {
+            CheckState(shape, final, nameof(final));
+            Check.Disjoint(final, x);
+            Check.Disjoint(final, hidden);
+            Check.Disjoint(final, gates);
+            Check.Disjoint(final, candidates);
+            if (initial is not null)
+                Check.SameOrDisjoint(final, initial);
+        }
+
         Check.Is(workspace, Engine);
         workspace.Begin(ForwardWorkspace(shape));
         if (shape.Y.Length > 0)
-            ForwardCore(shape, x, lengths, weights, y, hidden, gates, candidates, workspace);
+            ForwardCore(shape, x, lengths, weights, y, hidden, gates, candidates, workspace, initial);
+        if (final?.Length > 0)
+            TakeFinalStates(shape, lengths, hidden, initial, final);
     }
 
     /// <summary>The gradients of a loss, given dY, with respect to the input and all parameters (back-propagation through time).</summary>
@@ -72,10 +97,13 @@ public abstract class Gru(IEngine engine) : Op(engine)
     /// <param name="dX">[T, N, I]; overwritten, 0 at padded frames.</param>
     /// <param name="gradients">The gradients of each direction's parameters; accumulated.</param>
     /// <param name="workspace">At least <see cref="BackwardWorkspace"/> elements.</param>
-    /// <exception cref="ArgumentException">A shape or the engine differs, outputs overlap inputs, or the workspace is short.</exception>
+    /// <param name="initial">As given to <see cref="Forward"/>, its contents unchanged.</param>
+    /// <param name="dInitial">[N, H], with one direction: the gradient with respect to the initial state (that of zeros where none was given); overwritten, 0 for an empty
+    /// utterance. Null where nobody wants it.</param>
+    /// <exception cref="ArgumentException">A shape or the engine differs, outputs overlap inputs, the workspace is short, or a state is given with two directions.</exception>
     public void Backward(
         GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates,
-        Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace)
+        Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace, Tensor? initial = null, Tensor? dInitial = null)
     {
         using ProfilerRange range = Range();
         CheckCommon(shape, x, lengths, weights, nameof(weights));
@@ -88,21 +116,53 @@ public abstract class Gru(IEngine engine) : Op(engine)
         Check.Disjoint(dX, x);
         Check.Disjoint(dX, dY);
         Check.Disjoint(dX, hidden);
+        if (initial is not null)
+        {
+            CheckState(shape, initial, nameof(initial));
+            Check.Disjoint(dX, initial);
+            Check.Disjoint(gates, initial);
+            Check.Disjoint(candidates, initial);
+        }
+
+        if (dInitial is not null)
+        {
+            CheckState(shape, dInitial, nameof(dInitial));
+            Check.Disjoint(dInitial, x);
+            Check.Disjoint(dInitial, hidden);
+            Check.Disjoint(dInitial, gates);
+            Check.Disjoint(dInitial, candidates);
+            Check.Disjoint(dInitial, dY);
+            Check.Disjoint(dInitial, dX);
+            if (initial is not null)
+                Check.Disjoint(dInitial, initial);
+        }
+
         Check.Is(workspace, Engine);
         workspace.Begin(BackwardWorkspace(shape));
         if (shape.Y.Length > 0)
-            BackwardCore(shape, x, lengths, weights, hidden, gates, candidates, dY, dX, gradients, workspace);
+            BackwardCore(shape, x, lengths, weights, hidden, gates, candidates, dY, dX, gradients, workspace, initial, dInitial);
+        else
+            dInitial?.Fill(0);
     }
 
     /// <summary><see cref="Forward"/> on validated arguments, not empty.</summary>
     protected abstract void ForwardCore(
         GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights,
-        Tensor y, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace);
+        Tensor y, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace, Tensor? initial);
+
+    /// <summary>Writes <paramref name="final"/>, not empty: a copy of each utterance's last state in <paramref name="hidden"/>, else of its initial one, else zeros.</summary>
+    protected abstract void TakeFinalStates(GruShape shape, IntTensor lengths, Tensor hidden, Tensor? initial, Tensor final);
 
     /// <summary><see cref="Backward"/> on validated arguments, not empty.</summary>
     protected abstract void BackwardCore(
         GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates,
-        Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace);
+        Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace, Tensor? initial, Tensor? dInitial);
+
+    private void CheckState(GruShape shape, Tensor state, string name)
+    {
+        Check.That(shape.Directions == 1, $"{name} {state.Shape} is a state of one direction; a GRU of {shape.Directions}, {shape.Hidden}, starts with zeros");
+        Check.Is(state, Engine, shape.State, name);
+    }
 
     private void CheckCommon(GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, string name)
     {

@@ -39,22 +39,25 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
     /// <summary>The length of the packed gradients of two frames, all directions.</summary>
     public static int GradientsLength(GruShape shape) => TwoFrames(shape, Chunks(shape.H), Chunk);
 
-    /// <summary>Queues one frame of each direction.</summary>
-    /// <param name="step">The sizes and the frame.</param>
+    /// <summary>Queues one frame of each direction, or after the last what becomes of <paramref name="carry"/> before the first.</summary>
+    /// <param name="step">The sizes and the frame; Done = T completes the gradient of the initial state.</param>
     /// <param name="directions">One or two.</param>
     /// <param name="packed">U of each direction, packed.</param>
     /// <param name="gradients">[<see cref="GradientsLength"/>]: zero at first; even frames read the second half and write the first, odd ones the other way.</param>
     /// <param name="lengths">[N].</param>
     /// <param name="hidden">[Directions, T, N, H].</param>
+    /// <param name="initial">[N, H], of one direction: the state before the first frame; null for zeros.</param>
     /// <param name="gates">[Directions, T, N, 3H]: this frame's become gradients.</param>
     /// <param name="candidates">[Directions, T, N, H]: this frame's become gradients.</param>
     /// <param name="dY">[T, N, H].</param>
-    /// <param name="carry">[Directions, N, H]: dh z from frame to frame.</param>
+    /// <param name="carry">[Directions, N, H]: dh z from frame to frame, in the end dh.</param>
     public void Launch(
-        GruStep step, int directions, Tensor packed, Tensor gradients, IntTensor lengths, Tensor hidden, Tensor gates, Tensor candidates, Tensor dY, Tensor carry)
+        GruStep step, int directions, Tensor packed, Tensor gradients, IntTensor lengths, Tensor hidden, Tensor? initial, Tensor gates, Tensor candidates,
+        Tensor dY, Tensor carry)
     {
+        Tensor before = Before(ref step, isFirst: step.Done == step.T - 1, hidden, initial);
         cell(
-            Stream, Frame(step, directions), gates.View(), candidates.View(), hidden.View(), dY.View(), carry.View(),
+            Stream, Frame(step, directions), gates.View(), candidates.View(), before.View(), dY.View(), carry.View(),
             lengths.View(), packed.View(), gradients.View(), step);
     }
 
@@ -88,19 +91,19 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
 
     [GpuKernel(Threads)]
     private static void CellGradientKernel(
-        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<float> dY, ArrayView<float> carry, ArrayView<int> lengths,
+        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> before, ArrayView<float> dY, ArrayView<float> carry, ArrayView<int> lengths,
         ArrayView<float> packed, ArrayView<float> gradients, GruStep step) =>
-        CellGradient(gates, candidates, hidden, dY, carry, lengths, packed, gradients, step, half: false);
+        CellGradient(gates, candidates, before, dY, carry, lengths, packed, gradients, step, half: false);
 
     [GpuKernel(Threads, NeedsHalf = true)]
     private static void CellGradientHalfKernel(
-        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<float> dY, ArrayView<float> carry, ArrayView<int> lengths,
+        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> before, ArrayView<float> dY, ArrayView<float> carry, ArrayView<int> lengths,
         ArrayView<float> packed, ArrayView<float> gradients, GruStep step) =>
-        CellGradient(gates, candidates, hidden, dY, carry, lengths, packed, gradients, step, half: true);
+        CellGradient(gates, candidates, before, dY, carry, lengths, packed, gradients, step, half: true);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void CellGradient(
-        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<float> dY, ArrayView<float> carry, ArrayView<int> lengths,
+        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> before, ArrayView<float> dY, ArrayView<float> carry, ArrayView<int> lengths,
         ArrayView<float> packed, ArrayView<float> gradients, GruStep step, bool half)
     {
         ArrayView<Float4> shared = SharedMemory.Allocate<Float4>(SharedLength);
@@ -128,7 +131,7 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
         int utterance = thread / Units;
         int unit = thread % Units;
         Gates gradient = PropagateGates(
-            gates, candidates, hidden, dY, carry, lengths, step, direction, Grid.IdxX * Utterances + utterance, unitGroup * Units + unit, product);
+            gates, candidates, before, dY, carry, lengths, step, direction, Grid.IdxX * Utterances + utterance, unitGroup * Units + unit, product);
 
         // Turned to [unit][utterance] in shared memory, so that neighbouring threads write neighbours.
         ArrayView<float> turned = shared.Cast<float>();
@@ -245,32 +248,38 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
     /// <summary>The gradients of one unit's gates for one utterance. <paramref name="product"/>: (dr', dz', du) U of the frame after.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Gates PropagateGates(
-        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<float> dY, ArrayView<float> carry,
+        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> before, ArrayView<float> dY, ArrayView<float> carry,
         ArrayView<int> lengths, GruStep step, int direction, int n, int j, float product)
     {
         Gates gradient = default;
-        if (n < step.N && j < step.H)
+        int carried = (direction * step.N + n) * step.H + j;
+        if (n >= step.N || j >= step.H)
+            return gradient;
+        if (step.Done == step.T)
+        {
+            carry[carried] += product;
+        }
+        else
         {
             // Direction 0 ran upwards and is unrolled from the last frame down; direction 1 the other way.
             int frame = direction == 0 ? step.T - 1 - step.Done : step.Done;
             int row = (direction * step.T + frame) * step.N + n;
             int gate = row * 3 * step.H + j;
             int state = row * step.H + j;
-            int carried = (direction * step.N + n) * step.H + j;
             float dN = 0, keep = 0;
             if (frame < lengths[n])
             {
                 float dH = dY[(frame * step.N + n) * step.H + j];
                 if (step.Done > 0)
                     dH += product + carry[carried];
-                float before = 0;
-                if (step.Done < step.T - 1)
-                    before = hidden[direction == 0 ? state - step.N * step.H : state + step.N * step.H];
+                float previous = 0;
+                if (step.HasBefore != 0)
+                    previous = before[direction == 0 ? state - step.Before : state + step.Before];
                 float r = gates[gate];
                 float z = gates[gate + step.H];
                 float c = gates[gate + 2 * step.H];
                 dN = dH * (1 - z) * (1 - c * c);
-                gradient.Z = dH * (before - c) * z * (1 - z);
+                gradient.Z = dH * (previous - c) * z * (1 - z);
                 gradient.R = dN * candidates[state] * r * (1 - r);
                 gradient.U = dN * r;
                 keep = dH * z;

@@ -5,8 +5,9 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
-using CellLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>, ArrayView<float>,
-    ArrayView<float>, ArrayView<float>, ArrayView<float>, GruStep>;
+using CellLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<int>,
+    ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, GruStep>;
+using PackStatesLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, int>;
 
 /// <summary>One frame of the recurrence: the skinny product h U^T for all three gates of some units, the gates, and the new state, in one launch.</summary>
 /// <remarks>
@@ -30,23 +31,38 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
 
     private readonly CellLauncher cell = engine.Load<CellLauncher>(precision == RecurrentPrecision.Fp32 ? CellKernel : CellHalfKernel);
 
+    private readonly PackStatesLauncher packStates = engine.Load<PackStatesLauncher>(PackStatesKernel);
+
     /// <summary>The length of the packed states of two frames, all directions.</summary>
     public static int StatesLength(GruShape shape) => TwoFrames(shape, Chunks(shape.H), Chunk);
+
+    /// <summary>Queues filling the states that the first frame reads.</summary>
+    /// <param name="initial">[N, H], of one direction; null for zeros.</param>
+    /// <param name="states">[<see cref="StatesLength"/>]; overwritten.</param>
+    public void Start(Tensor? initial, Tensor states)
+    {
+        states.Fill(0);
+        if (initial is not null)
+            packStates(Stream, IlgpuEngine.Cover(initial.Length, Threads), initial.View(), states.View(), initial.Length, initial.Shape[1], states.Length / 2);
+    }
 
     /// <summary>Queues one frame of each direction.</summary>
     /// <param name="step">The sizes and the frame.</param>
     /// <param name="weights">The parameters of each direction.</param>
     /// <param name="packed">U of each direction, packed.</param>
-    /// <param name="states">[<see cref="StatesLength"/>]: zero at first; even frames read the second half and write the first, odd ones the other way.</param>
+    /// <param name="states">[<see cref="StatesLength"/>]: at first as <see cref="Start"/> leaves them; even frames read the second half and write the first, odd ones the other way.</param>
     /// <param name="lengths">[N].</param>
     /// <param name="hidden">[Directions, T, N, H]: the states before are read, this frame's written.</param>
+    /// <param name="initial">[N, H], of one direction: the state before the first frame; null for zeros.</param>
     /// <param name="gates">[Directions, T, N, 3H]: W x + b, overwritten with the gates.</param>
     /// <param name="candidates">[Directions, T, N, H]: U_n h + c_n, written.</param>
     public void Launch(
-        GruStep step, ReadOnlySpan<GruWeights> weights, Tensor packed, Tensor states, IntTensor lengths, Tensor hidden, Tensor gates, Tensor candidates)
+        GruStep step, ReadOnlySpan<GruWeights> weights, Tensor packed, Tensor states, IntTensor lengths, Tensor hidden, Tensor? initial, Tensor gates,
+        Tensor candidates)
     {
+        Tensor before = Before(ref step, isFirst: step.Done == 0, hidden, initial);
         cell(
-            Stream, Frame(step, weights.Length), gates.View(), candidates.View(), hidden.View(), lengths.View(), packed.View(),
+            Stream, Frame(step, weights.Length), gates.View(), candidates.View(), hidden.View(), before.View(), lengths.View(), packed.View(),
             states.View(), weights[0].RecurrentBias.View(), weights[^1].RecurrentBias.View(), step);
     }
 
@@ -79,21 +95,34 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
         }
     }
 
+    /// <summary>Puts the states before the first frame where it reads them.</summary>
+    [GpuKernel(Threads)]
+    private static void PackStatesKernel(ArrayView<float> initial, ArrayView<float> states, int length, int h, int start)
+    {
+        int i = Grid.GlobalIndex.X;
+        if (i < length)
+        {
+            int n = i / h;
+            int j = i - n * h;
+            states[start + (n / Utterances * Chunks(h) + j / Chunk) * Chunk * Utterances + n % Utterances * Chunk + j % Chunk] = initial[i];
+        }
+    }
+
     [GpuKernel(Threads)]
     private static void CellKernel(
-        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<int> lengths, ArrayView<float> packed, ArrayView<float> states,
+        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<float> before, ArrayView<int> lengths, ArrayView<float> packed, ArrayView<float> states,
         ArrayView<float> bias0, ArrayView<float> bias1, GruStep step) =>
-        Cell(gates, candidates, hidden, lengths, packed, states, bias0, bias1, step, half: false);
+        Cell(gates, candidates, hidden, before, lengths, packed, states, bias0, bias1, step, half: false);
 
     [GpuKernel(Threads, NeedsHalf = true)]
     private static void CellHalfKernel(
-        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<int> lengths, ArrayView<float> packed, ArrayView<float> states,
+        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<float> before, ArrayView<int> lengths, ArrayView<float> packed, ArrayView<float> states,
         ArrayView<float> bias0, ArrayView<float> bias1, GruStep step) =>
-        Cell(gates, candidates, hidden, lengths, packed, states, bias0, bias1, step, half: true);
+        Cell(gates, candidates, hidden, before, lengths, packed, states, bias0, bias1, step, half: true);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Cell(
-        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<int> lengths, ArrayView<float> packed, ArrayView<float> states,
+        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<float> before, ArrayView<int> lengths, ArrayView<float> packed, ArrayView<float> states,
         ArrayView<float> bias0, ArrayView<float> bias1, GruStep step, bool half)
     {
         ArrayView<Float4> shared = SharedMemory.Allocate<Float4>(2 * StateBuffer);
@@ -112,7 +141,7 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
         else
             reads += Grid.DimZ * Grid.DimX * chunks;
         Sums sums0 = default, sums1 = default;
-        if (step.Done > 0)
+        if (step.HasBefore != 0)
         {
             int unit = IntrinsicMath.Min(unit0 + thread / 32, step.H - 1); // One that does not exist repeats the last.
             Product(ref sums0, ref sums1, shared, packed, (direction * step.H + unit) * chunks, states, reads, chunks, step.Done & 1, half);
@@ -128,7 +157,7 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
         if (thread < Units * Utterances && n < step.N && j < step.H)
         {
             ArrayView<float> bias = direction == 0 ? bias0 : bias1;
-            float h = Update(gates, candidates, hidden, lengths, bias, step, direction, n, j, products);
+            float h = Update(gates, candidates, hidden, before, lengths, bias, step, direction, n, j, products);
             states[(writes + j / Chunk) * Chunk * Utterances + utterance * Chunk + j % Chunk] = h;
         }
     }
@@ -188,7 +217,7 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
     /// <summary>The gates and the new state of one unit of one utterance.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float Update(
-        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<int> lengths, ArrayView<float> bias, GruStep step,
+        ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> hidden, ArrayView<float> before, ArrayView<int> lengths, ArrayView<float> bias, GruStep step,
         int direction, int n, int j, ArrayView<Float4> products)
     {
         int frame = direction == 0 ? step.Done : step.T - 1 - step.Done;
@@ -196,8 +225,8 @@ internal sealed class GruForwardKernel(IlgpuEngine engine, RecurrentPrecision pr
         int gate = row * 3 * step.H + j;
         int state = row * step.H + j;
         float previous = 0;
-        if (step.Done > 0)
-            previous = hidden[direction == 0 ? state - step.N * step.H : state + step.N * step.H];
+        if (step.HasBefore != 0)
+            previous = before[direction == 0 ? state - step.Before : state + step.Before];
         float candidate = ProductOf(products, 2) + bias[2 * step.H + j];
         float r = GruActivations.Sigmoid(gates[gate] + (ProductOf(products, 0) + bias[j]));
         float z = GruActivations.Sigmoid(gates[gate + step.H] + (ProductOf(products, 1) + bias[step.H + j]));

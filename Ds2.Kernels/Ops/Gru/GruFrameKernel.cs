@@ -43,6 +43,19 @@ internal abstract class GruFrameKernel(IlgpuEngine engine, RecurrentPrecision pr
     protected KernelConfig Frame(GruStep step, int directions) =>
         new(new Index3D(Groups(step.N, Utterances), Groups(step.H, units), directions), new Index3D(threads, 1, 1));
 
+    /// <summary>Says where a frame finds the state before it: in the frame before, or at a direction's first frame in the initial state, if there is one.</summary>
+    /// <param name="step">The frame; its Before and HasBefore are set.</param>
+    /// <param name="isFirst">Whether it is the first in time.</param>
+    /// <param name="hidden">[Directions, T, N, H].</param>
+    /// <param name="initial">[N, H], of one direction; null for zeros.</param>
+    /// <returns>The tensor to read it from.</returns>
+    protected static Tensor Before(ref GruStep step, bool isFirst, Tensor hidden, Tensor? initial)
+    {
+        step.HasBefore = isFirst && initial is null ? 0 : 1;
+        step.Before = isFirst ? 0 : step.N * step.H;
+        return isFirst ? initial ?? hidden : hidden;
+    }
+
     /// <summary>The elements of what is handed from frame to frame: of two frames, the one written and the one read, blocks of a chunk of k of eight utterances.</summary>
     protected static int TwoFrames(GruShape shape, int chunks, int chunk) =>
         checked(2 * shape.Directions * Groups(shape.N, Utterances) * chunks * chunk * Utterances);

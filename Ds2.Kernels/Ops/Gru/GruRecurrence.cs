@@ -27,8 +27,17 @@ internal unsafe struct GruDirection
     /// <summary>[T, N, H].</summary>
     public float* Hidden;
 
+    /// <summary>The state before the first frame of each utterance: [N, H], or zeros that all share.</summary>
+    public float* Initial;
+
+    /// <summary>Elements from an utterance's initial state to the next one's: H, or 0 where all share zeros.</summary>
+    public int InitialStride;
+
     /// <summary>[N, H]: the gradient that reaches the state from later steps.</summary>
     public float* Carry;
+
+    /// <summary>Whether the state before the first frame may be other than zero.</summary>
+    public readonly bool HasInitial => InitialStride > 0;
 }
 
 /// <summary>The part of a GRU that goes frame by frame, for registers of some width.</summary>
@@ -59,17 +68,16 @@ internal abstract unsafe class GruRecurrence
     /// <param name="shape">The sizes.</param>
     /// <param name="lengths">[N].</param>
     /// <param name="directions">One or two.</param>
-    /// <param name="zeros">[H], the state before the first frame.</param>
-    public abstract void Forward(WorkerPool workers, GruShape shape, int* lengths, GruDirection[] directions, float* zeros);
+    public abstract void Forward(WorkerPool workers, GruShape shape, int* lengths, GruDirection[] directions);
 
     /// <summary>Turns the gates into gradients before the nonlinearities: Gates becomes those of r, z and U_n h + c_n, Candidates that of n.</summary>
     /// <param name="workers">The threads.</param>
     /// <param name="shape">The sizes.</param>
     /// <param name="lengths">[N].</param>
     /// <param name="directions">One or two.</param>
-    /// <param name="zeros">[H], the state before the first frame.</param>
     /// <param name="dY">[T, N, H].</param>
-    public abstract void Backward(WorkerPool workers, GruShape shape, int* lengths, GruDirection[] directions, float* zeros, float* dY);
+    /// <param name="beyondFirst">Whether Carry becomes the gradient of the initial state; else its contents are undefined afterwards.</param>
+    public abstract void Backward(WorkerPool workers, GruShape shape, int* lengths, GruDirection[] directions, float* dY, bool beyondFirst);
 }
 
 /// <inheritdoc/>
@@ -88,7 +96,7 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
     public override int BackwardPanels(int h) => Workspace.Round(checked(Panels(h, Width) * Width * 3 * h));
 
     /// <inheritdoc/>
-    public override void Forward(WorkerPool workers, GruShape shape, int* lengths, GruDirection[] directions, float* zeros)
+    public override void Forward(WorkerPool workers, GruShape shape, int* lengths, GruDirection[] directions)
     {
         int panels = Panels(shape.H, TLanes.Count);
         workers.For(panels * directions.Length, item => PackUnits(directions[item / panels], item % panels, shape.H));
@@ -101,14 +109,14 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
             for (int step = 0; step < shape.T; step++)
             {
                 foreach (ref GruDirection direction in directions.AsSpan())
-                    ForwardFrame(shape, lengths, ref direction, step, first, last, zeros, rows, active, products);
+                    ForwardFrame(shape, lengths, ref direction, step, first, last, rows, active, products);
                 workers.Barrier();
             }
         });
     }
 
     /// <inheritdoc/>
-    public override void Backward(WorkerPool workers, GruShape shape, int* lengths, GruDirection[] directions, float* zeros, float* dY)
+    public override void Backward(WorkerPool workers, GruShape shape, int* lengths, GruDirection[] directions, float* dY, bool beyondFirst)
     {
         int panels = Panels(shape.H, Width);
         workers.For(panels * directions.Length, item => PackColumns(directions[item / panels], item % panels, shape.H));
@@ -124,11 +132,11 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
             for (int step = 0; step < shape.T; step++)
             {
                 foreach (ref GruDirection direction in directions.AsSpan())
-                    GateGradients(shape, lengths, ref direction, step, first * Width, Math.Min(last * Width, shape.H), zeros, dY);
+                    GateGradients(shape, lengths, ref direction, step, first * Width, Math.Min(last * Width, shape.H), dY);
                 workers.Barrier();
 
                 // The next step's gate gradients need this product only for the worker's own units: no second barrier.
-                if (step + 1 < shape.T)
+                if (beyondFirst || step + 1 < shape.T)
                     foreach (ref GruDirection direction in directions.AsSpan())
                         StateGradients(shape, lengths, ref direction, step, first, last, rows, active, products);
             }
@@ -169,7 +177,7 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
     }
 
     private static void ForwardFrame(
-        GruShape shape, int* lengths, ref GruDirection direction, int step, int first, int last, float* zeros, float** rows, int* active, float* products)
+        GruShape shape, int* lengths, ref GruDirection direction, int step, int first, int last, float** rows, int* active, float* products)
     {
         int h = shape.H, t = direction.Reverse ? shape.T - 1 - step : step;
         nint frame = (nint)t * shape.N, before = frame + (direction.Reverse ? shape.N : -shape.N);
@@ -178,7 +186,7 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
         {
             if (t < lengths[n])
             {
-                rows[count] = step == 0 ? zeros : direction.Hidden + (before + n) * h;
+                rows[count] = step == 0 ? direction.Initial + (nint)n * direction.InitialStride : direction.Hidden + (before + n) * h;
                 active[count++] = n;
             }
             else
@@ -187,6 +195,7 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
             }
         }
 
+        int summed = step > 0 || direction.HasInitial ? h : 0;
         for (int i = first; i < last; i++)
         {
             int panel = Panel(step, i, first, last), next = Panel(step, Math.Min(i + 1, last - 1), first, last), unit = panel * TLanes.Count;
@@ -194,7 +203,7 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
             {
                 int some = Math.Min(MaxRows, count - row);
                 SkinnyProduct<TLanes>.Multiply(
-                    rows + row, some, step == 0 ? 0 : h, direction.Panels + (nint)panel * Width * h, direction.Panels + (nint)next * Width * h, products);
+                    rows + row, some, summed, direction.Panels + (nint)panel * Width * h, direction.Panels + (nint)next * Width * h, products);
                 for (int j = 0; j < some; j++)
                 {
                     nint cell = frame + active[row + j];
@@ -208,7 +217,7 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
     }
 
     private static void GateGradients(
-        GruShape shape, int* lengths, ref GruDirection direction, int step, int first, int last, float* zeros, float* dY)
+        GruShape shape, int* lengths, ref GruDirection direction, int step, int first, int last, float* dY)
     {
         int h = shape.H, t = direction.Reverse ? step : shape.T - 1 - step;
         nint frame = (nint)t * shape.N, before = frame + (direction.Reverse ? shape.N : -shape.N);
@@ -218,7 +227,7 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
             float* gates = direction.Gates + cell * 3 * h, candidates = direction.Candidates + cell * h, carry = direction.Carry + (nint)n * h;
             if (t < lengths[n])
             {
-                float* state = step == shape.T - 1 ? zeros : direction.Hidden + (before + n) * h;
+                float* state = step == shape.T - 1 ? direction.Initial + (nint)n * direction.InitialStride : direction.Hidden + (before + n) * h;
                 var gradient = new GruCellGradient(state + first, dY + cell * h + first, carry + first, gates + first, h, candidates + first);
                 Elementwise.Run(gradient, last - first);
                 continue;

@@ -23,6 +23,9 @@ public readonly record struct GruShape(int T, int N, int I, int H, int Direction
     /// <summary>Either bias of a direction: [3H].</summary>
     public Shape Bias => new(3 * H);
 
+    /// <summary>The states before the first frame, or after the last: [N, H].</summary>
+    public Shape State => new(N, H);
+
     /// <summary>The states of every frame and direction: [Directions, T, N, H].</summary>
     public Shape Hidden => new(Directions, T, N, H);
 
