@@ -54,7 +54,7 @@ public sealed class CorpusIndexTests
     [Test]
     public void JustChangedFile_IsNotTrusted()
     {
-        var careful = new CorpusOptions { IndexFrom = 1 };
+        CorpusOptions careful = Options with { FileTick = TimeSpan.FromHours(1) };
         Read(careful);
         Assert.That(Read(careful).LinesRead, Is.EqualTo(4));
     }
