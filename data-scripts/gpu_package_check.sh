@@ -23,32 +23,32 @@ if [[ -z ${DS2_OWN_NAMESPACES-} ]]; then
   exec env DS2_OWN_NAMESPACES=1 unshare --net --mount --pid --fork --kill-child -- bash "$0" "$archive" "$out" "${arguments[@]}"
 fi
 
-root=$(mktemp -d)
-trap 'umount "$root"/proc "$root"/dev/* 2>/dev/null; rm -rf --one-file-system "$root"' EXIT
-mkdir -p "$root"/{bin,usr/bin,lib64,lib/x86_64-linux-gnu,proc,dev,etc,tmp,root} "$out"
-echo 'root:x:0:0:root:/root:/bin/bash' >"$root/etc/passwd" # NUnit asks for the user's name
+system=$(mktemp -d)
+trap 'umount "$system"/proc "$system"/dev/* 2>/dev/null; rm -rf --one-file-system "$system"' EXIT
+mkdir -p "$system"/{bin,usr/bin,lib64,lib/x86_64-linux-gnu,proc,dev,etc,tmp,home} "$out"
+echo 'root:x:0:0:root:/home:/bin/bash' >"$system/etc/passwd" # NUnit asks for the user's name
 tools=(bash env cat cut date dirname grep gzip head ls mkdir mv nproc realpath rm sed sleep tail tar tee timeout uname)
-for tool in "${tools[@]}"; do cp -L "$(type -P "$tool")" "$root/bin"; done
-cp -L "$root"/bin/env "$root/usr/bin"
+for tool in "${tools[@]}"; do cp -L "$(type -P "$tool")" "$system/bin"; done
+cp -L "$system"/bin/env "$system/usr/bin"
 libraries() { ldd "$@" | sed -n 's|.* => \(/[^ ]*\) .*|\1|p' | sort -u; }
-libraries "$root"/bin/* "$driver" | while read -r library; do cp -L "$library" "$root/lib/x86_64-linux-gnu"; done
+libraries "$system"/bin/* "$driver" | while read -r library; do cp -L "$library" "$system/lib/x86_64-linux-gnu"; done
 for library in libstdc++.so.6 libgcc_s.so.1 libm.so.6 libdl.so.2 libpthread.so.0 librt.so.1; do
-  cp -L "/lib/x86_64-linux-gnu/$library" "$root/lib/x86_64-linux-gnu" 2>/dev/null || cp -L "/usr/lib/x86_64-linux-gnu/$library" "$root/lib/x86_64-linux-gnu"
+  cp -L "/lib/x86_64-linux-gnu/$library" "$system/lib/x86_64-linux-gnu" 2>/dev/null || cp -L "/usr/lib/x86_64-linux-gnu/$library" "$system/lib/x86_64-linux-gnu"
 done
-cp -L /lib64/ld-linux-x86-64.so.2 "$root/lib64"
-cp -L "$driver" "$root/lib/x86_64-linux-gnu/libcuda.so.1"
-mount -t proc proc "$root/proc"
+cp -L /lib64/ld-linux-x86-64.so.2 "$system/lib64"
+cp -L "$driver" "$system/lib/x86_64-linux-gnu/libcuda.so.1"
+mount -t proc proc "$system/proc"
 for device in null zero random urandom; do
-  : >"$root/dev/$device"
-  mount --bind "/dev/$device" "$root/dev/$device"
+  : >"$system/dev/$device"
+  mount --bind "/dev/$device" "$system/dev/$device"
 done
-echo "in the root, without the archive: $(find "$root/bin" "$root/usr" "$root/lib" "$root/lib64" -type f | wc -l) files"
-find "$root/lib" "$root/lib64" -type f -printf '  %f\n' | sort
-cp "$archive" "$root/root/archive"
+echo "in the root, without the archive: $(find "$system/bin" "$system/usr" "$system/lib" "$system/lib64" -type f | wc -l) files"
+find "$system/lib" "$system/lib64" -type f -printf '  %f\n' | sort
+cp "$archive" "$system/home/archive"
 
 code=0
 mapfile -t emulator < <(compgen -v PTXEMU_ | while read -r name; do printf '%s=%s\n' "$name" "${!name}"; done)
-PATH=$PATH:/sbin:/usr/sbin chroot "$root" /usr/bin/env -i PATH=/bin HOME=/root "${emulator[@]}" \
-  bash -c 'cd /root && tar xf archive && rm archive && ds2-gpu/gpu_check.sh --out out "$@"' gpu_check "${arguments[@]}" || code=$?
-cp "$root"/root/out/* "$out" || code=1
+PATH=$PATH:/sbin:/usr/sbin chroot "$system" /usr/bin/env -i PATH=/bin HOME=/home "${emulator[@]}" \
+  bash -c 'cd /home && tar xf archive && rm archive && ds2-gpu/gpu_check.sh --out out "$@"' gpu_check "${arguments[@]}" || code=$?
+cp "$system"/home/out/* "$out" || code=1
 exit "$code"
