@@ -51,7 +51,7 @@ internal static class EvaluateCommand
         StrictText.Note(corpus, strictText);
         using IEngine engine = CommandLine.CreateEngine(device, threads);
         using DeepSpeech2 model = file.Load(engine);
-        using var loader = new BatchLoader(corpus, file.Description.Options.Features, batch, BatchOrder.Sorted, seed: 0, loaders);
+        using var loader = new BatchLoader(corpus, file.Description.CreateExtractor(), batch, BatchOrder.Sorted, seed: 0, loaders);
         using var recognizer = new Recognizer(model, new GreedyDecoder(file.Description.Alphabet));
         Action<int>? progress = json || !AnsiConsole.Profile.Capabilities.Interactive
             ? null
