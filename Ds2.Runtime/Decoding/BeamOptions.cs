@@ -17,10 +17,10 @@ public sealed record BeamOptions
     public double Alpha { get; init; } = 0.5;
 
     /// <summary>Added for each word: a model that multiplies probabilities favours texts of few words. Of no meaning without a language model.</summary>
-    public double Beta { get; init; } = 1;
+    public double Beta { get; init; } = 0.5;
 
     /// <summary>Added for each word that the language model does not know, hot words apart; at most 0. Of no meaning without one.</summary>
-    public double UnknownPenalty { get; init; }
+    public double UnknownPenalty { get; init; } = -2;
 
     /// <summary>Refuses what makes no sense.</summary>
     /// <exception cref="ArgumentException">A number is out of its range.</exception>

@@ -5,6 +5,7 @@ namespace Ds2.Runtime.Decoding;
 
 /// <summary>What the score of a text has beyond CTC's: a language model's, its words', its hot words'.</summary>
 /// <remarks>
+/// With a language model no text begins with a space or has two in a row: a letter that is heard between two spaces, but not which one, is not lost so.
 /// A word counts when a space ends it, or the text's end does; in alphabets without a space each label is a word, which the next one ends (as for Chinese).
 /// What a prefix's word would add if it ended here is worked out once, however often the prefix is extended by a space and that falls out of the beam again.
 /// </remarks>
@@ -57,12 +58,12 @@ internal sealed class TextScorer
         ref PrefixNode prefix = ref trie.Nodes[node];
         bool inWord = InWord(node, prefix.Label);
         hotState = prefix.HotState;
+
+        // A word of no letters has no probability; without a model of words, words are what spaces stand between, however many.
+        if (label == space && !inWord)
+            return model is null ? 1 : 0;
         if (automaton is null)
             return model is not null && Ends(label, inWord) ? End(node).Factor : 1;
-
-        // Words are what spaces stand between, however many.
-        if (label == space && !inWord)
-            return 1;
         hotState = automaton.Next(prefix.HotState, label);
         double factor = (hotState | prefix.HotState) == 0 ? 1 : automaton.Factor(prefix.HotState, hotState);
         return model is not null && Ends(label, inWord) ? factor * End(node).Factor : factor;

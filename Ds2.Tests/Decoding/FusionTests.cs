@@ -51,7 +51,7 @@ public sealed class FusionTests
             Dictionary<string, double> acoustic = BruteForce.Probabilities(logits, 7, alphabet);
             BeamOptions options = BeamSearchTests.Everything with { Alpha = alpha, Beta = beta, UnknownPenalty = penalty };
             IReadOnlyList<Hypothesis> found = With(grammar, model => new BeamDecoder(alphabet, options, model, new HotWords(alphabet, hot)).Best(logits, 7, int.MaxValue));
-            Assert.That(found.Select(hypothesis => hypothesis.Text), Is.EquivalentTo(acoustic.Keys));
+            Assert.That(found.Select(hypothesis => hypothesis.Text), Is.EquivalentTo(acoustic.Keys.Where(text => !text.StartsWith(' ') && !text.Contains("  "))), "a word of no letters has no probability");
             Assert.That(found.Select(hypothesis => hypothesis.Score), Is.Ordered.Descending);
             string[] spared = [.. hot.SelectMany(phrase => phrase.Text.Split(' '))];
             foreach (Hypothesis hypothesis in found)
@@ -80,6 +80,16 @@ public sealed class FusionTests
         string heard = new BeamDecoder(Letters).Best(logits, 5, 1)[0].Text;
         string helped = With(Bigrams(true), model => new BeamDecoder(Letters, new BeamOptions(), model).Best(logits, 5, 1)[0].Text);
         Assert.That((heard, helped), Is.EqualTo(("A A", "A B")));
+    }
+
+    /// <summary>A letter is heard between two spaces, and not which: less likely each than none, and yet it is not lost.</summary>
+    [Test]
+    public void Best_WithAModel_HasNoEmptyWords()
+    {
+        float[] logits = [0, 9, 0, 0, 0, 0, 0, 9, 1.5f, 1, 1, 0, 0, 0, 0, 9, 0, 0, 9, 0];
+        string heard = new BeamDecoder(Letters).Best(logits, 5, 1)[0].Text;
+        string helped = With(Bigrams(true), model => new BeamDecoder(Letters, new BeamOptions(), model).Best(logits, 5, 1)[0].Text);
+        Assert.That((heard, helped), Is.EqualTo(("A  B", "A A B")));
     }
 
     [Test]
