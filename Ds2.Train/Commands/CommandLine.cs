@@ -36,7 +36,6 @@ internal static class CommandLine
         root.Subcommands.Add(DataCommand.Create());
         root.Subcommands.Add(LmCommand.Create());
         root.Subcommands.Add(FeaturesCommand.Create());
-        root.Subcommands.Add(new Command("lm", "Language models.") { LmTuneCommand.Create() });
         root.Subcommands.Add(DevicesCommand.Create());
         return root;
     }
