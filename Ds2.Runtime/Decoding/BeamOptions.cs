@@ -17,7 +17,7 @@ public sealed record BeamOptions
     public double Alpha { get; init; } = 0.5;
 
     /// <summary>Added for each word: a model that multiplies probabilities favours texts of few words. Of no meaning without a language model.</summary>
-    public double Beta { get; init; } = 0.5;
+    public double Beta { get; init; }
 
     /// <summary>Added for each word that the language model does not know, hot words apart; at most 0. Of no meaning without one.</summary>
     public double UnknownPenalty { get; init; } = -2;
