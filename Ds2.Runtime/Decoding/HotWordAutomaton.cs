@@ -89,6 +89,9 @@ internal sealed class HotWordAutomaton
     /// <summary>The state after one more label.</summary>
     public int Next(int state, int label)
     {
+        // Within a word that is none of them, as most are: only a space begins something.
+        if (state == 0 && space > 0 && label != space)
+            return 0;
         for (; ; state = fallback[state])
         {
             if (Edge(state, label, out int to))
