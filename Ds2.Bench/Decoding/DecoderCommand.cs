@@ -36,8 +36,9 @@ internal static class DecoderCommand
         Console.WriteLine(Invariant($"{utterances.Count} utterances, {seconds:F0} s, {(checkpoint is null ? "made-up logits of made-up words" : $"logits of {checkpoint} on {manifest}")}, beam {width}, one core"));
         using LanguageModel model = LanguageModel.Open(lm);
 
-        // Every twentieth of the most frequent words, and as many phrases of two.
-        var hot = new HotWords(alphabet, Enumerable.Range(0, HotWordCount).Select(i => new HotWord(i % 2 == 0 ? words[10 * i + 10] : $"{words[10 * i]} {words[i]}", 3)));
+        // As names and terms are, of five letters and more: half of them words, half phrases of two.
+        string[] rare = [.. words.Where(word => word.Length >= 5)];
+        var hot = new HotWords(alphabet, Enumerable.Range(0, HotWordCount).Select(i => new HotWord(i % 2 == 0 ? rare[20 * i] : $"{rare[20 * i]} {rare[i]}", HotWords.DefaultBoost)));
         var options = new BeamOptions { Width = width };
         var greedy = new GreedyDecoder(alphabet);
         (string Name, Action<float[]> Decode)[] decoders =
