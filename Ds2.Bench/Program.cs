@@ -1,6 +1,7 @@
 using System.CommandLine;
 using BenchmarkDotNet.Running;
 using Ds2.Bench.Data;
+using Ds2.Bench.Decoding;
 using Ds2.Bench.Gpu;
 using Ds2.Bench.LanguageModels;
 using Ds2.Bench.Machine;
@@ -44,6 +45,8 @@ internal static class Program
               loader --manifest FILE             what the loader reads, with augmentation and with the feature cache
               corpus [options]                   what a start costs with as many utterances as LibriSpeech has
               lm --folder DIR                    size and speed of a language model of 5 million n-grams over 200,000 words
+              decoder --lm FILE [options]        greedy and beam search, with and without language model and hot words
+              confidence [options]               how well words' confidences tell right words from wrong ones
               kernels [options]                  a training step on a GPU, and its kernels' own times beside the estimate: kernels --preset mlperf --frames 1230
               bandwidth [options]                what a device's memory and the way to it sustain
               cublas [--json]                    our Gemm beside NVIDIA's on a CUDA GPU
@@ -55,6 +58,8 @@ internal static class Program
         root.Subcommands.Add(LoaderCommand.Create());
         root.Subcommands.Add(CorpusCommand.Create());
         root.Subcommands.Add(LanguageModelCommand.Create());
+        root.Subcommands.Add(DecoderCommand.Create());
+        root.Subcommands.Add(ConfidenceCommand.Create());
         root.Subcommands.Add(Peers());
         root.Subcommands.Add(PlotsCommand.Create());
         root.Subcommands.Add(PeaksCommand.Create());
