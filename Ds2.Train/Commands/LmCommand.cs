@@ -8,7 +8,10 @@ namespace Ds2.Train.Commands;
 /// <summary><c>lm</c>: language models made, compiled and measured.</summary>
 internal static class LmCommand
 {
-    public static Command Create() => new("lm", "Estimate, compile and score n-gram language models.") { LmBuildCommand.Create(), LmCompileCommand.Create(), LmScoreCommand.Create() };
+    public static Command Create() => new("lm", "Estimate, compile, score and tune n-gram language models.")
+    {
+        LmBuildCommand.Create(), LmCompileCommand.Create(), LmScoreCommand.Create(), LmTuneCommand.Create(),
+    };
 
     /// <summary><c>--bits</c>.</summary>
     public static Option<int> Bits(string description)
