@@ -1,5 +1,8 @@
 using System.Text.Json;
+using Ds2.Runtime;
+using Ds2.Runtime.Decoding.LanguageModels;
 using Ds2.Tests.Data;
+using Ds2.Train.Reporting;
 
 namespace Ds2.Tests.Cli;
 
@@ -31,6 +34,35 @@ public sealed class LmCommandTests
         Assert.That(json.RootElement.GetProperty("unknownWords").GetInt64(), Is.Zero);
         Assert.That(Program.Run("lm", "score", "--lm", folder["a.arpa"], "--text", text, "--json").Output, Is.EqualTo(output));
         Assert.That(Program.Run("lm", "score", "--lm", folder["a.arpa"], "--text", text).Output, Does.Contain("perplexity").And.Contain("unknown words      0 (0.00 %)"));
+    }
+
+    /// <summary>A signal ends the work where it next tells how far it is; what was there stays.</summary>
+    [Test]
+    public void Build_Interrupted_WritesNothing()
+    {
+        string text = folder.Write("text.txt", "go left\n"), output = folder.Write("a.lm", "as before");
+        var options = new EstimationOptions(2, [], EstimationOptions.UsualFallback);
+        LanguageModelBuilder.Need need = LanguageModelBuilder.Measure([text], options);
+        using var source = new CancellationTokenSource();
+        var progress = new StoppableProgress(new Cancelling(source, "writing"), source.Token);
+        Assert.That(() => LanguageModelBuilder.Build([text], need, options, output, 8, progress), Throws.InstanceOf<OperationCanceledException>());
+        Assert.That(Directory.GetFiles(folder.Path), Is.EquivalentTo(new[] { text, output }));
+        Assert.That(File.ReadAllText(output), Is.EqualTo("as before"));
+    }
+
+    /// <summary>Cancels when a piece of work begins.</summary>
+    private sealed class Cancelling(CancellationTokenSource source, string at) : IWorkProgress
+    {
+        public IWorkItem Begin(string what, long? total, WorkUnit unit)
+        {
+            if (what == at)
+                source.Cancel();
+            return NoProgress.Instance;
+        }
+
+        public void Note(string line)
+        {
+        }
     }
 
     [Test]
