@@ -8,6 +8,7 @@ using Ds2.Bench.Machine;
 using Ds2.Bench.Ops;
 #if PEERS
 using Ds2.Bench.Peers;
+using Ds2.Bench.Peers.Inference;
 #endif
 using Ds2.Bench.Plots;
 using Ds2.Bench.Step;
@@ -16,7 +17,7 @@ using Ds2.Runtime;
 
 namespace Ds2.Bench;
 
-/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|plots|peaks|loader|corpus|lm|kernels|bandwidth|cublas|gpu-report …</c>.</summary>
+/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|peers-inference|plots|peaks|loader|corpus|lm|decoder|kernels|bandwidth|cublas|gpu-report …</c>.</summary>
 internal static class Program
 {
     private const int BadInput = 2;
@@ -39,6 +40,7 @@ internal static class Program
                                                  each op, forward and backward, at the model's shapes: ops --filter '*Gru*'
               step [options]                     whole training steps on random input: step --preset mlperf --frames 1230
               peers [options]                    the same and each op beside libtorch, built with -p:Peers=true: peers --preset mlperf --frames 600
+              peers-inference [options]          recognition beside ONNX Runtime's, built alike: peers-inference --preset mlperf --batch 1
               plots [options]                    step time against frames, batch, hidden size and threads, drawn into docs/plots
               parity --manifest FILE --device D  training steps on a device and on the host: their losses must agree
               peaks [--rounds N]                 the machine's peaks, and what large and streaming matrix products reach of them
@@ -61,6 +63,7 @@ internal static class Program
         root.Subcommands.Add(DecoderCommand.Create());
         root.Subcommands.Add(ConfidenceCommand.Create());
         root.Subcommands.Add(Peers());
+        root.Subcommands.Add(PeersInference());
         root.Subcommands.Add(PlotsCommand.Create());
         root.Subcommands.Add(PeaksCommand.Create());
         root.Subcommands.Add(KernelsCommand.Create());
@@ -85,11 +88,27 @@ internal static class Program
 #if PEERS
         return PeersCommand.Create();
 #else
-        var command = new Command("peers", "The training step and each op beside libtorch's; needs a build with libtorch: -p:Peers=true.") { TreatUnmatchedTokensAsErrors = false };
-        command.SetAction(_ => Report("peers: this build is without libtorch: dotnet run --project Ds2.Bench -p:Peers=true -- peers"));
-        return command;
+        return WithoutPeers("peers", "The training step and each op beside libtorch's");
 #endif
     }
+
+    private static Command PeersInference()
+    {
+#if PEERS
+        return PeersInferenceCommand.Create();
+#else
+        return WithoutPeers("peers-inference", "Recognition beside ONNX Runtime's");
+#endif
+    }
+
+#if !PEERS
+    private static Command WithoutPeers(string name, string what)
+    {
+        var command = new Command(name, $"{what}; needs a build with the other libraries: -p:Peers=true.") { TreatUnmatchedTokensAsErrors = false };
+        command.SetAction(_ => Report($"{name}: this build is without the other libraries: dotnet run --project Ds2.Bench -p:Peers=true -- {name}"));
+        return command;
+    }
+#endif
 
     private static int RunOps(string[] arguments)
     {
