@@ -27,7 +27,7 @@ internal sealed record RealLogits(Alphabet Alphabet, IReadOnlyList<float[]> Utte
         using var engine = new HostEngine();
         using DeepSpeech2 model = file.Load(engine);
         Alphabet alphabet = file.Description.Alphabet;
-        using var loader = new BatchLoader(Corpus.Load(manifest, alphabet), file.Description.Options.Features, 8, BatchOrder.Sorted, seed: 0, BatchLoader.DefaultWorkers);
+        using var loader = new BatchLoader(Corpus.Load(manifest, alphabet), file.Description.CreateExtractor(), 8, BatchOrder.Sorted, seed: 0, BatchLoader.DefaultWorkers);
         var kept = new KeptLogits(new GreedyDecoder(alphabet));
         using var recognizer = new Recognizer(model, kept);
         return new RealLogits(alphabet, kept.Utterances, new Evaluator(recognizer).Run(loader).Transcripts);
