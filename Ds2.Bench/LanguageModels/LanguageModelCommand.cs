@@ -9,7 +9,7 @@ namespace Ds2.Bench.LanguageModels;
 /// <summary><c>lm</c>: a model of 5 million n-grams over 200,000 words, made of made-up text; how long it takes to make, open and ask, and how large it is.</summary>
 internal static class LanguageModelCommand
 {
-    private const int Rounds = 9, Asked = 1_000_000;
+    private const int Rounds = 5, Asked = 1_000_000;
 
     public static Command Create()
     {
@@ -78,7 +78,7 @@ internal static class LanguageModelCommand
             long start = Stopwatch.GetTimestamp();
             action();
             return Stopwatch.GetElapsedTime(start).TotalNanoseconds / count;
-        }).Min();
+        }).Median();
     }
 
     private static void Find(LanguageModel model, string[] asked, int[] ids)
