@@ -14,6 +14,9 @@ namespace Ds2.Bench.Peers.Inference;
 /// <param name="Difference">The largest difference of two logits over the largest logit.</param>
 internal sealed record InferencePair(int Batch, int Frames, double Ds2Seconds, double OnnxSeconds, double Difference)
 {
+    private const int WarmingCalls = 3;
+    private const double WarmingSeconds = 0.05;
+
     // A library's idle threads may spin for a while: the other's turn waits for their sleep.
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
@@ -56,6 +59,8 @@ internal sealed record InferencePair(int Batch, int Frames, double Ds2Seconds, d
         double difference = LargestDifference(logits!.ToArray(), Theirs(keep: true));
         if (!(difference <= tolerance))
             throw new InvalidOperationException($"the logits of {batch} x {frames} frames differ from ONNX Runtime's by {difference:E1} of the largest");
+        for (int call = 0; call < WarmingCalls; call++)
+            Ours(); // until the JIT has compiled all of it for good
         List<double> ours = [], theirs = [];
         for (int turn = 0; turn < turns; turn++)
         {
@@ -77,8 +82,11 @@ internal sealed record InferencePair(int Batch, int Frames, double Ds2Seconds, d
     private static double Time(Action call)
     {
         Thread.Sleep(Pause);
-        call(); // caches warm, threads awake
         long start = Stopwatch.GetTimestamp();
+        do
+            call(); // caches warm, threads awake
+        while (Stopwatch.GetElapsedTime(start).TotalSeconds < WarmingSeconds);
+        start = Stopwatch.GetTimestamp();
         call();
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }

@@ -13,7 +13,7 @@ internal static class PeersInferenceCommand
     private const double Rounding = 1e-4;
 
     // Weights of 11 bits instead of 24, through some hundred frames of recurrence.
-    private const double HalfPrecision = 2e-2;
+    private const double HalfPrecision = 1e-3;
 
     private static readonly string[] Head = ["batch", "seconds each", "ds2 ms", "onnx ms", "ratio", "difference"];
 

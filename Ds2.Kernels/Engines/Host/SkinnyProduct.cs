@@ -80,7 +80,7 @@ internal static unsafe class SkinnyProduct<TLanes>
         return passes;
     }
 
-    // A pass always multiplies PassRows rows. Where there are fewer, the last one stands in for those missing: their sums land in rows of the result that
+    // A pass multiplies one row or PassRows. Where there are fewer, the last one stands in for those missing: their sums land in rows of the result that
     // nobody reads.
     private static void AddChunk(float** rows, int count, int start, int some, float* chunk, float* ahead, nint aheadStep, float* result)
     {
@@ -88,7 +88,9 @@ internal static unsafe class SkinnyProduct<TLanes>
         {
             float** r = rows + i;
             int last = Math.Min(count - i, PassRows) - 1;
-            if (last >= 4)
+            if (last == 0)
+                One(r[0] + start, some, chunk, result + i * Width, ahead, aheadStep);
+            else if (last >= 4)
                 Eight(
                     r[0] + start, r[1] + start, r[2] + start, r[3] + start, r[4] + start,
                     r[Math.Min(5, last)] + start, r[Math.Min(6, last)] + start, r[last] + start, some, chunk, result + i * Width, ahead, aheadStep);
@@ -97,6 +99,24 @@ internal static unsafe class SkinnyProduct<TLanes>
                     r[0] + start, r[Math.Min(1, last)] + start, r[Math.Min(2, last)] + start, r[last] + start,
                     some, chunk, result + i * Width, ahead, aheadStep);
         }
+    }
+
+    // Its three chains of sums wait for one another's latency, four cycles a step; of four rows the step takes eight, most of them for rows that are not there.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void One(float* row, nint length, float* panel, float* result, float* ahead, nint aheadStep)
+    {
+        Load(result, out TLanes a0, out TLanes a1, out TLanes a2);
+        for (nint p = 0; p < length; p++, panel += Width, ahead += aheadStep)
+        {
+            if (Sse.IsSupported)
+                PrefetchRow(ahead + (TLanes.Count < Lanes512.Count ? 0 : 2 * ChunkFloats));
+            TLanes h = TLanes.All(row[p]);
+            TLanes.AddProduct(ref a0, h, TLanes.Load(panel));
+            TLanes.AddProduct(ref a1, h, TLanes.Load(panel + TLanes.Count));
+            TLanes.AddProduct(ref a2, h, TLanes.Load(panel + 2 * TLanes.Count));
+        }
+
+        Store(result, a0, a1, a2);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
