@@ -22,6 +22,7 @@ public sealed class ArrowTests
         ["Data.LibriSpeech.Download", "Layers"],
         ["Model", "Decoding"],
         ["Recognition"],
+        ["Recognition.Streaming"],
         ["Evaluation"],
         ["Training"],
     ];
