@@ -20,6 +20,8 @@ public sealed class StreamingPassTests(string engineName)
     [Test]
     public void Advance_RandomPieces_GivesTheWholesLogits([Values(31, 34, 47)] int length)
     {
+        if (!IsHost && length != 34)
+            Assert.Ignore("one length is enough where each takes seconds");
         using DeepSpeech2 model = Model(Engine, IsHost ? 20 : 5);
         float[] features = Features(length, seed: length), whole = Whole(model, features);
         using var pass = new StreamingPass(model);
@@ -38,9 +40,11 @@ public sealed class StreamingPassTests(string engineName)
     [Test]
     public void Advance_StreamsThatJoinAndLeave_EachHaveTheirOwnWhole()
     {
+        if (!IsHost)
+            Assert.Ignore("takes ten seconds here");
         using DeepSpeech2 model = Model(Engine, 6);
         using var pass = new StreamingPass(model);
-        int[] lengths = IsHost ? [140, 45, 31, 20, 90] : [40, 33];
+        int[] lengths = [140, 45, 31, 20, 90];
         int[] joins = [0, 0, 2, 3, 5];
         float[][] features = [.. lengths.Select(length => Features(length, length))];
         float[][] heard = [.. lengths.Select(_ => Array.Empty<float>())];
