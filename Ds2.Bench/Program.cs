@@ -2,6 +2,7 @@ using System.CommandLine;
 using BenchmarkDotNet.Running;
 using Ds2.Bench.Data;
 using Ds2.Bench.Gpu;
+using Ds2.Bench.Live;
 using Ds2.Bench.Machine;
 using Ds2.Bench.Ops;
 #if PEERS
@@ -42,6 +43,7 @@ internal static class Program
               peaks [--rounds N]                 the machine's peaks, and what large and streaming matrix products reach of them
               loader --manifest FILE             what the loader reads, with augmentation and with the feature cache
               corpus [options]                   what a start costs with as many utterances as LibriSpeech has
+              live [options]                     live streams in real time, and how late their text is: live --preset mlperf --streams 1 4 8
               kernels [options]                  a training step on a GPU, and its kernels' own times beside the estimate: kernels --preset mlperf --frames 1230
               bandwidth [options]                what a device's memory and the way to it sustain
               cublas [--json]                    our Gemm beside NVIDIA's on a CUDA GPU
@@ -52,6 +54,7 @@ internal static class Program
         root.Subcommands.Add(ParityCommand.Create());
         root.Subcommands.Add(LoaderCommand.Create());
         root.Subcommands.Add(CorpusCommand.Create());
+        root.Subcommands.Add(LiveCommand.Create());
         root.Subcommands.Add(Peers());
         root.Subcommands.Add(PlotsCommand.Create());
         root.Subcommands.Add(PeaksCommand.Create());
