@@ -4,6 +4,7 @@ using Ds2.Bench.Data;
 using Ds2.Bench.Decoding;
 using Ds2.Bench.Gpu;
 using Ds2.Bench.LanguageModels;
+using Ds2.Bench.Live;
 using Ds2.Bench.Machine;
 using Ds2.Bench.Ops;
 #if PEERS
@@ -17,7 +18,7 @@ using Ds2.Runtime;
 
 namespace Ds2.Bench;
 
-/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|peers-inference|plots|peaks|loader|corpus|lm|decoder|kernels|bandwidth|cublas|gpu-report …</c>.</summary>
+/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|peers-inference|plots|peaks|loader|corpus|lm|decoder|confidence|live|kernels|bandwidth|cublas|gpu-report …</c>.</summary>
 internal static class Program
 {
     private const int BadInput = 2;
@@ -49,6 +50,7 @@ internal static class Program
               lm --folder DIR                    size and speed of a language model of 5 million n-grams over 200,000 words
               decoder --lm FILE [options]        greedy and beam search, with and without language model and hot words
               confidence [options]               how well words' confidences tell right words from wrong ones
+              live [options]                     live streams in real time, and how late their text is: live --preset mlperf --streams 1 4 8
               kernels [options]                  a training step on a GPU, and its kernels' own times beside the estimate: kernels --preset mlperf --frames 1230
               bandwidth [options]                what a device's memory and the way to it sustain
               cublas [--json]                    our Gemm beside NVIDIA's on a CUDA GPU
@@ -62,6 +64,7 @@ internal static class Program
         root.Subcommands.Add(LanguageModelCommand.Create());
         root.Subcommands.Add(DecoderCommand.Create());
         root.Subcommands.Add(ConfidenceCommand.Create());
+        root.Subcommands.Add(LiveCommand.Create());
         root.Subcommands.Add(Peers());
         root.Subcommands.Add(PeersInference());
         root.Subcommands.Add(PlotsCommand.Create());
