@@ -25,5 +25,11 @@ public sealed record Architecture(
     /// <summary>The second convolution: 21 x 11 with stride 2 x 1; 10 rows of padding where the features have few rows.</summary>
     public ConvolutionOptions SecondConvolution => new(Channels, Channels, 21, 11, 2, 1, PadsRows ? 10 : 0);
 
+    /// <summary>Feature frames from one output frame to the next.</summary>
+    public int OutputStride => FirstConvolution.StrideFrames * SecondConvolution.StrideFrames;
+
+    /// <summary>The feature frame in the middle of those that the first output frame sees: 15, as nothing is padded in time.</summary>
+    public int FirstOutputCentre => (FirstConvolution.KernelFrames - 1) / 2 + FirstConvolution.StrideFrames * (SecondConvolution.KernelFrames - 1) / 2;
+
     private bool PadsRows => InputRows < RowsThatFitUnpadded;
 }

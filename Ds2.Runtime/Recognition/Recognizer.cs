@@ -51,13 +51,35 @@ public sealed class Recognizer : IDisposable
     /// <returns>[N], the texts.</returns>
     public string[] Transcribe(ReadOnlySpan<float> values, ReadOnlySpan<int> frames, int maxFrames)
     {
-        int n = frames.Length;
         if (model.OutputFrames(maxFrames) == 0)
-            return [.. Enumerable.Repeat("", n)];
-        Tensor x = features.As(new Shape(n, 1, model.Architecture.InputRows, maxFrames));
-        x.CopyFrom(values[..x.Length]);
-        Sequence logits = pass.Forward(x, frames, training: false);
-        return decoder.Decode(logits.Values.ToArray(), logits.Values.Shape[0], n, logits.Frames.Host);
+            return [.. Enumerable.Repeat("", frames.Length)];
+        Sequence logits = Forward(values, frames, maxFrames);
+        return decoder.Decode(logits.Values.ToArray(), logits.Values.Shape[0], frames.Length, logits.Frames.Host);
+    }
+
+    /// <summary>The texts of some recordings and the logits that they were read off, for whoever wants to know more of them: times, competitors.</summary>
+    /// <param name="values">As for <see cref="Transcribe(ReadOnlySpan{float}, ReadOnlySpan{int}, int)"/>.</param>
+    /// <param name="frames">[N], likewise.</param>
+    /// <param name="maxFrames">T.</param>
+    /// <returns>[N]; the logits are copies.</returns>
+    public Recognition[] Recognize(ReadOnlySpan<float> values, ReadOnlySpan<int> frames, int maxFrames)
+    {
+        int n = frames.Length, classes = model.Architecture.Classes;
+        if (model.OutputFrames(maxFrames) == 0)
+            return [.. Enumerable.Repeat(new Recognition("", new Logits([], 0, classes)), n)];
+        Sequence output = Forward(values, frames, maxFrames);
+        float[] all = output.Values.ToArray();
+        ReadOnlySpan<int> counts = output.Frames.Host;
+        string[] texts = decoder.Decode(all, output.Values.Shape[0], n, counts);
+        var recognitions = new Recognition[n];
+        for (int i = 0; i < n; i++)
+        {
+            var own = new float[counts[i] * classes];
+            for (int frame = 0; frame < counts[i]; frame++)
+                all.AsSpan((frame * n + i) * classes, classes).CopyTo(own.AsSpan(frame * classes));
+            recognitions[i] = new Recognition(texts[i], new Logits(own, counts[i], classes));
+        }
+        return recognitions;
     }
 
     /// <summary>The text of one recording.</summary>
@@ -77,6 +99,14 @@ public sealed class Recognizer : IDisposable
         features.Dispose();
         if (ownsPass)
             pass.Dispose();
+    }
+
+    /// <summary>[T', N, C] for a batch that is long enough for an output frame.</summary>
+    private Sequence Forward(ReadOnlySpan<float> values, ReadOnlySpan<int> frames, int maxFrames)
+    {
+        Tensor x = features.As(new Shape(frames.Length, 1, model.Architecture.InputRows, maxFrames));
+        x.CopyFrom(values[..x.Length]);
+        return pass.Forward(x, frames, training: false);
     }
 
     private int ElementsOf(BatchSize size) => checked(size.Utterances * model.Architecture.InputRows * size.Frames);

@@ -21,6 +21,7 @@ public sealed class ArrowTests
         ["Data.Batching", "Data.LibriSpeech"],
         ["Data.LibriSpeech.Download", "Layers"],
         ["Model", "Decoding"],
+        ["Decoding.Alignment"],
         ["Recognition"],
         ["Evaluation"],
         ["Training"],

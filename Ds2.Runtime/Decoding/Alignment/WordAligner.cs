@@ -1,0 +1,50 @@
+using Ds2.Runtime.Text;
+
+namespace Ds2.Runtime.Decoding.Alignment;
+
+/// <summary>Gives the words of a text their times.</summary>
+/// <remarks>
+/// A word lasts from the frame that emits its first label to the one that emits its last (<see cref="CtcAlignment"/>), whole frames. Blanks around it are nobody's: CTC's labels
+/// are peaks somewhere within their sound, and to share the gaps out would move times away from what the model says.
+/// Where the alphabet has no space, as for scripts that write none, each label is a word of its own.
+/// </remarks>
+/// <param name="alphabet">The labels.</param>
+/// <param name="times">When the model's output frames are.</param>
+public sealed class WordAligner(Alphabet alphabet, FrameTimes times)
+{
+    /// <summary>Whether texts have spaces between their words; if not, a text is its words one after the other.</summary>
+    public bool HasSpaces { get; } = (alphabet ?? throw new ArgumentNullException(nameof(alphabet))).Labels.Contains(" ");
+
+    /// <summary>What stands between two words of a text.</summary>
+    public string Separator => HasSpaces ? " " : "";
+
+    /// <summary>The words of a text with their times.</summary>
+    /// <param name="logits">What the model says of the utterance.</param>
+    /// <param name="text">Any text that the alphabet can write, whatever decoder gave it.</param>
+    /// <returns>The words in order. Where the text has more labels than the frames allow, so that it was never read off them, its words share the frames evenly.</returns>
+    public IReadOnlyList<TimedWord> Align(Logits logits, string text)
+    {
+        ArgumentNullException.ThrowIfNull(logits);
+        int[] labels = alphabet.Encode(text);
+        (int First, int Last)[] words = [.. HasSpaces ? Words(labels) : labels.Select((_, index) => (index, index))];
+        LabelSpan[] spans = CtcAlignment.Align(logits, labels, alphabet.Blank) ?? Even(labels.Length, logits.Frames);
+        return [.. words.Select(word => new TimedWord(
+            alphabet.Decode(labels.AsSpan(word.First..(word.Last + 1))), times.Start(spans[word.First]), times.End(spans[word.Last])))];
+    }
+
+    /// <summary>The first and the last label of each word.</summary>
+    private IEnumerable<(int First, int Last)> Words(int[] labels)
+    {
+        int first = -1;
+        for (int i = 0; i <= labels.Length; i++)
+        {
+            bool ends = i == labels.Length || alphabet[labels[i]] == " ";
+            if (ends && first >= 0)
+                yield return (first, i - 1);
+            first = ends ? -1 : first < 0 ? i : first;
+        }
+    }
+
+    private static LabelSpan[] Even(int labels, int frames) =>
+        [.. Enumerable.Range(0, labels).Select(i => (int)((long)i * frames / labels)).Select(frame => new LabelSpan(frame, frame))];
+}
