@@ -2,6 +2,7 @@ using System.CommandLine;
 using BenchmarkDotNet.Running;
 using Ds2.Bench.Data;
 using Ds2.Bench.Gpu;
+using Ds2.Bench.LanguageModels;
 using Ds2.Bench.Machine;
 using Ds2.Bench.Ops;
 #if PEERS
@@ -14,7 +15,7 @@ using Ds2.Runtime;
 
 namespace Ds2.Bench;
 
-/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|plots|peaks|loader|corpus|kernels|bandwidth|cublas|gpu-report …</c>.</summary>
+/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|plots|peaks|loader|corpus|lm|kernels|bandwidth|cublas|gpu-report …</c>.</summary>
 internal static class Program
 {
     private const int BadInput = 2;
@@ -42,6 +43,7 @@ internal static class Program
               peaks [--rounds N]                 the machine's peaks, and what large and streaming matrix products reach of them
               loader --manifest FILE             what the loader reads, with augmentation and with the feature cache
               corpus [options]                   what a start costs with as many utterances as LibriSpeech has
+              lm --folder DIR                    size and speed of a language model of 5 million n-grams over 200,000 words
               kernels [options]                  a training step on a GPU, and its kernels' own times beside the estimate: kernels --preset mlperf --frames 1230
               bandwidth [options]                what a device's memory and the way to it sustain
               cublas [--json]                    our Gemm beside NVIDIA's on a CUDA GPU
@@ -52,6 +54,7 @@ internal static class Program
         root.Subcommands.Add(ParityCommand.Create());
         root.Subcommands.Add(LoaderCommand.Create());
         root.Subcommands.Add(CorpusCommand.Create());
+        root.Subcommands.Add(LanguageModelCommand.Create());
         root.Subcommands.Add(Peers());
         root.Subcommands.Add(PlotsCommand.Create());
         root.Subcommands.Add(PeaksCommand.Create());

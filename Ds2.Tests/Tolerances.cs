@@ -77,6 +77,11 @@ public static class Tolerances
     /// </summary>
     public const double DirectionalDifference = 2e-4;
 
+    /// <summary>
+    /// The beam search sums and multiplies in double what its softmax has in fp32, each probability within a unit or so of its last place: ln P is off by at most that a frame.
+    /// </summary>
+    public static double LogProbability(int frames) => 4 * Epsilon * Math.Max(1, frames);
+
     /// <summary>PyTorch computes in fp32 as well (goldens are stored so): its own rounding comes on top of ours.</summary>
     public static readonly Tolerance Golden = new(2e-5, 2e-5);
 

@@ -72,7 +72,7 @@ internal static class LoaderCommand
         return 0;
 
         BatchLoader Loader(AudioAugment? audio, FeatureStore? store) =>
-            new(corpus, features, 8, BatchOrder.Sorted, seed: 1, workers, cacheBytes: 0) { Audio = audio, Store = store };
+            new(corpus, new FeatureExtractor(features), 8, BatchOrder.Sorted, seed: 1, workers, cacheBytes: 0) { Audio = audio, Store = store };
     }
 
     private static void Read(BatchLoader loader)

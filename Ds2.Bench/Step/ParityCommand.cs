@@ -4,6 +4,7 @@ using Ds2.Kernels.Engines;
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Data.Batching;
+using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
@@ -49,11 +50,11 @@ internal static class ParityCommand
         {
             using IEngine engine = DeviceOption.Engine(device);
             using var model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet.English), engine, options.Training.Seed);
-            using var batches = new BatchLoader(corpus, options.Model.Features, options.Data.Batch, options.Data.Order, options.Training.Seed, augment: options.Data.Masks);
+            using var batches = new BatchLoader(corpus, new FeatureExtractor(options.Model.Features), options.Data.Batch, options.Data.Order, options.Training.Seed, augment: options.Data.Masks);
             if (batches.BatchesPerEpoch < steps)
                 throw new InputException($"--steps {steps}: the manifest has {batches.BatchesPerEpoch} batches of {options.Data.Batch}");
             using var losses = new LossRecorder(steps);
-            using var trainer = new Trainer(options, model, Alphabet.English, batches, batches, new CheckpointPolicy(folder, TimeSpan.MaxValue), losses);
+            using var trainer = new Trainer(options, model, new ModelDescription(options.Model, Alphabet.English), batches, batches, new CheckpointPolicy(folder, TimeSpan.MaxValue), losses);
             trainer.Run(losses.Stop);
             return (engine.Name, [.. losses.Losses]);
         }

@@ -18,6 +18,9 @@ internal static class Cepstrum
     private const double Ceiling = 8000;
     private const double Floor = 1e-10, DynamicRange = 80;
 
+    /// <summary>The floor where it must not depend on what follows, in decibels: that of an utterance whose loudest filter has an energy of 1, as speech of a usual level has.</summary>
+    private const float FixedFloor = (float)-DynamicRange;
+
     private static readonly double[] Dct = BuildDct(Filters, Coefficients);
     private static readonly float[] Inverse = BuildInverse();
 
@@ -39,16 +42,14 @@ internal static class Cepstrum
             decibels[m] = (float)(10 * Math.Log10(Math.Max(filters[m].Apply(power), Floor)));
     }
 
-    /// <summary>Raises everything to at most 80 dB under the utterance's maximum, and takes the orthonormal DCT-II of each frame.</summary>
+    /// <summary>Raises everything to a floor, and takes the orthonormal DCT-II of each frame.</summary>
     /// <param name="decibels">[frames, Filters]; the floor is written back.</param>
     /// <param name="frames">Frames of the utterance.</param>
+    /// <param name="relative">Whether the floor is 80 dB under the utterance's maximum, as torchaudio has it, or the same for all sound.</param>
     /// <returns>[Coefficients, frames].</returns>
-    public static FeatureMatrix FromDecibels(Span<float> decibels, int frames)
+    public static FeatureMatrix FromDecibels(Span<float> decibels, int frames, bool relative)
     {
-        float maximum = float.NegativeInfinity;
-        foreach (float value in decibels)
-            maximum = Math.Max(maximum, value);
-        float floor = maximum - (float)DynamicRange;
+        float floor = relative ? Maximum(decibels) - (float)DynamicRange : FixedFloor;
         var result = new float[Coefficients * frames];
         for (int t = 0; t < frames; t++)
         {
@@ -65,6 +66,14 @@ internal static class Cepstrum
             }
         }
         return new FeatureMatrix(result, Coefficients, frames);
+    }
+
+    private static float Maximum(ReadOnlySpan<float> decibels)
+    {
+        float maximum = float.NegativeInfinity;
+        foreach (float value in decibels)
+            maximum = Math.Max(maximum, value);
+        return maximum;
     }
 
     /// <summary>Renders coefficients as a spectrum: S[k] = c0 / sqrt(161) + sqrt(2 / 161) sum_{m=1..12} c_m cos(pi m (2 k + 1) / 322).</summary>

@@ -7,10 +7,12 @@ namespace Ds2.Runtime.Features;
 /// <remarks>
 /// Frames of 20 ms under a periodic Hamming window, 10 ms apart, centred, the signal mirrored at its ends: n samples give n / 160 + 1 frames.
 /// The MFCC follow torchaudio's <c>MFCC(16000, 13, norm="ortho")</c> with a transform of 512, 40 Slaney filters of unit area from 0 to 8000 Hz, decibels
-/// floored at 80 under the utterance's maximum. The spectrogram is log(1 + magnitude) of a transform of 320. Thread-safe: tables are shared, scratch memory is rented.
+/// floored at 80 under the utterance's maximum, or at -80 where features are normalized by the corpus's figures. The spectrogram is log(1 + magnitude) of a transform of 320. Thread-safe: tables are shared, scratch memory is rented.
 /// </remarks>
 /// <param name="kind">What to extract.</param>
-public sealed class FeatureExtractor(FeatureKind kind)
+/// <param name="normalization">By what features are normalized.</param>
+/// <param name="statistics">The corpus's figures, for <see cref="FeatureNormalization.Corpus"/>; null as long as they are still to be found, for extracting alone.</param>
+public sealed class FeatureExtractor(FeatureKind kind, FeatureNormalization normalization = FeatureNormalization.Utterance, RowStatistics? statistics = null)
 {
     /// <summary>To be raised when the features of a recording change: those that were stored under another version are computed again.</summary>
     public const int Version = 1;
@@ -29,6 +31,17 @@ public sealed class FeatureExtractor(FeatureKind kind)
 
     /// <summary>What is extracted.</summary>
     public FeatureKind Kind => kind;
+
+    /// <summary>By what features are normalized.</summary>
+    public FeatureNormalization Normalization => normalization;
+
+    /// <summary>The corpus's figures that features are normalized by; null for each utterance's own.</summary>
+    public RowStatistics? Statistics => statistics;
+
+    /// <summary>A name for what <see cref="Analyze"/> computes: where it is the same, so are the values.</summary>
+    internal string Analysis => kind == FeatureKind.Spectrogram ? "spectrogram" : HasRelativeFloor ? "mfcc" : "mfcc-fixed-floor";
+
+    private bool HasRelativeFloor => normalization == FeatureNormalization.Utterance;
 
     /// <summary>Height of the features: 161, or 13 for the coefficients themselves.</summary>
     public int Rows => kind == FeatureKind.MfccRaw ? Cepstrum.Coefficients : Cepstrum.EnvelopeRows;
@@ -154,14 +167,21 @@ public sealed class FeatureExtractor(FeatureKind kind)
         return FromCoefficients(values, values.Length / Cepstrum.Coefficients);
     }
 
-    /// <summary>Scales an utterance's features to mean 0 and standard deviation 1: raw coefficients each for itself, the others as a whole.</summary>
+    /// <summary>Scales features to mean 0 and standard deviation 1: by the corpus's figures row by row; or by the utterance's own, raw coefficients each for itself, the others as a whole.</summary>
     /// <remarks>In place. The deviation is the unbiased one (n - 1), as torch.std; constant features become zero. Coefficient 0, the level, is an order of
     /// magnitude larger than the other coefficients: one deviation for all 13 would leave those near zero.</remarks>
     /// <param name="features">The features; overwritten.</param>
     /// <returns>The same object.</returns>
+    /// <exception cref="InvalidOperationException">The corpus's figures are to be used and are not known.</exception>
     public FeatureMatrix Normalize(FeatureMatrix features)
     {
         ArgumentNullException.ThrowIfNull(features);
+        if (normalization == FeatureNormalization.Corpus)
+        {
+            (statistics ?? throw new InvalidOperationException("the corpus's figures are not known yet")).Apply(features);
+            return features;
+        }
+
         if (kind != FeatureKind.MfccRaw)
         {
             Standardize(features.Values);
@@ -189,14 +209,14 @@ public sealed class FeatureExtractor(FeatureKind kind)
             values[i] = (values[i] - centre) * scale;
     }
 
-    private static FeatureMatrix Coefficients(ReadOnlySpan<float> signal, int frames)
+    private FeatureMatrix Coefficients(ReadOnlySpan<float> signal, int frames)
     {
         float[] decibels = ArrayPool<float>.Shared.Rent(frames * Cepstrum.Filters);
         try
         {
             ForEachFrame(signal, frames, MfccSpectrum.Value,
                 (frame, power) => Cepstrum.MelDecibels(power, Filters.Value, decibels.AsSpan(frame * Cepstrum.Filters, Cepstrum.Filters)));
-            return Cepstrum.FromDecibels(decibels.AsSpan(0, frames * Cepstrum.Filters), frames);
+            return Cepstrum.FromDecibels(decibels.AsSpan(0, frames * Cepstrum.Filters), frames, HasRelativeFloor);
         }
         finally
         {

@@ -74,6 +74,9 @@ public sealed class ConvolutionLayer : ILayer
     public IReadOnlyList<Parameter> Parameters => [Weight, Bias, Normalization.Weight, Normalization.Bias];
 
     /// <inheritdoc/>
+    public void Freeze() => Normalization.IsFrozen = true;
+
+    /// <inheritdoc/>
     public Shape OutputShape(Shape input) => ShapeFor(input).Y;
 
     /// <summary>The valid frames that remain of an utterance's.</summary>

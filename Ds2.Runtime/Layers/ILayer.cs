@@ -13,6 +13,9 @@ public interface ILayer
     /// <summary>Its parameters.</summary>
     IReadOnlyList<Parameter> Parameters { get; }
 
+    /// <summary>Has its normalization, if it has one, go by the running statistics in training too, and leave them as they are.</summary>
+    void Freeze();
+
     /// <summary>The output's shape for an input's: no work is done.</summary>
     Shape OutputShape(Shape input);
 

@@ -48,11 +48,17 @@ public sealed class Normalization
     /// <summary>[Features]: what inference takes for the variance.</summary>
     public Statistic RunningVariance { get; }
 
+    /// <summary>Whether training goes by the running statistics, as inference does, and leaves them as they are.</summary>
+    public bool IsFrozen { get; internal set; }
+
     /// <summary>The batch's statistics between a forward and a backward pass.</summary>
     internal sealed class Pass(Normalization layer) : IDisposable
     {
         private readonly GrowingTensor mean = new(layer.engine);
         private readonly GrowingTensor inverseDeviation = new(layer.engine);
+
+        /// <summary>Zeros, for a frozen layer's gradient.</summary>
+        private readonly GrowingTensor zeros = new(layer.engine);
 
         private Tensor Mean => mean.As(new Shape(layer.Features));
 
@@ -60,12 +66,14 @@ public sealed class Normalization
 
         /// <summary>The memory for a batch, scratch memory included.</summary>
         public LayerMemory MemoryFor(BatchNormShape shape, bool training) =>
-            training ? new LayerMemory([(mean, layer.Features), (inverseDeviation, layer.Features)], layer.batchNorm.WorkspaceFor(shape)) : new LayerMemory([], 0);
+            !training ? new LayerMemory([], 0)
+            : layer.IsFrozen ? new LayerMemory([(zeros, layer.Features)], 0)
+            : new LayerMemory([(mean, layer.Features), (inverseDeviation, layer.Features)], layer.batchNorm.WorkspaceFor(shape));
 
         /// <summary>y = normalized x. <paramref name="y"/> may be x only at inference.</summary>
         public void Forward(BatchNormShape shape, Tensor x, FrameCounts frames, Tensor y, bool training)
         {
-            if (training)
+            if (training && !layer.IsFrozen)
             {
                 layer.workspace.Reserve(layer.batchNorm.WorkspaceFor(shape));
                 layer.batchNorm.Forward(
@@ -79,9 +87,18 @@ public sealed class Normalization
             }
         }
 
-        /// <summary>dX from dY, which may be the same tensor; adds to the parameters' gradients.</summary>
+        /// <summary>dX from dY, which may be the same tensor; adds to the parameters' gradients, but for a frozen layer's.</summary>
         public void Backward(BatchNormShape shape, Tensor x, FrameCounts frames, Tensor dY, Tensor dX)
         {
+            if (layer.IsFrozen)
+            {
+                // With fixed statistics y is linear in x: the gradient is what inference makes of dY with neither mean nor bias.
+                Tensor none = zeros.As(new Shape(layer.Features));
+                none.Fill(0);
+                layer.batchNorm.Infer(shape, dY, layer.Weight.Values, none, none, layer.RunningVariance.Values, Epsilon, dX);
+                return;
+            }
+
             layer.workspace.Reserve(layer.batchNorm.WorkspaceFor(shape));
             layer.batchNorm.Backward(
                 shape, x, frames.Device, layer.Weight.Values, Mean, InverseDeviation, dY, dX, layer.Weight.Gradient, layer.Bias.Gradient, layer.workspace);
@@ -91,6 +108,7 @@ public sealed class Normalization
         {
             mean.Dispose();
             inverseDeviation.Dispose();
+            zeros.Dispose();
         }
     }
 }

@@ -41,6 +41,9 @@ public sealed class OutputLayer : ILayer
     public IReadOnlyList<Parameter> Parameters => [Normalization.Weight, Normalization.Bias, Weight];
 
     /// <inheritdoc/>
+    public void Freeze() => Normalization.IsFrozen = true;
+
+    /// <inheritdoc/>
     public Shape OutputShape(Shape input) => new(input[0], input[1], Classes);
 
     /// <inheritdoc/>

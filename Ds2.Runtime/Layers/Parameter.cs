@@ -22,6 +22,9 @@ public sealed class Parameter(string name, Shape shape)
     /// <exception cref="InvalidOperationException">The set that declared it has not been allocated, or without gradients.</exception>
     public Tensor Gradient => gradient ?? throw new InvalidOperationException($"{Name} has no gradient: its parameter set is not allocated, or for inference alone");
 
+    /// <summary>Whether training leaves it as it is.</summary>
+    public bool IsFrozen { get; internal set; }
+
     /// <summary>Gives the parameter its memory.</summary>
     internal void Bind(Tensor valuesWindow, Tensor? gradientWindow)
     {

@@ -43,6 +43,28 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
     /// <summary>The number of trained values.</summary>
     public long Count => parameters.Sum(parameter => (long)parameter.Shape.Length);
 
+    /// <summary>The stretches of <see cref="Values"/> that hold trained parameters, or those that hold frozen ones.</summary>
+    internal IReadOnlyList<(int Offset, Shape Shape)> Stretches(bool frozen)
+    {
+        var stretches = new List<(int Offset, Shape Shape)>();
+        int offset = 0;
+        foreach (Parameter parameter in parameters)
+        {
+            int length = Workspace.Round(parameter.Shape.Length);
+            if (parameter.IsFrozen == frozen)
+            {
+                if (stretches is [.., var last] && last.Offset + last.Shape.Length == offset)
+                    stretches[^1] = (last.Offset, new Shape(last.Shape.Length + length));
+                else
+                    stretches.Add((offset, new Shape(length)));
+            }
+
+            offset += length;
+        }
+
+        return stretches;
+    }
+
     /// <summary>Declares a parameter that starts uniformly distributed in -bound..bound.</summary>
     public Parameter DeclareUniform(string name, Shape shape, double bound) => Declare(name, shape, (float)bound, 0);
 

@@ -83,6 +83,13 @@ public sealed class RecurrentLayer : ILayer
         [.. Normalization is null ? (Parameter[])[] : [Normalization.Weight, Normalization.Bias], .. Directions.SelectMany(direction => direction.All)];
 
     /// <inheritdoc/>
+    public void Freeze()
+    {
+        if (Normalization is not null)
+            Normalization.IsFrozen = true;
+    }
+
+    /// <inheritdoc/>
     public Shape OutputShape(Shape input) => new(input[0], input[1], HiddenSize);
 
     /// <summary>A pass of its own through this layer's weights, which can also go on from a state; the caller disposes it.</summary>

@@ -12,6 +12,11 @@ public sealed class TimeMajorLayer(IEngine engine) : ILayer
     public IReadOnlyList<Parameter> Parameters => [];
 
     /// <inheritdoc/>
+    public void Freeze()
+    {
+    }
+
+    /// <inheritdoc/>
     public Shape OutputShape(Shape input) => new(input[3], input[0], input[1] * input[2]);
 
     /// <inheritdoc/>

@@ -22,6 +22,7 @@ public sealed class DeepSpeech2 : IDisposable
     private readonly List<(string Name, ILayer Layer)> layers = [];
     private readonly ConvolutionLayer firstConvolution;
     private readonly ConvolutionLayer secondConvolution;
+    private int firstTrained;
 
     /// <summary>Builds the model and gives its parameters PyTorch's default initial values.</summary>
     /// <param name="architecture">The sizes.</param>
@@ -48,7 +49,8 @@ public sealed class DeepSpeech2 : IDisposable
                 architecture.RecurrentPrecision, Parameters, Workspace)));
         }
 
-        layers.Add(("fc.0", new OutputLayer(architecture.Hidden, architecture.Classes, Parameters, Workspace)));
+        OutputLayer = new OutputLayer(architecture.Hidden, architecture.Classes, Parameters, Workspace);
+        layers.Add(("fc.0", OutputLayer));
         Parameters.Allocate(seed, trains);
     }
 
@@ -66,6 +68,36 @@ public sealed class DeepSpeech2 : IDisposable
 
     /// <summary>The stages from features to logits, with the prefixes of their parameters' names.</summary>
     public IReadOnlyList<(string Name, ILayer Layer)> Layers => layers;
+
+    /// <summary>The last stage: its rows are the labels'.</summary>
+    public OutputLayer OutputLayer { get; }
+
+    /// <summary>The stages below this one are left as they are by training: no gradient is needed there.</summary>
+    internal int FirstTrained => firstTrained;
+
+    /// <summary>Has training leave layers as they are: their parameters, and the running statistics, by which their normalization then goes.</summary>
+    /// <param name="names">Names of layers, or what they begin with: <c>conv</c>, <c>rnns.0</c>, <c>fc</c>.</param>
+    /// <exception cref="InputException">No layer has such a name, or none is left to train.</exception>
+    public void Freeze(IEnumerable<string> names)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        foreach (string name in names)
+        {
+            ILayer[] named = [.. layers.Where(layer => layer.Name == name || layer.Name.StartsWith(name + ".", StringComparison.Ordinal)).Select(layer => layer.Layer)];
+            if (named.Length == 0 || name.Length == 0)
+                throw new InputException($"freeze: there is no layer '{name}'; there are {string.Join(", ", layers.Select(layer => layer.Name).Where(known => known.Length > 0))}");
+            foreach (ILayer layer in named)
+            {
+                layer.Freeze();
+                foreach (Parameter parameter in layer.Parameters)
+                    parameter.IsFrozen = true;
+            }
+        }
+
+        firstTrained = layers.FindIndex(layer => layer.Layer.Parameters.Any(parameter => !parameter.IsFrozen));
+        if (firstTrained < 0)
+            throw new InputException($"freeze={string.Join(",", names)}: no layer is left to train");
+    }
 
     /// <summary>The shortest input, in frames, that gives one output frame.</summary>
     public int MinimumFrames

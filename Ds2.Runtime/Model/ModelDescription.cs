@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Ds2.Runtime.Features;
 using Ds2.Runtime.Options;
 using Ds2.Runtime.Text;
 
@@ -8,22 +9,28 @@ namespace Ds2.Runtime.Model;
 /// <summary>What a recognizer is, its values apart: what it hears, how large it is, what it writes.</summary>
 /// <param name="Options">Features and sizes.</param>
 /// <param name="Alphabet">Its labels.</param>
-public sealed record ModelDescription(ModelOptions Options, Alphabet Alphabet)
+/// <param name="FeatureStatistics">The figures of the training set, where features are normalized by them; else null.</param>
+public sealed record ModelDescription(ModelOptions Options, Alphabet Alphabet, RowStatistics? FeatureStatistics = null)
 {
-    private const string LabelsKey = "alphabet", NormalizationKey = "normalization";
-
-    /// <summary>The one way in which features are normalized today: each utterance by its own mean and deviation.</summary>
-    private const string PerUtterance = "utterance";
+    private const string LabelsKey = "alphabet", MeansKey = "featureMeans", DeviationsKey = "featureDeviations";
 
     /// <summary>The model's sizes.</summary>
     public Architecture Architecture => Options.ArchitectureFor(Alphabet);
+
+    /// <summary>Makes what the model hears.</summary>
+    public FeatureExtractor CreateExtractor() => new(Options.Features, Options.Normalization, FeatureStatistics);
 
     /// <summary>The description as a JSON object.</summary>
     public string ToJson()
     {
         var json = (JsonObject)OptionsJson.ToNode(Options, typeof(ModelOptions))!;
-        json[NormalizationKey] = PerUtterance;
         json[LabelsKey] = JsonSerializer.SerializeToNode(Alphabet.Labels);
+        if (FeatureStatistics is not null)
+        {
+            json[MeansKey] = JsonSerializer.SerializeToNode(FeatureStatistics.Means);
+            json[DeviationsKey] = JsonSerializer.SerializeToNode(FeatureStatistics.Deviations);
+        }
+
         return json.ToJsonString();
     }
 
@@ -32,19 +39,29 @@ public sealed record ModelDescription(ModelOptions Options, Alphabet Alphabet)
     public static ModelDescription Parse(string json, string source)
     {
         JsonObject values = OptionsJson.Parse(json, source);
-        string normalization = Text(values[NormalizationKey]) ?? PerUtterance;
-        if (normalization != PerUtterance)
-            throw new InputException($"{source}: features normalized by '{normalization}' are not known to this version");
+        ModelOptions options = OptionsJson.Read(values, source, new ModelOptions());
+        return new ModelDescription(options, AlphabetIn(values, source), options.Normalization == FeatureNormalization.Corpus ? StatisticsIn(values, source, options) : null);
+    }
+
+    private static Alphabet AlphabetIn(JsonObject values, string source) => Reading($"{source}: the alphabet", () =>
+        new Alphabet(values[LabelsKey].Deserialize<string[]>() ?? throw new InputException($"{source}: has no alphabet")));
+
+    private static RowStatistics StatisticsIn(JsonObject values, string source, ModelOptions options) => Reading($"{source}: {MeansKey} and {DeviationsKey}", () =>
+    {
+        var statistics = new RowStatistics(values[MeansKey].Deserialize<float[]>() ?? [], values[DeviationsKey].Deserialize<float[]>() ?? []);
+        int rows = new FeatureExtractor(options.Features).Rows;
+        return statistics.Rows == rows ? statistics : throw new ArgumentException($"{statistics.Rows} rows where the features have {rows}");
+    });
+
+    private static T Reading<T>(string what, Func<T> read)
+    {
         try
         {
-            string[] labels = values[LabelsKey].Deserialize<string[]>() ?? throw new InputException($"{source}: has no alphabet");
-            return new ModelDescription(OptionsJson.Read(values, source, new ModelOptions()), new Alphabet(labels));
+            return read();
         }
         catch (Exception exception) when (exception is JsonException or ArgumentException or InvalidOperationException)
         {
-            throw new InputException($"{source}: the alphabet is malformed: {exception.Message}", exception);
+            throw new InputException($"{what}: malformed: {exception.Message}", exception);
         }
     }
-
-    private static string? Text(JsonNode? node) => node is JsonValue value && value.TryGetValue(out string? text) ? text : null;
 }

@@ -1,3 +1,4 @@
+using Ds2.Runtime.Layers;
 using Ds2.Runtime.Options;
 using Ds2.Runtime.Safetensors;
 using Ds2.Runtime.Text;
@@ -99,6 +100,35 @@ public sealed class ModelFile : IDisposable
     {
         ArgumentNullException.ThrowIfNull(model);
         Restore(TensorsOf(model), name => name.StartsWith(OptimizerPrefix, StringComparison.Ordinal));
+    }
+
+    /// <summary>Gives a model that writes another alphabet the file's values: of the output layer, the rows of labels that both have (the blank is one); the other rows stay what they are.</summary>
+    /// <param name="model">The model, with initial values.</param>
+    /// <param name="alphabet">What it writes.</param>
+    /// <returns>The labels that begin anew.</returns>
+    /// <exception cref="InputException">A tensor is missing, has another shape, or is none of this model.</exception>
+    public IReadOnlyList<string> Restore(DeepSpeech2 model, Alphabet alphabet)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(alphabet);
+        Parameter output = model.OutputLayer.Weight;
+        Restore(TensorsOf(model).Where(tensor => tensor.Name != output.Name), name => name == output.Name || name.StartsWith(OptimizerPrefix, StringComparison.Ordinal));
+        int width = output.Shape[1];
+        var old = new float[Description.Alphabet.Size * width];
+        file.ReadInto(output.Name, old.AsSpan());
+        float[] rows = output.Values.ToArray();
+        var anew = new List<string>();
+        for (int label = 0; label < alphabet.Size; label++)
+        {
+            int known = label == alphabet.Blank ? Description.Alphabet.Blank : Description.Alphabet.LabelOf(alphabet[label]);
+            if (known >= 0)
+                old.AsSpan(known * width, width).CopyTo(rows.AsSpan(label * width));
+            else
+                anew.Add(alphabet[label]);
+        }
+
+        output.Values.CopyFrom(rows);
+        return anew;
     }
 
     /// <summary>Gives a model, and more, the file's values.</summary>

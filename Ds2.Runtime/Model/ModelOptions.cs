@@ -12,6 +12,10 @@ public sealed record ModelOptions
     [Option("what the model hears: 13 MFCCs rendered as a spectrogram of 161 rows, the 13 coefficients themselves, or the spectrogram", OnResume = ResumeRule.Fixed)]
     public FeatureKind Features { get; init; } = FeatureKind.Mfcc;
 
+    /// <summary>By what features are normalized: <c>utterance</c> or <c>corpus</c>.</summary>
+    [Option("what features are scaled by: each utterance's mean and deviation, or the training set's of each row, for live sound", OnResume = ResumeRule.Fixed)]
+    public FeatureNormalization Normalization { get; init; }
+
     /// <summary>Channels of both convolutions.</summary>
     [Option("channels of both convolutions", Min = 1, OnResume = ResumeRule.Fixed)]
     public int Channels { get; init; } = 32;

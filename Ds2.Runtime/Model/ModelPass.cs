@@ -70,12 +70,12 @@ public sealed class ModelPass : IDisposable
         return sequence;
     }
 
-    /// <summary>Adds the gradients of all parameters, given that of the last logits.</summary>
+    /// <summary>Adds the gradients of all parameters but those of the lowest frozen layers, given that of the last logits.</summary>
     /// <param name="dLogits">[T', N, C]; may be overwritten.</param>
     public void Backward(Tensor dLogits)
     {
         Tensor? gradient = dLogits;
-        for (int i = layers.Length - 1; i >= 0; i--)
+        for (int i = layers.Length - 1; i >= model.FirstTrained; i--)
         {
             using ProfilerRange range = ProfilerRange.Begin(names[i].Backward);
             gradient = layers[i].Backward(gradient!);

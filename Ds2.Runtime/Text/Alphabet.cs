@@ -69,6 +69,9 @@ public sealed class Alphabet : IEquatable<Alphabet>
     /// <param name="label">0 .. Size - 1.</param>
     public string this[int label] => texts[label];
 
+    /// <summary>The label that writes a text, the blank's apart; -1 where there is none.</summary>
+    public int LabelOf(string text) => Array.IndexOf(texts, text, 1);
+
     /// <summary>The labels of a text, the longest one that fits at each place. Letters of the other case count as those of the alphabet's; what the alphabet cannot write is left out.</summary>
     /// <param name="text">Any text.</param>
     public int[] Encode(string text)
@@ -168,9 +171,14 @@ public sealed class Alphabet : IEquatable<Alphabet>
 }
 
 /// <summary>What becomes of capital and small letters.</summary>
-internal enum LetterCase
+public enum LetterCase
 {
+    /// <summary>They stay what they are.</summary>
     AsWritten,
+
+    /// <summary>All become capitals.</summary>
     Upper,
+
+    /// <summary>All become small.</summary>
     Lower,
 }

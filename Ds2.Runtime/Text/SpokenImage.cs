@@ -70,6 +70,12 @@ internal static class SpokenImage
     /// <summary>Whether two letters beside this mark belong to two words.</summary>
     public static bool Separates(char mark) => Separating.Contains(mark, StringComparison.Ordinal);
 
+    /// <summary>Whether a character is written for an apostrophe.</summary>
+    public static bool IsApostrophe(char character) => Apostrophes.Contains(character, StringComparison.Ordinal);
+
+    /// <summary>Whether a character has no sound of its own: a mark, a bracket, a dash.</summary>
+    public static bool IsSilent(char character) => !char.IsSurrogate(character) && string.IsNullOrWhiteSpace(Next(character) ?? "?");
+
     /// <summary>All characters of the basic plane that the alphabet lacks and that have an image which it can write.</summary>
     /// <returns>The images in the alphabet's case: one or more characters, a space between words, or nothing for what has no sound.</returns>
     public static Dictionary<char, string> Of(Alphabet alphabet)

@@ -35,6 +35,7 @@ internal sealed class BatchStep : IDisposable
         this.options = options;
         this.model = model;
         Blank = blank;
+        model.Freeze(options.FrozenLayers);
         Pass = model.NewPass();
         Optimizer = Optimizer.Create(options, model.Parameters, model.Workspace);
         criterion = new CtcCriterion(model.Engine, blank, model.Workspace);

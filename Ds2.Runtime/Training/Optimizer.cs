@@ -11,9 +11,10 @@ public abstract class Optimizer : IDisposable
     private readonly float maxNorm;
     private readonly float[] clipValues = new float[2];
     private readonly List<(string Name, Tensor State)> states = [];
+    private readonly IReadOnlyList<(int Offset, Shape Shape)> trained, frozen;
 
     /// <summary>An optimiser for a model's parameters.</summary>
-    /// <param name="parameters">What is updated.</param>
+    /// <param name="parameters">What is updated; those that are frozen by now stay as they are.</param>
     /// <param name="maxNorm">The gradient norm is clipped to this.</param>
     /// <param name="workspace">Scratch memory.</param>
     private protected Optimizer(ParameterSet parameters, double maxNorm, Workspace workspace)
@@ -22,6 +23,7 @@ public abstract class Optimizer : IDisposable
         this.maxNorm = (float)maxNorm;
         this.workspace = workspace;
         norm = GradientNorm.On(parameters.Engine);
+        (trained, frozen) = (parameters.Stretches(frozen: false), parameters.Stretches(frozen: true));
         Clip = parameters.Engine.Allocate(new Shape(2));
     }
 
@@ -62,6 +64,8 @@ public abstract class Optimizer : IDisposable
     /// <summary>The first half of <see cref="Step"/>: the gradients' norm and the clipping factor. Nothing moves yet.</summary>
     public void Measure()
     {
+        foreach ((int offset, Shape shape) in frozen)
+            Parameters.Gradients.Slice(offset, shape).Fill(0);
         workspace.Reserve(norm.WorkspaceFor(Parameters.Gradients.Length));
         norm.Compute(Parameters.Gradients, maxNorm, Clip, workspace);
         Clip.CopyToLater(clipValues);
@@ -72,7 +76,8 @@ public abstract class Optimizer : IDisposable
     /// <param name="learningRate">The step size.</param>
     public void Apply(int step, double learningRate)
     {
-        Update(step, (float)learningRate);
+        foreach ((int offset, Shape shape) in trained)
+            Update(step, (float)learningRate, tensor => tensor.Slice(offset, shape));
         Parameters.RestoreStatistics(Clip);
     }
 
@@ -108,8 +113,11 @@ public abstract class Optimizer : IDisposable
         GC.SuppressFinalize(this);
     }
 
-    /// <summary>Updates the parameters, by the clipped gradients.</summary>
-    private protected abstract void Update(int step, float learningRate);
+    /// <summary>Updates a stretch of the parameters, by the clipped gradients.</summary>
+    /// <param name="step">The number of this step in the run, from 1.</param>
+    /// <param name="learningRate">The step size.</param>
+    /// <param name="window">The stretch of a tensor that is laid out as <see cref="ParameterSet.Values"/>.</param>
+    private protected abstract void Update(int step, float learningRate, Func<Tensor, Tensor> window);
 
     /// <summary>A zeroed tensor as long as all parameters, kept between steps.</summary>
     private protected Tensor DeclareState(string name)
@@ -133,9 +141,9 @@ public abstract class Optimizer : IDisposable
             velocity = DeclareState("momentum_buffer");
         }
 
-        private protected override void Update(int step, float learningRate) => sgd.Step(
+        private protected override void Update(int step, float learningRate, Func<Tensor, Tensor> window) => sgd.Step(
             new SgdOptions(learningRate, (float)options.Momentum, (float)options.WeightDecay, Nesterov: options.Momentum > 0),
-            Clip, Parameters.Gradients, Parameters.Values, velocity);
+            Clip, window(Parameters.Gradients), window(Parameters.Values), window(velocity));
     }
 
     private sealed class AdamWOptimizer : Optimizer
@@ -154,8 +162,8 @@ public abstract class Optimizer : IDisposable
             secondMoment = DeclareState("exp_avg_sq");
         }
 
-        private protected override void Update(int step, float learningRate) => adamW.Step(
+        private protected override void Update(int step, float learningRate, Func<Tensor, Tensor> window) => adamW.Step(
             new AdamWOptions(learningRate, WeightDecay: (float)options.WeightDecay), step,
-            Clip, Parameters.Gradients, Parameters.Values, firstMoment, secondMoment);
+            Clip, window(Parameters.Gradients), window(Parameters.Values), window(firstMoment), window(secondMoment));
     }
 }

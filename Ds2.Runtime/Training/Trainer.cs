@@ -7,7 +7,6 @@ using Ds2.Runtime.Layers;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Options;
 using Ds2.Runtime.Recognition;
-using Ds2.Runtime.Text;
 
 namespace Ds2.Runtime.Training;
 
@@ -38,7 +37,7 @@ public sealed class Trainer : IDisposable
     /// <summary>A run at its start, or where a checkpoint left it.</summary>
     /// <param name="options">The run's options; at a resumed run they may differ from the checkpoint's in what does not shape the model.</param>
     /// <param name="model">The model; the caller owns it.</param>
-    /// <param name="alphabet">What the model's labels write.</param>
+    /// <param name="description">What the model is.</param>
     /// <param name="training">Training batches; the caller owns it.</param>
     /// <param name="validation">Validation batches; the caller owns it.</param>
     /// <param name="checkpoints">Where checkpoints go.</param>
@@ -47,11 +46,11 @@ public sealed class Trainer : IDisposable
     /// <param name="resume">The checkpoint to go on from; null to start.</param>
     /// <exception cref="InputException">The checkpoint is of another model.</exception>
     public Trainer(
-        RunOptions options, DeepSpeech2 model, Alphabet alphabet, BatchLoader training, BatchLoader validation, CheckpointPolicy checkpoints,
+        RunOptions options, DeepSpeech2 model, ModelDescription description, BatchLoader training, BatchLoader validation, CheckpointPolicy checkpoints,
         ITrainingObserver observer, int? maxBatches = null, Checkpoint? resume = null)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ArgumentNullException.ThrowIfNull(alphabet);
+        ArgumentNullException.ThrowIfNull(description);
         ArgumentNullException.ThrowIfNull(training);
         this.options = options;
         this.model = model;
@@ -59,11 +58,11 @@ public sealed class Trainer : IDisposable
         this.validation = validation;
         this.checkpoints = checkpoints;
         this.observer = observer;
-        description = new ModelDescription(options.Model, alphabet);
+        this.description = description;
         schedule = new LearningRateSchedule(options.Training);
         batchesPerEpoch = Math.Min(training.BatchesPerEpoch, maxBatches ?? int.MaxValue);
-        step = new BatchStep(options.Training, model, alphabet.Blank);
-        recognizer = new Recognizer(model, new GreedyDecoder(alphabet), step.Pass);
+        step = new BatchStep(options.Training, model, description.Alphabet.Blank);
+        recognizer = new Recognizer(model, new GreedyDecoder(description.Alphabet), step.Pass);
         state = resume?.State ?? new TrainingState();
         resumedFrom = resume?.Path;
         shapedOtherwise = resume?.Options.ChangesTo(options).Any(change => change.Option.OnResume == ResumeRule.ShapesEpoch) ?? false;

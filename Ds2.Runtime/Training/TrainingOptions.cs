@@ -64,6 +64,13 @@ public sealed record TrainingOptions
     [Option("the gradient norm is clipped to this", Above = 0)]
     public double MaxNorm { get; init; } = 400;
 
+    /// <summary>Layers that are left as they are, by name and separated by commas; empty for none.</summary>
+    [Option("layers left as they are, parameters and running statistics, by name: conv,rnns.0; empty for none")]
+    public string Freeze { get; init; } = "";
+
+    /// <summary>The names in <see cref="Freeze"/>.</summary>
+    internal string[] FrozenLayers => Freeze.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
     /// <summary>What to do about a batch whose loss or gradient is not finite: <c>stop</c> or <c>skip</c>.</summary>
     [Option("what to do about a batch whose loss or gradient is not finite: end the run, or leave the batch out")]
     public NonFinitePolicy OnNonFinite { get; init; } = NonFinitePolicy.Stop;

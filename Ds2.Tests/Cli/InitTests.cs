@@ -35,7 +35,7 @@ public sealed class InitTests
         RunOptions options = start.Basis(null, notes.Add);
         start.Compare(options, notes.Add);
         using var engine = new HostEngine(threads: 1);
-        using DeepSpeech2 model = start.CreateModel(options, engine);
+        using DeepSpeech2 model = start.CreateModel(options, engine, notes.Add);
         Dictionary<string, float[]> expected = TrainingRuns.TensorsOf(Old);
         Assert.Multiple(() =>
         {
@@ -100,6 +100,88 @@ public sealed class InitTests
         Assert.That(Events(output)[0].GetProperty("options").GetProperty("layers").GetInt32(), Is.EqualTo(1));
     }
 
+    /// <summary>Labels that both alphabets have keep their rows; nothing else of the output layer does, and all else of the model does.</summary>
+    [Test]
+    public void Train_InitWithAnotherAlphabet_KeepsTheRowsThatBothHave()
+    {
+        string alphabet = Write("german.txt", "# German\n \n\u00c4\nB\nA\n");
+        (int code, _, string error) = Tune("fine", "--init", Old, "--alphabet", alphabet, "--epochs", "1", "--set", "lr=0", "--set", "batch=7");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(error, Does.Contain("4 of 5 labels keep their rows, 1 begin anew: \u00c4"));
+        using var run = Checkpoint.Open(corpus.PathOf("fine/latest.safetensors"));
+        Dictionary<string, float[]> before = TrainingRuns.TensorsOf(Old), after = TrainingRuns.TensorsOf(run.Path);
+        const string output = "fc.0.module.1.weight", hidden = "rnns.0.rnn.weight_hh_l0";
+        Assert.Multiple(() =>
+        {
+            Assert.That(run.Model.Description.Alphabet.Labels, Is.EqualTo(new[] { "_", " ", "\u00c4", "B", "A" }));
+            Assert.That(after[hidden], Is.EqualTo(before[hidden]));
+            foreach ((int now, int then) in new[] { (0, 0), (1, 28), (3, 3), (4, 2) })
+                Assert.That(Row(after, now), Is.EqualTo(Row(before, then)), $"label {now}");
+            Assert.That(Row(after, 2), Has.Some.Not.Zero);
+        });
+        (int resumed, _, string refused) = Tune("fine", "--resume", "auto", "--alphabet", Write("other.txt", "A\n"), "--epochs", "2");
+        Assert.That((resumed, refused), Is.EqualTo((2, $"ds2: {run.Path}: was made with another alphabet: leave --alphabet out to go on with its own, or start a run of its own with --init{Environment.NewLine}")));
+
+        static float[] Row(Dictionary<string, float[]> tensors, int label) => tensors[output][(6 * label)..(6 * label + 6)];
+    }
+
+    /// <summary>Decay and momentum move parameters without a gradient too, and forward passes move statistics: none of the frozen ones.</summary>
+    [TestCase("conv", "conv.")]
+    [TestCase("conv.0, rnns", "conv.0 conv.1 rnns.")]
+    [TestCase("fc", "fc.")]
+    public void Train_Freeze_LeavesLayersAsTheyAre(string freeze, string prefixes)
+    {
+        (int code, _, string error) = Tune("fine", "--init", Old, "--epochs", "2", "--set", $"freeze={freeze}", "--set", "optimizer=adamw", "--set", "weightDecay=0.1", "--set", "lr=0.01");
+        Assert.That(code, Is.Zero, error);
+        Dictionary<string, float[]> before = TrainingRuns.TensorsOf(Old), after = TrainingRuns.TensorsOf(corpus.PathOf("fine/latest.safetensors"));
+        string[] frozen = prefixes.Split(' ');
+        Assert.Multiple(() =>
+        {
+            foreach (string name in before.Keys.Where(name => !name.StartsWith("optimizer.", StringComparison.Ordinal)))
+            {
+                bool stays = frozen.Any(prefix => name.StartsWith(prefix, StringComparison.Ordinal));
+                Assert.That(after[name], stays ? Is.EqualTo(before[name]) : Is.Not.EqualTo(before[name]), name);
+            }
+        });
+    }
+
+    [TestCase("rnns.7", "there is no layer 'rnns.7'; there are conv.0, conv.3, rnns.0, rnns.1, fc.0")]
+    [TestCase("conv,rnns,fc", "no layer is left to train")]
+    public void Train_FreezeWhatIsNotThere_IsOneLine(string freeze, string fault)
+    {
+        (int code, string output, string error) = Tune("fine", "--set", $"freeze={freeze}");
+        Assert.That((code, output), Is.EqualTo((2, "")));
+        Assert.That(error, Does.Contain(fault));
+    }
+
+    /// <summary>The figures are found once: a run that goes on, and one that begins with the model, take those of the file.</summary>
+    [Test]
+    public void Train_NormalizedByTheCorpus_KeepsItsFigures()
+    {
+        string[] once = ["--set", "normalization=corpus", "--set", "lr=0.001"];
+        (int code, _, string error) = Tune("corpus", [.. once, "--epochs", "1"]);
+        Assert.That(code, Is.Zero, error);
+        string file = corpus.PathOf("corpus/latest.safetensors");
+        IReadOnlyList<float> means = Means(file);
+        (int resumed, _, _) = Tune("corpus", ["--resume", "auto", "--epochs", "2"]);
+        (int tuned, _, string why) = Tune("fine", ["--init", file, "--epochs", "1"]);
+        (int evaluated, string rates, _) = Run(["evaluate", "--checkpoint", file, "--manifest", corpus.Manifest, "--device", "host"]);
+        (int refused, _, string other) = Tune("again", ["--init", file, "--set", "normalization=utterance"]);
+        Assert.Multiple(() =>
+        {
+            Assert.That((resumed, tuned, evaluated, refused), Is.EqualTo((0, 0, 0, 2)), why);
+            Assert.That((means.Count, Means(file), Means(corpus.PathOf("fine/latest.safetensors"))), Is.EqualTo((13, means, means)));
+            Assert.That(rates, Does.Contain("werUtterance"));
+            Assert.That(other, Does.Contain("normalization"));
+        });
+
+        static IReadOnlyList<float> Means(string path)
+        {
+            using ModelFile file = ModelFile.Open(path);
+            return file.Description.FeatureStatistics!.Means;
+        }
+    }
+
     [Test]
     public void Train_InitAndResumeAuto_GoesOnWithWhatItFinds()
     {
@@ -141,6 +223,12 @@ public sealed class InitTests
             Assert.That(error, Does.StartWith($"ds2: {pure}: ").And.Contain("--init"));
             Assert.That(error.Trim().Split('\n'), Has.Length.EqualTo(1));
         });
+    }
+
+    private string Write(string name, string text)
+    {
+        File.WriteAllText(corpus.PathOf(name), text);
+        return corpus.PathOf(name);
     }
 
     private static JsonElement[] Events(string output) =>

@@ -20,7 +20,7 @@ public sealed class BatchLoaderTests
     public void Epoch_PadsWithZerosAfterNormalising()
     {
         Corpus corpus = folder.LoadNoise(1600, 800, 2400, 3200, 400);
-        using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 3, BatchOrder.Sorted, seed: 1);
+        using var loader = new BatchLoader(corpus, new FeatureExtractor(FeatureKind.Mfcc), 3, BatchOrder.Sorted, seed: 1);
         Batch[] batches = [.. loader.Epoch(0)];
         Assert.That(loader.BatchesPerEpoch, Is.EqualTo(2));
         Assert.That(batches.Select(b => b.Index), Is.EqualTo(new[] { 0, 1 }));
@@ -51,8 +51,8 @@ public sealed class BatchLoaderTests
     public void Epoch_IsTheSameForAnyNumberOfThreads(int workers, int prefetch)
     {
         Corpus corpus = folder.LoadNoise([.. Enumerable.Range(0, 23).Select(i => 300 + 160 * (i * 7 % 23))]);
-        using var one = new BatchLoader(corpus, FeatureKind.MfccRaw, 2, BatchOrder.Shuffled, 3, workers: 1, prefetch: 1, cacheBytes: 0);
-        using var many = new BatchLoader(corpus, FeatureKind.MfccRaw, 2, BatchOrder.Shuffled, 3, workers, prefetch);
+        using var one = new BatchLoader(corpus, new FeatureExtractor(FeatureKind.MfccRaw), 2, BatchOrder.Shuffled, 3, workers: 1, prefetch: 1, cacheBytes: 0);
+        using var many = new BatchLoader(corpus, new FeatureExtractor(FeatureKind.MfccRaw), 2, BatchOrder.Shuffled, 3, workers, prefetch);
         for (int epoch = 0; epoch < 3; epoch++)
         {
             Batch[] expected = [.. one.Epoch(epoch)], actual = [.. many.Epoch(epoch)];
@@ -68,7 +68,7 @@ public sealed class BatchLoaderTests
     public void Epoch_ReleasedBatches_GiveTheirMemoryToOthers()
     {
         Corpus corpus = folder.LoadNoise([.. Enumerable.Range(0, 40).Select(i => 1600 + 160 * (i % 2))]);
-        using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 2, BatchOrder.Shuffled, 3, cacheBytes: 0);
+        using var loader = new BatchLoader(corpus, new FeatureExtractor(FeatureKind.Mfcc), 2, BatchOrder.Shuffled, 3, cacheBytes: 0);
         float[][] kept = [.. loader.Epoch(1).Select(batch => batch.Features.ToArray())];
         var arrays = new HashSet<float[]>();
         var seen = new List<float[]>();
@@ -89,7 +89,7 @@ public sealed class BatchLoaderTests
     public void Epoch_CachedFeaturesNeedNoFile()
     {
         Corpus corpus = folder.LoadNoise(800, 1600);
-        using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1);
+        using var loader = new BatchLoader(corpus, new FeatureExtractor(FeatureKind.Mfcc), 1, BatchOrder.Sorted, 1);
         float[][] first = [.. loader.Epoch(0).Select(b => b.Features.ToArray())];
         File.Delete(folder["u0.wav"]);
         File.Delete(folder["u1.wav"]);
@@ -113,7 +113,7 @@ public sealed class BatchLoaderTests
         Assert.That(other.Epoch(1).Select(b => b.Features.ToArray()), Is.Not.EqualTo(expected.Select(b => b.Features.ToArray())));
 
         BatchLoader Loader(int seed, int workers, int prefetch) =>
-            new(corpus, FeatureKind.MfccRaw, 1, BatchOrder.Shuffled, seed, workers, prefetch, new SpecAugment(1, 5, 1, 2))
+            new(corpus, new FeatureExtractor(FeatureKind.MfccRaw), 1, BatchOrder.Shuffled, seed, workers, prefetch, new SpecAugment(1, 5, 1, 2))
             {
                 BatchFrames = 250,
                 Audio = new AudioAugment(TempoAndGain: true, NoiseFolder.Open(folder["noise"])),
@@ -124,7 +124,7 @@ public sealed class BatchLoaderTests
     public void Epoch_ByFrames_StaysWithinTheBudgetAndLargest_AtAnyTempo()
     {
         Corpus corpus = folder.LoadNoise([.. Enumerable.Range(0, 20).Select(i => 1600 * (1 + i % 10)), 32000]);
-        using var loader = new BatchLoader(corpus, FeatureKind.MfccRaw, 1, BatchOrder.Sorted, 1)
+        using var loader = new BatchLoader(corpus, new FeatureExtractor(FeatureKind.MfccRaw), 1, BatchOrder.Sorted, 1)
         {
             BatchFrames = 150,
             Audio = new AudioAugment(TempoAndGain: true),
@@ -148,7 +148,7 @@ public sealed class BatchLoaderTests
         Corpus corpus = folder.LoadNoise(800, 1600);
         float[][] Read()
         {
-            using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1, cacheBytes: 0) { Store = new FeatureStore(folder["cache"]) };
+            using var loader = new BatchLoader(corpus, new FeatureExtractor(FeatureKind.Mfcc), 1, BatchOrder.Sorted, 1, cacheBytes: 0) { Store = new FeatureStore(folder["cache"]) };
             return [.. loader.Epoch(0).Select(b => b.Features.ToArray())];
         }
 
@@ -181,7 +181,7 @@ public sealed class BatchLoaderTests
     {
         Corpus corpus = folder.LoadNoise(800, 1000, 1200, 1400);
         File.WriteAllText(folder["u2.wav"], "RIFF, but not really");
-        using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1);
+        using var loader = new BatchLoader(corpus, new FeatureExtractor(FeatureKind.Mfcc), 1, BatchOrder.Sorted, 1);
         var seen = new List<string>();
         Assert.That(() => seen.AddRange(loader.Epoch(0).Select(b => b.Utterances[0].Id)), Throws.TypeOf<InputException>().With.Message.Contains("u2.wav"));
         using IEnumerator<Batch> batches = loader.Epoch(0).GetEnumerator();
@@ -192,7 +192,7 @@ public sealed class BatchLoaderTests
     public void Epoch_LeftEarly_EndsTheThreads()
     {
         Corpus corpus = folder.LoadNoise([.. Enumerable.Repeat(1600, 40)]);
-        using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1, workers: 3, prefetch: 2);
+        using var loader = new BatchLoader(corpus, new FeatureExtractor(FeatureKind.Mfcc), 1, BatchOrder.Sorted, 1, workers: 3, prefetch: 2);
         foreach (Batch batch in loader.Epoch(0))
         {
             if (batch.Index == 1)
@@ -204,7 +204,7 @@ public sealed class BatchLoaderTests
     [Test]
     public void Dispose_EndsOpenEpochs()
     {
-        var loader = new BatchLoader(folder.LoadNoise(800, 800, 800), FeatureKind.Mfcc, 1, BatchOrder.Sorted, 1);
+        var loader = new BatchLoader(folder.LoadNoise(800, 800, 800), new FeatureExtractor(FeatureKind.Mfcc), 1, BatchOrder.Sorted, 1);
         using IEnumerator<Batch> batches = loader.Epoch(0).GetEnumerator();
         Assert.That(batches.MoveNext(), Is.True);
         loader.Dispose();
@@ -217,7 +217,7 @@ public sealed class BatchLoaderTests
     public void Epoch_RecordingTooShortForAFrame_IsOneFrameOfSilence()
     {
         Corpus corpus = folder.LoadNoise(200, 3200);
-        using var loader = new BatchLoader(corpus, FeatureKind.Mfcc, 2, BatchOrder.Sorted, seed: 1);
+        using var loader = new BatchLoader(corpus, new FeatureExtractor(FeatureKind.Mfcc), 2, BatchOrder.Sorted, seed: 1);
         Batch batch = loader.Epoch(0).Single();
         Assert.That(batch.Frames, Is.EqualTo(new[] { 1, 21 }));
         for (int row = 0; row < batch.Rows; row++)

@@ -19,7 +19,7 @@ public sealed class ArrowTests
         ["Data"],
         ["Data.Augment", "Data.LibriSpeech.Dataset"],
         ["Data.Batching", "Data.LibriSpeech"],
-        ["Data.LibriSpeech.Download", "Layers"],
+        ["Data.LibriSpeech.Download", "Layers", "Decoding.LanguageModels"],
         ["Model", "Decoding"],
         ["Decoding.Alignment"],
         ["Recognition"],

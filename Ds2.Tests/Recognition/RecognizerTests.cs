@@ -42,7 +42,7 @@ public sealed class RecognizerTests
     [Test]
     public void Transcribe_OneFile_IsWhatTheEvaluatorHearsInABatch()
     {
-        using var loader = new BatchLoader(Corpus.Load(corpus.Manifest, Alphabet.English), FeatureKind.MfccRaw, 3, BatchOrder.Sorted, seed: 0);
+        using var loader = new BatchLoader(Corpus.Load(corpus.Manifest, Alphabet.English), new FeatureExtractor(FeatureKind.MfccRaw), 3, BatchOrder.Sorted, seed: 0);
         EvaluationResult evaluation = new Evaluator(recognizer).Run(loader);
         var extractor = new FeatureExtractor(FeatureKind.MfccRaw);
         Assert.That(evaluation.Transcripts.Select(transcript => transcript.Hypothesis), Has.Some.Not.Empty);

@@ -72,15 +72,15 @@ public sealed class AugmentedRunTests
         using IEngine engine = EngineFactory.Create(new DeviceChoice(DeviceKind.Host), threads: 1);
         var corpus = Corpus.Load(folder["manifest.csv"], Alphabet.English);
         using var model = new DeepSpeech2(run.Model.ArchitectureFor(Alphabet.English), engine, run.Training.Seed);
-        using var training = new BatchLoader(corpus, run.Model.Features, run.Data.Batch, run.Data.Order, run.Training.Seed, augment: run.Data.Masks)
+        using var training = new BatchLoader(corpus, new FeatureExtractor(run.Model.Features), run.Data.Batch, run.Data.Order, run.Training.Seed, augment: run.Data.Masks)
         {
             BatchFrames = run.Data.BatchFrames,
             Audio = run.Data.OpenAudioAugment(),
         };
-        using var validation = new BatchLoader(corpus, run.Model.Features, run.Data.Batch, BatchOrder.Sorted, run.Training.Seed);
+        using var validation = new BatchLoader(corpus, new FeatureExtractor(run.Model.Features), run.Data.Batch, BatchOrder.Sorted, run.Training.Seed);
         using var observer = new RecordingObserver(stopAfter);
         using Checkpoint? checkpoint = resume is null ? null : Checkpoint.Open(resume);
-        using var trainer = new Trainer(run, model, Alphabet.English, training, validation, new CheckpointPolicy(folder[name], TimeSpan.Zero), observer, resume: checkpoint);
+        using var trainer = new Trainer(run, model, new ModelDescription(run.Model, Alphabet.English), training, validation, new CheckpointPolicy(folder[name], TimeSpan.Zero), observer, resume: checkpoint);
         return (trainer.Run(observer.Stop), observer);
     }
 }

@@ -144,10 +144,10 @@ public sealed class NonFiniteRunTests
     private TrainingResult Train(RunOptions options, ITrainingObserver observer)
     {
         var data = Corpus.Load(corpus.Manifest, Alphabet.English);
-        using var training = new BatchLoader(data, options.Model.Features, options.Data.Batch, options.Data.Order, options.Training.Seed);
-        using var validation = new BatchLoader(data, options.Model.Features, options.Data.Batch, BatchOrder.Sorted, options.Training.Seed);
+        using var training = new BatchLoader(data, new FeatureExtractor(options.Model.Features), options.Data.Batch, options.Data.Order, options.Training.Seed);
+        using var validation = new BatchLoader(data, new FeatureExtractor(options.Model.Features), options.Data.Batch, BatchOrder.Sorted, options.Training.Seed);
         using var trainer = new Trainer(
-            options, model, Alphabet.English, training, validation, new CheckpointPolicy(corpus.PathOf("run"), TimeSpan.FromHours(1)), observer);
+            options, model, new ModelDescription(options.Model, Alphabet.English), training, validation, new CheckpointPolicy(corpus.PathOf("run"), TimeSpan.FromHours(1)), observer);
         return trainer.Run();
     }
 }

@@ -123,12 +123,12 @@ public sealed class TrainerTests
         using IEngine engine = EngineFactory.Create(new DeviceChoice(DeviceKind.Host), threads: 2);
         var data = Corpus.Load(corpus.Manifest, Alphabet.English);
         using var model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet.English), engine, options.Training.Seed);
-        using var training = new BatchLoader(data, options.Model.Features, options.Data.Batch, options.Data.Order, options.Training.Seed, augment: options.Data.Masks);
-        using var validation = new BatchLoader(data, options.Model.Features, options.Data.Batch, BatchOrder.Sorted, options.Training.Seed);
+        using var training = new BatchLoader(data, new FeatureExtractor(options.Model.Features), options.Data.Batch, options.Data.Order, options.Training.Seed, augment: options.Data.Masks);
+        using var validation = new BatchLoader(data, new FeatureExtractor(options.Model.Features), options.Data.Batch, BatchOrder.Sorted, options.Training.Seed);
         using var observer = new RecordingObserver(stopAfter);
         using Checkpoint? checkpoint = resume is null ? null : Checkpoint.Open(resume);
         using var trainer = new Trainer(
-            options, model, Alphabet.English, training, validation, new CheckpointPolicy(corpus.PathOf(folder), TimeSpan.Zero), observer, resume: checkpoint);
+            options, model, new ModelDescription(options.Model, Alphabet.English), training, validation, new CheckpointPolicy(corpus.PathOf(folder), TimeSpan.Zero), observer, resume: checkpoint);
         return (trainer.Run(observer.Stop), observer);
     }
 }

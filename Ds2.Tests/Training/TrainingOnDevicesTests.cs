@@ -96,11 +96,11 @@ public sealed class TrainingOnDevicesTests(string engineName)
         RunOptions options = Tiny with { Training = Tiny.Training with { Epochs = epochs } };
         Corpus utterances = Corpus.Load(corpus.Manifest, Alphabet.English);
         using var model = new DeepSpeech2(Tiny.Model.ArchitectureFor(Alphabet.English), engine, Tiny.Training.Seed);
-        using var training = new BatchLoader(utterances, Tiny.Model.Features, Tiny.Data.Batch, Tiny.Data.Order, Tiny.Training.Seed);
-        using var validation = new BatchLoader(utterances, Tiny.Model.Features, Tiny.Data.Batch, BatchOrder.Sorted, Tiny.Training.Seed);
+        using var training = new BatchLoader(utterances, new FeatureExtractor(Tiny.Model.Features), Tiny.Data.Batch, Tiny.Data.Order, Tiny.Training.Seed);
+        using var validation = new BatchLoader(utterances, new FeatureExtractor(Tiny.Model.Features), Tiny.Data.Batch, BatchOrder.Sorted, Tiny.Training.Seed);
         var checkpoints = new CheckpointPolicy(Path.Combine(corpus.Folder, Guid.NewGuid().ToString()), TimeSpan.FromHours(1));
         Directory.CreateDirectory(checkpoints.Folder);
-        using var trainer = new Trainer(options, model, Alphabet.English, training, validation, checkpoints, observer, maxBatches);
+        using var trainer = new Trainer(options, model, new ModelDescription(options.Model, Alphabet.English), training, validation, checkpoints, observer, maxBatches);
         trainer.Run(observer.Stop);
     }
 

@@ -34,6 +34,7 @@ internal static class CommandLine
         root.Subcommands.Add(EvaluateCommand.Create());
         root.Subcommands.Add(PrepareCommand.Create());
         root.Subcommands.Add(DataCommand.Create());
+        root.Subcommands.Add(LmCommand.Create());
         root.Subcommands.Add(FeaturesCommand.Create());
         root.Subcommands.Add(DevicesCommand.Create());
         return root;

@@ -8,9 +8,9 @@ internal static class DataCommand
     /// <summary>Where the reference has its data set.</summary>
     public const string DefaultFolder = "LibriSpeech_dataset";
 
-    public static Command Create() => new("data", "Download, verify, merge, describe and augment data sets.")
+    public static Command Create() => new("data", "Download, verify, merge, describe and augment data sets; make alphabets of them.")
     {
         DataDownloadCommand.Create(), DataVerifyCommand.Create(), DataMergeCommand.Create(), DataStatsCommand.Create(),
-        DataAugmentCommand.Create(),
+        DataAugmentCommand.Create(), DataAlphabetCommand.Create(),
     };
 }

@@ -26,16 +26,18 @@ internal static class DataStatsCommand
             if (!result.GetValueOrDefault<string>()!.EndsWith(".svg", StringComparison.OrdinalIgnoreCase))
                 result.AddError("--plot: the file's name must end in .svg");
         });
+        var alphabet = new Option<string?>("--alphabet") { Description = "count what is outside of this alphabet, in place of the English one", HelpName = "FILE" };
         Option<bool> skipBad = CorpusFaultReport.SkipBad();
-        var command = new Command("stats", "Hours, utterances, speakers, lengths, and characters outside the alphabet.") { manifests, plot, skipBad };
-        command.SetAction(parsed => Run(parsed.GetValue(manifests)!, parsed.GetValue(plot), parsed.GetValue(skipBad)));
+        var command = new Command("stats", "Hours, utterances, speakers, lengths, and characters outside the alphabet.") { manifests, plot, alphabet, skipBad };
+        command.SetAction(parsed => Run(parsed.GetValue(manifests)!, parsed.GetValue(plot), parsed.GetValue(alphabet), parsed.GetValue(skipBad)));
         return command;
     }
 
-    private static int Run(string[] names, string? plot, bool skipBad)
+    private static int Run(string[] names, string? plot, string? alphabetPath, bool skipBad)
     {
         using var interruption = new Interruption("stopping");
-        CorpusStatistics[] all = [.. names.SelectMany(Manifests).Select(manifest => CorpusStatistics.Of(CorpusInput.Load(manifest, Alphabet.English, skipBad, interruption.Token, allowRepeated: true)))];
+        Alphabet alphabet = alphabetPath is null ? Alphabet.English : AlphabetFile.Read(alphabetPath);
+        CorpusStatistics[] all = [.. names.SelectMany(Manifests).Select(manifest => CorpusStatistics.Of(CorpusInput.Load(manifest, alphabet, skipBad, interruption.Token, allowRepeated: true)))];
         foreach (CorpusStatistics statistics in all)
             Write(statistics);
         if (plot is not null)

@@ -2,10 +2,10 @@ using System.CommandLine;
 using Ds2.Kernels.Engines;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Data.Batching;
-using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Recognition;
+using Ds2.Runtime.Text;
 using Ds2.Train.Reporting;
 using Ds2.Train.Reporting.RunFolder;
 using Spectre.Console;
@@ -24,6 +24,7 @@ internal static class EvaluateCommand
             Description = "write id, word error rate, reference and hypothesis of every utterance there, tab-separated",
             HelpName = "FILE",
         };
+        var decoding = new DecodingArguments();
         Option<bool> strictText = StrictText.Option();
         Option<bool> skipBad = CorpusFaultReport.SkipBad();
         Option<int> batch = CommandLine.Bounded("--batch", "utterances at a time", 8, 1);
@@ -35,24 +36,27 @@ internal static class EvaluateCommand
         {
             checkpoint, manifest, transcripts, strictText, skipBad, batch, device, threads, loaders, json,
         };
+        foreach (Option option in decoding.Options)
+            command.Options.Add(option);
         command.SetAction(parsed => Run(
-            parsed.GetRequiredValue(checkpoint), parsed.GetRequiredValue(manifest), parsed.GetValue(transcripts), parsed.GetValue(strictText), parsed.GetValue(skipBad), parsed.GetValue(batch),
+            parsed.GetRequiredValue(checkpoint), parsed.GetRequiredValue(manifest), alphabet => decoding.Open(parsed, alphabet), parsed.GetValue(transcripts), parsed.GetValue(strictText), parsed.GetValue(skipBad), parsed.GetValue(batch),
             parsed.GetValue(device), parsed.GetValue(threads), CommandLine.LoadersOf(parsed.GetValue(loaders)), parsed.GetValue(json)));
         return command;
     }
 
     private static int Run(
-        string checkpointPath, string manifest, string? transcriptsPath, bool strictText, bool skipBad, int batch, DeviceChoice device, int threads, int loaders, bool json)
+        string checkpointPath, string manifest, Func<Alphabet, Decoding> openDecoding, string? transcriptsPath, bool strictText, bool skipBad, int batch, DeviceChoice device, int threads, int loaders, bool json)
     {
         using var interruption = new Interruption("stopping, without a result");
         using ModelFile file = ModelFile.Open(checkpointPath);
+        using Decoding decoding = openDecoding(file.Description.Alphabet);
         Corpus corpus = CorpusInput.Load(manifest, file.Description.Alphabet, skipBad, interruption.Token);
         corpus.RequireFeatures(file.Description.Options.Features);
         StrictText.Note(corpus, strictText);
         using IEngine engine = CommandLine.CreateEngine(device, threads);
         using DeepSpeech2 model = file.Load(engine);
-        using var loader = new BatchLoader(corpus, file.Description.Options.Features, batch, BatchOrder.Sorted, seed: 0, loaders);
-        using var recognizer = new Recognizer(model, new GreedyDecoder(file.Description.Alphabet));
+        using var loader = new BatchLoader(corpus, file.Description.CreateExtractor(), batch, BatchOrder.Sorted, seed: 0, loaders);
+        using var recognizer = new Recognizer(model, decoding.Decoder(file.Description.Alphabet));
         Action<int>? progress = json || !AnsiConsole.Profile.Capabilities.Interactive
             ? null
             : done => Console.Error.Write($"\r{done}/{corpus.Utterances.Count} utterances ");

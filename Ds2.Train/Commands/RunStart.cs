@@ -11,7 +11,11 @@ internal sealed class RunStart : IDisposable
 {
     private const string ResumeAuto = "auto";
 
-    private RunStart(Checkpoint? resume, ModelFile? initial) => (Resume, Initial) = (resume, initial);
+    private RunStart(Checkpoint? resume, ModelFile? initial, Alphabet? asked)
+    {
+        (Resume, Initial) = (resume, initial);
+        Alphabet = asked ?? (Resume?.Model ?? Initial)?.Description.Alphabet ?? Alphabet.English;
+    }
 
     /// <summary>The checkpoint that the run goes on from.</summary>
     public Checkpoint? Resume { get; }
@@ -20,15 +24,19 @@ internal sealed class RunStart : IDisposable
     public ModelFile? Initial { get; }
 
     /// <summary>What the run's model writes.</summary>
-    public Alphabet Alphabet => (Resume?.Model ?? Initial)?.Description.Alphabet ?? Alphabet.English;
+    public Alphabet Alphabet { get; }
+
+    /// <summary>Whether the model that the run begins with writes another alphabet.</summary>
+    private bool ChangesAlphabet => Initial is not null && !Initial.Description.Alphabet.Equals(Alphabet);
 
     /// <summary>Finds out by <c>--resume</c> and <c>--init</c>, and by what the run's folder holds.</summary>
     /// <param name="resume">auto, a checkpoint, or null.</param>
     /// <param name="initial">A model or checkpoint, or null. Where <c>--resume auto</c> finds something, the run has begun already, and goes on from there.</param>
     /// <param name="checkpoints">The run's folder.</param>
     /// <param name="note">Told, in a line, of what the user may not expect.</param>
+    /// <param name="alphabet">What the run's model shall write; null for what the file's does, or English.</param>
     /// <exception cref="InputException">A file cannot be used, or the folder holds another run.</exception>
-    public static RunStart Find(string? resume, string? initial, CheckpointPolicy checkpoints, Action<string> note)
+    public static RunStart Find(string? resume, string? initial, CheckpointPolicy checkpoints, Action<string> note, Alphabet? alphabet = null)
     {
         if (resume is not (null or ResumeAuto) && initial is not null)
             throw new InputException("--resume FILE and --init: a run goes on from a checkpoint or begins with a model's parameters, not both");
@@ -42,10 +50,14 @@ internal sealed class RunStart : IDisposable
                 note($"{checkpoints.Latest} is gone: going on from {from}");
             if (File.Exists(from) && held is not null && FolderOf(from) != FolderOf(held))
                 throw new InputException($"{checkpoints.Folder}: holds another run already; name another --out to go on from {from}");
-            return new RunStart(Checkpoint.Open(from), null);
+            var checkpoint = Checkpoint.Open(from);
+            if (alphabet is null || alphabet.Equals(checkpoint.Model.Description.Alphabet))
+                return new RunStart(checkpoint, null, alphabet);
+            checkpoint.Dispose();
+            throw new InputException($"{from}: was made with another alphabet: leave --alphabet out to go on with its own, or start a run of its own with --init");
         }
 
-        return new RunStart(null, initial is null ? null : ModelFile.Open(initial));
+        return new RunStart(null, initial is null ? null : ModelFile.Open(initial), alphabet);
     }
 
     /// <summary>The options that a preset, files and settings are laid on: those of the checkpoint, or the preset with the architecture of the model that it starts from.</summary>
@@ -93,16 +105,26 @@ internal sealed class RunStart : IDisposable
             note($"goes on with other options: {string.Join(", ", changes)}");
     }
 
+    /// <summary>What the run's model is; the training set's figures are those that the file has, if features are normalized by them.</summary>
+    public ModelDescription Describe(RunOptions options) => new(options.Model, Alphabet, (Resume?.Model ?? Initial)?.Description.FeatureStatistics);
+
     /// <summary>The model on its device: with the file's values, which a checkpoint's optimiser follows later, or new.</summary>
+    /// <param name="options">The run's options.</param>
+    /// <param name="engine">The device.</param>
+    /// <param name="note">Told where the output layer begins anew.</param>
     /// <exception cref="InputException">The file is of another model, or the model is too large.</exception>
-    public DeepSpeech2 CreateModel(RunOptions options, IEngine engine)
+    public DeepSpeech2 CreateModel(RunOptions options, IEngine engine, Action<string> note)
     {
+        bool begins = Resume is null && (Initial is null || ChangesAlphabet);
         try
         {
-            var model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet), engine, Resume is null && Initial is null ? options.Training.Seed : null);
+            var model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet), engine, begins ? options.Training.Seed : null);
             try
             {
-                Initial?.Restore(model);
+                if (ChangesAlphabet)
+                    NoteAlphabet(Initial!.Restore(model, Alphabet), note);
+                else
+                    Initial?.Restore(model);
                 return model;
             }
             catch
@@ -123,6 +145,10 @@ internal sealed class RunStart : IDisposable
         Resume?.Dispose();
         Initial?.Dispose();
     }
+
+    private void NoteAlphabet(IReadOnlyList<string> anew, Action<string> note) => note(
+        $"{Initial!.Path} writes another alphabet: in the output layer {Alphabet.Size - anew.Count} of {Alphabet.Size} labels keep their rows"
+        + (anew.Count > 0 ? $", {anew.Count} begin anew: {string.Join(' ', anew.Select(label => label == " " ? "the space" : label))}" : ""));
 
     private static string FolderOf(string file) => Path.GetDirectoryName(Path.GetFullPath(file))!;
 }

@@ -70,6 +70,12 @@ internal static class TrainCommand
         HelpName = "FILE",
     };
 
+    private static readonly Option<string?> AlphabetPath = new("--alphabet")
+    {
+        Description = "what the model writes: a JSON array of labels, the blank first, or a text with a label a line (data alphabet makes one); default: English, or the alphabet of --init",
+        HelpName = "FILE",
+    };
+
     private static readonly Option<bool> ListParameters = new("--list-parameters") { Description = "what --set can change: meaning, values, and each preset's; nothing is trained" };
 
     private static readonly Option<double?> TargetWer = new("--target-wer") { Description = "word error rate in percent that ends the run", HelpName = "WER" };
@@ -107,7 +113,7 @@ internal static class TrainCommand
     {
         Option[] all =
         [
-            Preset, Params, Set, ListParameters, TrainManifest, ValManifest, Strict, SkipBad, FeatureCache, Out, Resume, Init, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes,
+            Preset, Params, Set, ListParameters, TrainManifest, ValManifest, Strict, SkipBad, FeatureCache, Out, Resume, Init, AlphabetPath, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes,
             CheckpointBatches, Keep, TensorBoard, MlPerf, Device, Threads, Loaders, Json,
         ];
         foreach (Option option in all)
@@ -132,7 +138,8 @@ internal static class TrainCommand
         var checkpoints = new CheckpointPolicy(
             folder, TimeSpan.FromMinutes(parsed.GetValue(CheckpointMinutes)), parsed.GetValue(CheckpointBatches) is > 0 and var batches ? batches : null,
             parsed.GetValue(Keep));
-        using RunStart start = RunStart.Find(parsed.GetValue(Resume), parsed.GetValue(Init), checkpoints, TrainingData.Note);
+        Alphabet? alphabet = parsed.GetValue(AlphabetPath) is { } file ? AlphabetFile.Read(file) : null;
+        using RunStart start = RunStart.Find(parsed.GetValue(Resume), parsed.GetValue(Init), checkpoints, TrainingData.Note, alphabet);
         RunOptions options = Options(parsed, start.Basis(parsed.GetValue(Preset), TrainingData.Note));
         start.Compare(options, TrainingData.Note);
         if (parsed.GetValue(MaxBatches) is < 1)
@@ -141,11 +148,12 @@ internal static class TrainCommand
         StrictText.Note(training, parsed.GetValue(Strict));
         StrictText.Note(validation, parsed.GetValue(Strict));
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(Device), parsed.GetValue(Threads));
-        using DeepSpeech2 model = start.CreateModel(options, engine);
+        using DeepSpeech2 model = start.CreateModel(options, engine, TrainingData.Note);
         using RunReporters reporters = CreateReporters(parsed);
-        using TrainingData data = TrainingData.Open(options, model, training, validation, parsed.GetValue(FeatureCache), CommandLine.LoadersOf(parsed.GetValue(Loaders)));
+        using TrainingData data = TrainingData.Open(
+            options, start.Describe(options), model, training, validation, parsed.GetValue(FeatureCache), CommandLine.LoadersOf(parsed.GetValue(Loaders)), interruption.Token);
         using var trainer = new Trainer(
-            options, model, start.Alphabet, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), start.Resume);
+            options, model, data.Description, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), start.Resume);
         // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
         data.ListLeftOut(folder);
         reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path));

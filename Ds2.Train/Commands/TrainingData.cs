@@ -4,9 +4,11 @@ using Ds2.Runtime;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Data.Augment;
 using Ds2.Runtime.Data.Batching;
+using Ds2.Runtime.Features;
 using Ds2.Runtime.Files;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Training;
+using Ds2.Train.Reporting;
 
 namespace Ds2.Train.Commands;
 
@@ -15,10 +17,14 @@ internal sealed class TrainingData : IDisposable
 {
     private const string LeftOutFile = "left-out.tsv";
 
-    private TrainingData(Corpus corpus, BatchLoader training, BatchLoader validation) => (Corpus, Training, Validation) = (corpus, training, validation);
+    private TrainingData(Corpus corpus, ModelDescription description, BatchLoader training, BatchLoader validation) =>
+        (Corpus, Description, Training, Validation) = (corpus, description, training, validation);
 
     /// <summary>The training set without what is left out.</summary>
     public Corpus Corpus { get; }
+
+    /// <summary>What the model is, the training set's figures included where features are normalized by them.</summary>
+    public ModelDescription Description { get; }
 
     public BatchLoader Training { get; }
 
@@ -26,13 +32,16 @@ internal sealed class TrainingData : IDisposable
 
     /// <summary>Chooses the training utterances and sets up the loaders; what is noteworthy goes to stderr, a line each.</summary>
     /// <param name="options">The run's options.</param>
+    /// <param name="description">What the model is, as far as is known before the training set's features are.</param>
     /// <param name="model">The model that is trained.</param>
     /// <param name="training">The whole training set.</param>
     /// <param name="validation">The validation set: all of it counts.</param>
     /// <param name="featureCache">Where features are kept for later runs; null for nowhere.</param>
     /// <param name="loaders">Threads that read.</param>
+    /// <param name="cancellation">Ends the search for the training set's figures.</param>
     /// <exception cref="InputException">No utterance can be trained on; the noise folder or the cache is unusable.</exception>
-    public static TrainingData Open(RunOptions options, DeepSpeech2 model, Corpus training, Corpus validation, string? featureCache, int loaders)
+    public static TrainingData Open(
+        RunOptions options, ModelDescription description, DeepSpeech2 model, Corpus training, Corpus validation, string? featureCache, int loaders, CancellationToken cancellation)
     {
         training.RequireFeatures(options.Model.Features);
         validation.RequireFeatures(options.Model.Features);
@@ -52,15 +61,25 @@ internal sealed class TrainingData : IDisposable
         FeatureStore? store = featureCache is null ? null : new FeatureStore(featureCache, Note);
         if (store is not null && audio is not null)
             Note($"{featureCache}: serves the validation set alone, as training audio is augmented: its features differ in every epoch");
+        if (description is { Options.Normalization: FeatureNormalization.Corpus, FeatureStatistics: null })
+        {
+            description = description with
+            {
+                FeatureStatistics = WorkReport.RunBriefly(progress => FeatureSurvey.Of(corpus, description.CreateExtractor(), store, loaders, progress, cancellation)),
+            };
+        }
+
+        FeatureExtractor extractor = description.CreateExtractor();
         return new TrainingData(
             corpus,
-            new BatchLoader(corpus, options.Model.Features, options.Data.Batch, options.Data.Order, options.Training.Seed, loaders, augment: options.Data.Masks)
+            description,
+            new BatchLoader(corpus, extractor, options.Data.Batch, options.Data.Order, options.Training.Seed, loaders, augment: options.Data.Masks)
             {
                 BatchFrames = options.Data.BatchFrames,
                 Audio = audio,
                 Store = store,
             },
-            new BatchLoader(validation, options.Model.Features, options.Data.Batch, BatchOrder.Sorted, options.Training.Seed, loaders) { BatchFrames = options.Data.BatchFrames, Store = store });
+            new BatchLoader(validation, extractor, options.Data.Batch, BatchOrder.Sorted, options.Training.Seed, loaders) { BatchFrames = options.Data.BatchFrames, Store = store });
     }
 
     /// <summary>Lists the utterances that are left out in the run's folder: id, seconds, file and reason, tab-separated. No file where there are none.</summary>

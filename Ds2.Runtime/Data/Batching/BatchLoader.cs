@@ -24,7 +24,7 @@ public sealed class BatchLoader : IDisposable
 
     /// <summary>Sets up a loader; nothing is read before an epoch starts.</summary>
     /// <param name="corpus">The utterances.</param>
-    /// <param name="features">What to extract.</param>
+    /// <param name="extractor">Makes the features.</param>
     /// <param name="batchSize">Utterances in a batch.</param>
     /// <param name="order">The order of the batches.</param>
     /// <param name="seed">Decides the shuffled orders.</param>
@@ -33,10 +33,11 @@ public sealed class BatchLoader : IDisposable
     /// <param name="augment">Masks on the features, others in every epoch; none if left out.</param>
     /// <param name="cacheBytes">Memory for features that later epochs need not extract again; 0 keeps none.</param>
     public BatchLoader(
-        Corpus corpus, FeatureKind features, int batchSize, BatchOrder order, int seed, int? workers = null, int? prefetch = null, SpecAugment augment = default,
+        Corpus corpus, FeatureExtractor extractor, int batchSize, BatchOrder order, int seed, int? workers = null, int? prefetch = null, SpecAugment augment = default,
         long cacheBytes = DefaultCacheBytes)
     {
         ArgumentNullException.ThrowIfNull(corpus);
+        ArgumentNullException.ThrowIfNull(extractor);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(batchSize);
         this.workers = workers ?? DefaultWorkers;
         this.prefetch = prefetch ?? this.workers + 2;
@@ -45,7 +46,7 @@ public sealed class BatchLoader : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(cacheBytes);
         (this.corpus, this.batchSize, this.order, this.seed) = (corpus, batchSize, order, seed);
         this.augment = augment;
-        extractor = new FeatureExtractor(features);
+        this.extractor = extractor;
         cache = new FeatureCache(cacheBytes);
         sortedBatches = new Lazy<BatchSpan[]>(() => BatchFrames > 0
             ? BatchPlan.ByFrames([.. corpus.Utterances.Select(MostFrames)], BatchFrames)

@@ -71,7 +71,7 @@ public sealed class FeatureStore
         ArgumentNullException.ThrowIfNull(extractor);
         if (CoefficientFile.IsOne(path))
             return extractor.FromFile(path);
-        byte[] key = Key(path, extractor.Kind);
+        byte[] key = Key(path, extractor.Analysis);
         string name = Convert.ToHexStringLower(key);
         string entry = Path.Combine(folder, name[..2], name);
         if (Find(entry, key) is { } found)
@@ -85,9 +85,9 @@ public sealed class FeatureStore
         return features;
     }
 
-    private static byte[] Key(string path, FeatureKind kind)
+    private static byte[] Key(string path, string analysis)
     {
-        string full = Path.GetFullPath(path), analysis = kind == FeatureKind.Spectrogram ? "spectrogram" : "mfcc";
+        string full = Path.GetFullPath(path);
         (long length, long ticks) = InputFile.Guard(path, () => (new FileInfo(full).Length, File.GetLastWriteTimeUtc(full).Ticks));
         return SHA256.HashData(Encoding.UTF8.GetBytes($"{analysis}\n{FeatureExtractor.Version}\n{Vector<byte>.Count}\n{length}\n{ticks}\n{full}"));
     }

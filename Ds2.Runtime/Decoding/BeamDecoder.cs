@@ -1,0 +1,59 @@
+using Ds2.Runtime.Decoding.LanguageModels;
+using Ds2.Runtime.Text;
+
+namespace Ds2.Runtime.Decoding;
+
+/// <summary>Reads the best texts off a model's output by a <see cref="BeamSearch"/>.</summary>
+/// <remarks>An object serves one thread at a time; language model and hot words may be shared.</remarks>
+public sealed class BeamDecoder : IDecoder
+{
+    private readonly Alphabet alphabet;
+    private readonly BeamSearch search;
+
+    /// <summary>A decoder.</summary>
+    /// <param name="alphabet">The labels.</param>
+    /// <param name="options">How wide the search looks; null for the defaults.</param>
+    /// <param name="model">An n-gram model of words as the alphabet writes them; null for none. It stays the caller's.</param>
+    /// <param name="hotWords">Words and phrases to favour; null for none.</param>
+    /// <exception cref="ArgumentException">An option is out of range, or the hot words are of another alphabet.</exception>
+    public BeamDecoder(Alphabet alphabet, BeamOptions? options = null, LanguageModel? model = null, HotWords? hotWords = null)
+    {
+        this.alphabet = alphabet;
+        search = new BeamSearch(alphabet, options, model, hotWords);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>The logits may be scores before or after the softmax.</remarks>
+    public string[] Decode(ReadOnlySpan<float> logits, int t, int n, ReadOnlySpan<int> frames)
+    {
+        int labels = alphabet.Size;
+        if (logits.Length != (long)t * n * labels)
+            throw new ArgumentException($"{logits.Length} logits are not [{t}, {n}, {labels}]", nameof(logits));
+        if (frames.Length != n)
+            throw new ArgumentException($"{frames.Length} frame counts for {n} utterances", nameof(frames));
+        var texts = new string[n];
+        for (int i = 0; i < n; i++)
+        {
+            if (frames[i] < 0 || frames[i] > t)
+                throw new ArgumentException($"utterance {i} has {frames[i]} frames of {t}", nameof(frames));
+            search.Reset();
+            for (int frame = 0; frame < frames[i]; frame++)
+                search.Advance(logits.Slice((frame * n + i) * labels, labels));
+            texts[i] = search.Finish()[0].Text;
+        }
+
+        return texts;
+    }
+
+    /// <summary>The best texts of one utterance, the best first.</summary>
+    /// <param name="logits">[T, C] with C the alphabet's size.</param>
+    /// <param name="frames">T.</param>
+    /// <param name="count">How many texts at most: there are no more than the beam is wide.</param>
+    /// <exception cref="ArgumentException">The logits' length is not T * C.</exception>
+    public IReadOnlyList<Hypothesis> Best(ReadOnlySpan<float> logits, int frames, int count)
+    {
+        search.Reset();
+        search.Advance(logits, frames);
+        return search.Finish(count);
+    }
+}

@@ -1,0 +1,42 @@
+namespace Ds2.Runtime.Decoding;
+
+/// <summary>How wide a beam search looks, and how much its language model and its words count.</summary>
+/// <remarks>All scores are natural logarithms. The score of a text is ln P_ctc + Alpha ln P_lm + Beta words + UnknownPenalty unknown words + boosts of its hot words.</remarks>
+public sealed record BeamOptions
+{
+    /// <summary>Prefixes that go on from frame to frame.</summary>
+    public int Width { get; init; } = 100;
+
+    /// <summary>A prefix whose score lies further than this below the best one's is given up; infinity for none.</summary>
+    public double Margin { get; init; } = 16;
+
+    /// <summary>A label less probable than this in a frame extends no prefix there; the most probable label always does. 0 for none.</summary>
+    public double MinLabelProbability { get; init; } = 1e-5;
+
+    /// <summary>The weight of the language model's ln P. Of no meaning without one.</summary>
+    public double Alpha { get; init; } = 0.5;
+
+    /// <summary>Added for each word: a model that multiplies probabilities favours texts of few words. Of no meaning without a language model.</summary>
+    public double Beta { get; init; }
+
+    /// <summary>Added for each word that the language model does not know, hot words apart; at most 0. Of no meaning without one.</summary>
+    public double UnknownPenalty { get; init; } = -2;
+
+    /// <summary>Refuses what makes no sense.</summary>
+    /// <exception cref="ArgumentException">A number is out of its range.</exception>
+    internal void Validate()
+    {
+        if (Width < 1)
+            throw new ArgumentException($"a beam of {Width} prefixes");
+        if (!(Margin > 0))
+            throw new ArgumentException($"a margin of {Margin}: it must be above 0");
+        if (!(MinLabelProbability is >= 0 and <= 1))
+            throw new ArgumentException($"a smallest label probability of {MinLabelProbability}: it must be in 0 .. 1");
+        if (!(Alpha is >= 0 and <= 100))
+            throw new ArgumentException($"an alpha of {Alpha}: it must be in 0 .. 100");
+        if (!(Beta is >= -100 and <= 100))
+            throw new ArgumentException($"a beta of {Beta}: it must be in -100 .. 100");
+        if (!(UnknownPenalty is >= -100 and <= 0))
+            throw new ArgumentException($"a penalty of {UnknownPenalty} for unknown words: it must be in -100 .. 0");
+    }
+}

@@ -1,0 +1,356 @@
+using System.Runtime.InteropServices;
+using Ds2.Runtime.Decoding.LanguageModels;
+using Ds2.Runtime.Text;
+
+namespace Ds2.Runtime.Decoding;
+
+/// <summary>CTC prefix beam search that takes an utterance's frames piece by piece.</summary>
+/// <remarks>
+/// Graves and Jaitly (2014), algorithm 1, and Hannun et al. (2014): a prefix has two probabilities, of the alignments that end with a blank and of those that end with its last label:
+/// <code>
+/// b'(x)     = (b(x) + n(x)) p(blank)
+/// n'(x)     = n(x) p(last label of x)                        the last label goes on
+/// n'(x + c) = (b(x) + n(x), or b(x) if c is x's last label) p(c) f(x + c) / f(x)
+/// </code>
+/// f is what the language model, the words and the hot words are worth, as a factor: shallow fusion, applied when a word ends. The probabilities are kept as they are, not as logarithms,
+/// multiplied with f and with a power of two that keeps the best of a frame near 1: so a frame takes neither exponentials nor logarithms, and what lies 10^-300 below the best is nothing.
+/// After each frame the Width best prefixes stay, those within Margin of the best one. Of equal prefixes the one whose labels come first, in the order of the alphabet, is the better one.
+/// An object serves one utterance after the other, on one thread at a time, and keeps its memory: in a steady state a frame allocates nothing.
+/// </remarks>
+public sealed class BeamSearch
+{
+    private static readonly double Ln2 = Math.Log(2);
+
+    private readonly Alphabet alphabet;
+    private readonly PrefixTrie trie = new();
+    private readonly TextScorer? scorer;
+    private readonly LabelProbabilities frame;
+    private readonly BestFirst best;
+    private readonly int width;
+    private readonly double leastFraction;
+    private readonly int space;
+
+    // The beam: [slots] a node, and the probabilities of its alignments that end with a blank and with its last label. And where the next frame's is made.
+    private int[] nodes, nextNodes;
+    private double[] blank, nextBlank, label, nextLabel;
+    private int slots;
+
+    // The probabilities that the beam's prefixes have a frame later, as far as they stay.
+    private readonly double[] stayBlank, stayLabel;
+
+    /// <summary>The power of two that all probabilities were divided by.</summary>
+    private long exponent;
+
+    /// <summary>[labels] the node of a prefix longer by a label, valid where <see cref="childOf"/> is the number of the visit.</summary>
+    private readonly int[] child;
+    private readonly long[] childOf;
+    private long visits;
+
+    private Extension[] extensions = new Extension[256];
+    private readonly List<int> written = [], compared = [];
+
+    /// <summary>A search.</summary>
+    /// <param name="alphabet">The labels.</param>
+    /// <param name="options">How wide it looks; null for the defaults.</param>
+    /// <param name="model">An n-gram model of words as the alphabet writes them; null for none. It stays the caller's.</param>
+    /// <param name="hotWords">Words and phrases to favour; null for none.</param>
+    /// <exception cref="ArgumentException">An option is out of range, or the hot words are of another alphabet.</exception>
+    public BeamSearch(Alphabet alphabet, BeamOptions? options = null, LanguageModel? model = null, HotWords? hotWords = null)
+    {
+        ArgumentNullException.ThrowIfNull(alphabet);
+        options ??= new BeamOptions();
+        options.Validate();
+        if (hotWords is not null && !hotWords.Alphabet.Equals(alphabet))
+            throw new ArgumentException("the hot words are those of another alphabet", nameof(hotWords));
+        if (hotWords is { Count: 0 })
+            hotWords = null;
+        this.alphabet = alphabet;
+        width = options.Width;
+        space = alphabet.Match(" ", out int found) > 0 ? found : -1;
+        leastFraction = Math.Exp(-options.Margin);
+        frame = new LabelProbabilities(alphabet.Size, options.MinLabelProbability);
+        scorer = model is null && hotWords is null ? null : new TextScorer(alphabet, options, model, hotWords, trie);
+        best = new BestFirst(Precedes);
+        (nodes, nextNodes) = (new int[width], new int[width]);
+        (blank, nextBlank, label, nextLabel) = (new double[width], new double[width], new double[width], new double[width]);
+        (stayBlank, stayLabel) = (new double[width], new double[width]);
+        child = new int[alphabet.Size];
+        childOf = new long[alphabet.Size];
+        Reset();
+    }
+
+    /// <summary>Frames since the utterance's start.</summary>
+    public long Frames { get; private set; }
+
+    /// <summary>Forgets what was heard: the next frame is an utterance's first.</summary>
+    public void Reset()
+    {
+        trie.Clear();
+        trie.Nodes[PrefixTrie.Root].Slot = 0;
+        scorer?.Start();
+        (slots, exponent, Frames) = (1, 0, 0);
+        (nodes[0], blank[0], label[0]) = (PrefixTrie.Root, 1, 0);
+    }
+
+    /// <summary>Takes the next frames.</summary>
+    /// <param name="logits">[frames, C]: scores before or after the softmax, C being the alphabet's size. A NaN counts as -inf.</param>
+    /// <param name="frames">How many; 0 or more.</param>
+    /// <exception cref="ArgumentException">The logits' length is not frames * C.</exception>
+    public void Advance(ReadOnlySpan<float> logits, int frames)
+    {
+        if (logits.Length != (long)frames * alphabet.Size)
+            throw new ArgumentException($"{logits.Length} logits are not [{frames}, {alphabet.Size}]", nameof(logits));
+        for (int t = 0; t < frames; t++)
+            Advance(logits.Slice(t * alphabet.Size, alphabet.Size));
+    }
+
+    /// <summary>The best texts so far, the best first. Their last words are not over: they have no part in the score yet.</summary>
+    /// <param name="count">How many at most.</param>
+    public IReadOnlyList<Hypothesis> Best(int count = 1) => Best(count, finished: false);
+
+    /// <summary>Ends the utterance: its best texts, the best first. Then the search is as after <see cref="Reset"/>.</summary>
+    /// <param name="count">How many at most.</param>
+    public IReadOnlyList<Hypothesis> Finish(int count = 1)
+    {
+        IReadOnlyList<Hypothesis> hypotheses = Best(count, finished: true);
+        Reset();
+        return hypotheses;
+    }
+
+    /// <summary>Takes one frame.</summary>
+    /// <param name="logits">[C].</param>
+    internal void Advance(ReadOnlySpan<float> logits)
+    {
+        frame.Read(logits);
+        double highest = Stay(out double lowest);
+
+        // Where the beam is full, whatever is below the lowest of those that stay is not among the best: they are enough to fill the next one.
+        double cut = slots == width ? lowest : 0;
+        int count = Extend(ref cut, ref highest);
+        Select(count, highest);
+        Frames++;
+    }
+
+    /// <summary>What becomes of the beam's own prefixes.</summary>
+    /// <returns>The probability of the best one.</returns>
+    private double Stay(out double lowest)
+    {
+        ReadOnlySpan<double> p = frame.All;
+        Span<PrefixNode> all = trie.Nodes;
+        double highest = 0, pBlank = p[0];
+        lowest = double.PositiveInfinity;
+        for (int slot = 0; slot < slots; slot++)
+        {
+            ref PrefixNode prefix = ref all[nodes[slot]];
+            double stay = (blank[slot] + label[slot]) * pBlank, repeated = label[slot] * p[prefix.Label];
+            int parent = prefix.Parent >= 0 ? all[prefix.Parent].Slot : PrefixTrie.None;
+            if (parent >= 0)
+            {
+                double from = all[prefix.Parent].Label == prefix.Label ? blank[parent] : blank[parent] + label[parent];
+                repeated += from * p[prefix.Label] * prefix.Factor;
+            }
+
+            stayBlank[slot] = stay;
+            stayLabel[slot] = repeated;
+            highest = Math.Max(highest, stay + repeated);
+            lowest = Math.Min(lowest, stay + repeated);
+        }
+
+        return highest;
+    }
+
+    /// <summary>The prefixes that come out of the beam's by one label more, those apart that are in it.</summary>
+    /// <returns>How many there are.</returns>
+    private int Extend(ref double cut, ref double highest)
+    {
+        ReadOnlySpan<double> p = frame.All;
+        ReadOnlySpan<long> extending = frame.Extending;
+        int count = 0;
+        if (extending.IsEmpty)
+            return 0;
+        double largest = p[LabelProbabilities.Label(extending[0])];
+        cut = Math.Max(cut, highest * leastFraction);
+        for (int slot = 0; slot < slots; slot++)
+        {
+            int node = nodes[slot];
+            ref PrefixNode prefix = ref trie.Nodes[node];
+            double total = blank[slot] + label[slot], bound = scorer is null ? 1 : scorer.LargestFactor(prefix.HotState);
+            if (total * largest * bound < cut)
+                continue;
+            MarkChildren(prefix.Child);
+            foreach (long element in extending)
+            {
+                int by = LabelProbabilities.Label(element);
+                if (total * p[by] * bound < cut)
+                    break;
+                double mass = (by == prefix.Label && node != PrefixTrie.Root ? blank[slot] : total) * p[by], factor = 1;
+                int known = childOf[by] == visits ? child[by] : PrefixTrie.None, hotState = 0;
+                if (known != PrefixTrie.None)
+                {
+                    ref PrefixNode longer = ref trie.Nodes[known];
+                    if (longer.Slot >= 0)
+                        continue;
+                    factor = longer.Factor;
+                }
+                else if (scorer is not null && mass * bound >= cut)
+                {
+                    factor = scorer.Factor(node, by, out hotState);
+                }
+
+                mass *= factor;
+                if (mass < cut || mass == 0)
+                    continue;
+                if (mass > highest)
+                {
+                    highest = mass;
+                    cut = Math.Max(cut, highest * leastFraction);
+                }
+
+                if (count == extensions.Length)
+                    Array.Resize(ref extensions, 2 * count);
+                extensions[count++] = new Extension(slot, by, known, hotState, mass, factor);
+            }
+        }
+
+        return count;
+    }
+
+    /// <summary>Notes which labels the trie has after a prefix.</summary>
+    private void MarkChildren(int node)
+    {
+        visits++;
+        Span<PrefixNode> all = trie.Nodes;
+        for (; node != PrefixTrie.None; node = all[node].Next)
+        {
+            child[all[node].Label] = node;
+            childOf[all[node].Label] = visits;
+        }
+    }
+
+    /// <summary>Makes the best of those that stay and of the extensions the next beam.</summary>
+    private void Select(int count, double highest)
+    {
+        double cut = highest * leastFraction;
+        best.Clear();
+        for (int slot = 0; slot < slots; slot++)
+        {
+            double mass = stayBlank[slot] + stayLabel[slot];
+            if (mass >= cut && mass > 0)
+                best.Add(mass, slot);
+        }
+
+        for (int i = 0; i < count; i++)
+        {
+            if (extensions[i].Mass >= cut)
+                best.Add(extensions[i].Mass, slots + i);
+        }
+
+        best.KeepBest(width);
+
+        // A power of two, so that nothing is rounded.
+        int shift = Math.ILogB(highest);
+        double scale = Math.ScaleB(1, -shift);
+        exponent += shift;
+
+        // The old beam's nodes go last: new ones may hang on them.
+        for (int slot = 0; slot < slots; slot++)
+            trie.Nodes[nodes[slot]].Slot = PrefixTrie.None;
+        int kept = 0;
+        foreach ((double mass, int index) in best.Items)
+        {
+            bool stays = index < slots;
+            int node = stays ? nodes[index] : NodeOf(extensions[index - slots]);
+            trie.Nodes[node].Slot = kept;
+            nextNodes[kept] = node;
+            nextBlank[kept] = stays ? stayBlank[index] * scale : 0;
+            nextLabel[kept] = (stays ? stayLabel[index] : mass) * scale;
+            kept++;
+        }
+
+        for (int slot = 0; slot < slots; slot++)
+        {
+            if (trie.Nodes[nodes[slot]].Slot == PrefixTrie.None)
+                trie.Release(nodes[slot]);
+        }
+
+        slots = kept;
+        (nodes, nextNodes) = (nextNodes, nodes);
+        (blank, nextBlank) = (nextBlank, blank);
+        (label, nextLabel) = (nextLabel, label);
+    }
+
+    /// <summary>The node of an extension that the next beam has.</summary>
+    private int NodeOf(in Extension extension)
+    {
+        if (extension.Known != PrefixTrie.None)
+            return extension.Known;
+        int node = trie.Add(nodes[extension.Slot], extension.Label);
+        scorer?.Fill(node, extension.Factor, extension.HotState);
+        return node;
+    }
+
+    private List<Hypothesis> Best(int count, bool finished)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        best.Clear();
+        for (int slot = 0; slot < slots; slot++)
+            best.Add(LogProbability(slot) + Score(slot, finished).Weight, slot);
+        best.KeepBest(count);
+        best.Sort();
+        var hypotheses = new List<Hypothesis>(best.Items.Length);
+        foreach ((double total, int slot) in best.Items)
+        {
+            trie.Labels(nodes[slot], written);
+            ReadOnlySpan<int> labels = CollectionsMarshal.AsSpan(written);
+            TextScore score = Score(slot, finished);
+            hypotheses.Add(new Hypothesis(alphabet.Decode(labels), LogProbability(slot), score.Language, Words(labels), score.Unknown, score.HotWords, total));
+        }
+
+        return hypotheses;
+    }
+
+    private TextScore Score(int slot, bool finished) =>
+        scorer is null ? default : finished ? scorer.Finished(nodes[slot]) : scorer.Unfinished(nodes[slot]);
+
+    /// <summary>ln P_ctc of a prefix of the beam.</summary>
+    private double LogProbability(int slot) => Math.Log(blank[slot] + label[slot]) + exponent * Ln2 - trie.Nodes[nodes[slot]].Weight;
+
+    private int Words(ReadOnlySpan<int> labels)
+    {
+        if (space < 0)
+            return labels.Length;
+        int words = 0, before = space;
+        foreach (int by in labels)
+        {
+            if (by != space && before == space)
+                words++;
+            before = by;
+        }
+
+        return words;
+    }
+
+    /// <summary>Whether a candidate's labels come before another's, a prefix before what it begins: a slot of the beam, or an extension with the number of slots added.</summary>
+    private bool Precedes(int one, int other)
+    {
+        Write(one, written);
+        Write(other, compared);
+        return CollectionsMarshal.AsSpan(written).SequenceCompareTo(CollectionsMarshal.AsSpan(compared)) < 0;
+
+        void Write(int candidate, List<int> labels)
+        {
+            trie.Labels(nodes[candidate < slots ? candidate : extensions[candidate - slots].Slot], labels);
+            if (candidate >= slots)
+                labels.Add(extensions[candidate - slots].Label);
+        }
+    }
+
+    /// <summary>A prefix that comes out of one of the beam's by one label more.</summary>
+    /// <param name="Slot">That prefix.</param>
+    /// <param name="Label">The label.</param>
+    /// <param name="Known">Its node, where others begin with it; else <see cref="PrefixTrie.None"/>.</param>
+    /// <param name="HotState">Where it has no node: the state of hot words.</param>
+    /// <param name="Mass">Its probability, fused and scaled as those of the beam.</param>
+    /// <param name="Factor">The part of it that is not CTC's.</param>
+    private readonly record struct Extension(int Slot, int Label, int Known, int HotState, double Mass, double Factor);
+}

@@ -1,0 +1,190 @@
+using Ds2.Runtime.Decoding.LanguageModels;
+using Ds2.Runtime.Text;
+
+namespace Ds2.Runtime.Decoding;
+
+/// <summary>What the score of a text has beyond CTC's: a language model's, its words', its hot words'.</summary>
+/// <remarks>
+/// With a language model no text begins with a space or has two in a row: a letter that is heard between two spaces, but not which one, is not lost so.
+/// A word counts when a space ends it, or the text's end does; in alphabets without a space each label is a word, which the next one ends (as for Chinese).
+/// What a prefix's word would add if it ended here is worked out once, however often the prefix is extended by a space and that falls out of the beam again.
+/// </remarks>
+internal sealed class TextScorer
+{
+    /// <summary>What a word adds at least: a factor below e^-400 is as good as 0, and products with it must not become 0, which has no order.</summary>
+    private const double LeastLogFactor = -400;
+
+    private static readonly double Ln10 = Math.Log(10);
+
+    private readonly Alphabet alphabet;
+    private readonly BeamOptions options;
+    private readonly LanguageModel? model;
+    private readonly HotWords? hotWords;
+    private readonly HotWordAutomaton? automaton;
+    private readonly PrefixTrie trie;
+    private readonly int space;
+    private readonly double largestWordFactor;
+    private WordEnd[] ends = new WordEnd[1024];
+    private char[] word = new char[64];
+
+    public TextScorer(Alphabet alphabet, BeamOptions options, LanguageModel? model, HotWords? hotWords, PrefixTrie trie)
+    {
+        (this.alphabet, this.options, this.model, this.hotWords, this.trie) = (alphabet, options, model, hotWords, trie);
+        automaton = hotWords?.Automaton;
+        space = alphabet.Match(" ", out int label) > 0 ? label : -1;
+
+        // Alpha ln P and the penalty are at most 0.
+        largestWordFactor = model is null ? 1 : Math.Exp(Math.Max(0, options.Beta));
+    }
+
+    /// <summary>Starts a text: the root's part.</summary>
+    public void Start()
+    {
+        ref PrefixNode root = ref trie.Nodes[PrefixTrie.Root];
+        root.HotState = automaton?.Start ?? 0;
+        root.EndIsKnown = true;
+        ends[PrefixTrie.Root] = new WordEnd { Factor = 1, State = model is null ? default : model.Begin };
+    }
+
+    /// <summary>An upper bound of what a prefix's extension by whatever label is multiplied with.</summary>
+    public double LargestFactor(int hotState) => automaton is null ? largestWordFactor : largestWordFactor * automaton.LargestFactor(hotState);
+
+    /// <summary>What a prefix's extension by a label is multiplied with.</summary>
+    /// <param name="node">The prefix.</param>
+    /// <param name="label">The label.</param>
+    /// <param name="hotState">The state of hot words after it.</param>
+    public double Factor(int node, int label, out int hotState)
+    {
+        ref PrefixNode prefix = ref trie.Nodes[node];
+        bool inWord = InWord(node, prefix.Label);
+        hotState = prefix.HotState;
+
+        // A word of no letters has no probability; without a model of words, words are what spaces stand between, however many.
+        if (label == space && !inWord)
+            return model is null ? 1 : 0;
+        if (automaton is null)
+            return model is not null && Ends(label, inWord) ? End(node).Factor : 1;
+        hotState = automaton.Next(prefix.HotState, label);
+        double factor = (hotState | prefix.HotState) == 0 ? 1 : automaton.Factor(prefix.HotState, hotState);
+        return model is not null && Ends(label, inWord) ? factor * End(node).Factor : factor;
+    }
+
+    /// <summary>Fills in a new prefix what depends on the one that it extends.</summary>
+    public void Fill(int node, double factor, int hotState)
+    {
+        Span<PrefixNode> nodes = trie.Nodes;
+        ref PrefixNode prefix = ref nodes[node];
+        ref PrefixNode parent = ref nodes[prefix.Parent];
+        bool inWord = InWord(prefix.Parent, parent.Label), ended = Ends(prefix.Label, inWord);
+        prefix.Factor = factor;
+        prefix.HotState = hotState;
+        prefix.Context = ended ? prefix.Parent : parent.Context;
+        prefix.HotScore = parent.HotScore;
+        prefix.Weight = parent.Weight;
+        if (model is not null && ended)
+            prefix.Weight += End(prefix.Parent).LogFactor;
+        if (automaton is not null && (prefix.Label != space || inWord))
+        {
+            double gain = automaton.Gain(parent.HotState, hotState);
+            prefix.HotScore += gain;
+            prefix.Weight += gain;
+        }
+    }
+
+    /// <summary>The parts of a prefix's score beyond CTC's, as it stands: its last word, without an end, has no part yet.</summary>
+    public TextScore Unfinished(int node)
+    {
+        ref PrefixNode prefix = ref trie.Nodes[node];
+        return model is null
+            ? new TextScore(0, 0, prefix.HotScore, prefix.Weight)
+            : new TextScore(ends[prefix.Context].Language, ends[prefix.Context].Unknown, prefix.HotScore, prefix.Weight);
+    }
+
+    /// <summary>The same if the text ends here.</summary>
+    public TextScore Finished(int node)
+    {
+        ref PrefixNode prefix = ref trie.Nodes[node];
+        bool inWord = InWord(node, prefix.Label);
+        double hot = automaton?.Finish(prefix.HotState, inWord) ?? 0, weight = prefix.Weight + hot;
+        hot += prefix.HotScore;
+        if (model is null)
+            return new TextScore(0, 0, hot, weight);
+        ref WordEnd end = ref End(inWord ? node : prefix.Context);
+        if (inWord)
+            weight += end.LogFactor;
+        double over = Ln10 * model.End(end.State);
+        return new TextScore(end.Language + over, end.Unknown, hot, weight + options.Alpha * over);
+    }
+
+    /// <summary>Whether a label comes after a word's last one.</summary>
+    private bool Ends(int label, bool inWord) => inWord && (space < 0 || label == space);
+
+    private bool InWord(int node, int label) => node != PrefixTrie.Root && label != space;
+
+    /// <summary>What the score of a prefix that is in a word gains if the word ends here.</summary>
+    private ref WordEnd End(int node)
+    {
+        ref PrefixNode prefix = ref trie.Nodes[node];
+        if (prefix.EndIsKnown)
+            return ref ends[node];
+        if (ends.Length < trie.Capacity)
+            Array.Resize(ref ends, trie.Capacity);
+        prefix.EndIsKnown = true;
+        ref WordEnd end = ref ends[node], before = ref ends[prefix.Context];
+        ReadOnlySpan<char> text = Word(node, prefix.Context);
+        int id = model!.WordId(text);
+        double language = Ln10 * model.Score(before.State, id, out end.State);
+        bool unknown = id == 0 && hotWords?.HasWord(text) != true;
+        end.Language = before.Language + language;
+        end.Unknown = before.Unknown + (unknown ? 1 : 0);
+        end.LogFactor = Math.Max(LeastLogFactor, options.Alpha * language + options.Beta + (unknown ? options.UnknownPenalty : 0));
+        end.Factor = Math.Exp(end.LogFactor);
+        return ref end;
+    }
+
+    /// <summary>The word that a prefix ends with.</summary>
+    private ReadOnlySpan<char> Word(int node, int context)
+    {
+        int at = word.Length;
+        Span<PrefixNode> nodes = trie.Nodes;
+        for (; node != context && nodes[node].Label != space; node = nodes[node].Parent)
+        {
+            string text = alphabet[nodes[node].Label];
+            if (text.Length > at)
+            {
+                var larger = new char[2 * word.Length + text.Length];
+                word.AsSpan(at).CopyTo(larger.AsSpan(larger.Length - (word.Length - at)));
+                at += larger.Length - word.Length;
+                word = larger;
+            }
+
+            at -= text.Length;
+            text.CopyTo(word.AsSpan(at));
+        }
+
+        return word.AsSpan(at);
+    }
+
+    /// <summary>A text up to the end of a word.</summary>
+    private struct WordEnd
+    {
+        /// <summary>The language model's state after it.</summary>
+        public LanguageState State;
+
+        /// <summary>ln P of the words so far.</summary>
+        public double Language;
+
+        /// <summary>What the word adds to the score, and e^ that.</summary>
+        public double LogFactor, Factor;
+
+        /// <summary>The words so far that the model does not know and that are no hot words.</summary>
+        public int Unknown;
+    }
+}
+
+/// <summary>The parts of a text's score beyond CTC's.</summary>
+/// <param name="Language">The language model's ln P.</param>
+/// <param name="Unknown">Words that it does not know, hot words apart.</param>
+/// <param name="HotWords">Boosts.</param>
+/// <param name="Weight">All of them, weighted, with the words' bonus.</param>
+internal readonly record struct TextScore(double Language, int Unknown, double HotWords, double Weight);

@@ -1,0 +1,65 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace Ds2.Runtime.Text;
+
+/// <summary>Counts what texts are written with, to make an alphabet of it.</summary>
+/// <remarks>A character is what a reader takes for one (a grapheme cluster): a letter with its marks. Decomposed ones are composed where Unicode has one character for them.</remarks>
+/// <param name="letterCase">What becomes of capital and small letters.</param>
+public sealed class AlphabetSurvey(LetterCase letterCase)
+{
+    private const string Apostrophe = "'", Space = " ";
+
+    private readonly Dictionary<string, long> counts = [];
+
+    /// <summary>Texts that were added.</summary>
+    public long Texts { get; private set; }
+
+    /// <summary>All characters with how often they occur, the most frequent first; white space counts as a space.</summary>
+    public IReadOnlyList<(string Character, long Count)> Counts =>
+        [.. counts.OrderByDescending(pair => pair.Value).ThenBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, pair.Value))];
+
+    /// <summary>Adds a text.</summary>
+    public void Add(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        string composed = CanonicalText.Compose(text.Trim());
+        string folded = letterCase switch
+        {
+            LetterCase.Upper => composed.ToUpperInvariant(),
+            LetterCase.Lower => composed.ToLowerInvariant(),
+            _ => composed,
+        };
+        for (int i = 0; i < folded.Length;)
+        {
+            int length = StringInfo.GetNextTextElementLength(folded, i);
+            string character = folded.Substring(i, length);
+            if (string.IsNullOrWhiteSpace(character))
+                character = Space;
+            else if (SpokenImage.IsApostrophe(character[0]))
+                character = Apostrophe;
+            CollectionsMarshal.GetValueRefOrAddDefault(counts, character, out _)++;
+            i += length;
+        }
+
+        Texts++;
+    }
+
+    /// <summary>Whether a character is one that says nothing of its own: punctuation, which a text that is heard does not have.</summary>
+    public static bool IsSilent(string character)
+    {
+        ArgumentNullException.ThrowIfNull(character);
+        return character != Apostrophe && SpokenImage.IsSilent(character[0]);
+    }
+
+    /// <summary>The alphabet: all that was counted and is heard, by code point, the space last.</summary>
+    /// <param name="leastCount">What occurs less often is left out.</param>
+    /// <exception cref="InputException">Nothing is left.</exception>
+    public Alphabet ToAlphabet(long leastCount = 1)
+    {
+        string[] letters = [.. counts.Where(pair => pair.Value >= leastCount && pair.Key != Space && !IsSilent(pair.Key)).Select(pair => pair.Key).Order(StringComparer.Ordinal)];
+        if (letters.Length == 0)
+            throw new InputException($"{Texts} texts have no character {leastCount} times or more that could be heard");
+        return new Alphabet([letters.Contains("_") ? "<blank>" : "_", .. letters, .. counts.ContainsKey(Space) ? [Space] : (string[])[]]);
+    }
+}

@@ -1,0 +1,110 @@
+using Ds2.Runtime.Decoding;
+using Ds2.Runtime.Decoding.LanguageModels;
+using Ds2.Runtime.Text;
+using Ds2.Tests.Data;
+using Ds2.Tests.Decoding.LanguageModels;
+
+namespace Ds2.Tests.Decoding;
+
+/// <summary>The search with a language model against the sum over all texts.</summary>
+public sealed class FusionTests
+{
+    private static readonly Alphabet Letters = new(["_", "A", "B", " "]);
+    private static readonly Alphabet NoSpace = new(["_", "A", "B", "C"]);
+    private static readonly double Ln10 = Math.Log(10);
+
+    private static SmallModel Bigrams(bool unknown)
+    {
+        var model = new SmallModel();
+        (string, double, double)[] ngrams =
+        [
+            ("<s>", -99, -0.3), ("</s>", -0.9, 0), ("A", -1.1, -0.4), ("B", -1.7, -0.1), ("AB", -0.7, -0.2), ("BA", -2.2, 0),
+            ("<s> A", -0.4, 0), ("A B", -0.2, 0), ("AB </s>", -0.3, 0), ("B AB", -0.6, 0), ("A </s>", -1.5, 0),
+        ];
+        foreach ((string ngram, double probability, double backOff) in ngrams)
+            model.Add(ngram, probability, backOff);
+        if (unknown)
+            model.Add("<unk>", -2.5, -0.05);
+        return model;
+    }
+
+    private static T With<T>(SmallModel model, Func<LanguageModel, T> use)
+    {
+        using var folder = new TempFolder();
+        string path = Path.Combine(folder.Path, "model.arpa");
+        File.WriteAllText(path, model.Arpa());
+        using LanguageModel opened = LanguageModel.Open(path);
+        return use(opened);
+    }
+
+    [TestCase(0.8, 1.3, 0.0, true)]
+    [TestCase(0.4, -0.7, -3.0, true)]
+    [TestCase(0.05, 0.0, -1.0, false)]
+    public void Best_OfABeamAsWideAsTheTree_IsBruteForces(double alpha, double beta, double penalty, bool unknown)
+    {
+        SmallModel grammar = Bigrams(unknown);
+        foreach (Alphabet alphabet in new[] { Letters, NoSpace })
+        {
+            bool spaces = alphabet == Letters;
+            HotWord[] hot = spaces ? [new("BB", 2), new("A BA", 1.5)] : [new("CA", 2)];
+            float[] logits = BruteForce.Logits(new Random(8), 7, alphabet.Size, 2);
+            Dictionary<string, double> acoustic = BruteForce.Probabilities(logits, 7, alphabet);
+            BeamOptions options = BeamSearchTests.Everything with { Alpha = alpha, Beta = beta, UnknownPenalty = penalty };
+            IReadOnlyList<Hypothesis> found = With(grammar, model => new BeamDecoder(alphabet, options, model, new HotWords(alphabet, hot)).Best(logits, 7, int.MaxValue));
+            Assert.That(found.Select(hypothesis => hypothesis.Text), Is.EquivalentTo(acoustic.Keys.Where(text => !text.StartsWith(' ') && !text.Contains("  "))), "a word of no letters has no probability");
+            Assert.That(found.Select(hypothesis => hypothesis.Score), Is.Ordered.Descending);
+            string[] spared = [.. hot.SelectMany(phrase => phrase.Text.Split(' '))];
+            foreach (Hypothesis hypothesis in found)
+            {
+                string[] words = spaces ? hypothesis.Text.Split(' ', StringSplitOptions.RemoveEmptyEntries) : [.. hypothesis.Text.Select(character => character.ToString())];
+                double language = 0;
+                for (int i = 0; i <= words.Length; i++)
+                    language += Ln10 * grammar.Score([.. words[..i].Prepend("<s>"), i < words.Length ? words[i] : "</s>"]);
+                int strangers = words.Count(word => !grammar.Words.Contains(word) && !spared.Contains(word));
+                double boosts = HotWordsTests.Boosts(hypothesis.Text, hot, spaces);
+                Assert.That(hypothesis.LogProbability, Is.EqualTo(Math.Log(acoustic[hypothesis.Text])).Within(Tolerances.LogProbability(7)), hypothesis.Text);
+                Assert.That(hypothesis.LanguageModel, Is.EqualTo(language).Within(1e-4), hypothesis.Text);
+                Assert.That((hypothesis.Words, hypothesis.UnknownWords), Is.EqualTo((words.Length, strangers)), hypothesis.Text);
+                Assert.That(hypothesis.HotWords, Is.EqualTo(boosts).Within(1e-9), hypothesis.Text);
+                double sum = hypothesis.LogProbability + alpha * hypothesis.LanguageModel + beta * hypothesis.Words + penalty * hypothesis.UnknownWords + hypothesis.HotWords;
+                Assert.That(hypothesis.Score, Is.EqualTo(sum).Within(1e-6), hypothesis.Text);
+            }
+        }
+    }
+
+    [Test]
+    public void Best_PrefersWhatTheModelHasHeard()
+    {
+        // B and A are alike to the ear after A; the model has heard A B.
+        float[] logits = [0, 9, 0, 0, 9, 0, 0, 0, 0, 0, 0, 9, 0, 4.1f, 4, 0, 9, 0, 0, 0];
+        string heard = new BeamDecoder(Letters).Best(logits, 5, 1)[0].Text;
+        string helped = With(Bigrams(true), model => new BeamDecoder(Letters, new BeamOptions(), model).Best(logits, 5, 1)[0].Text);
+        Assert.That((heard, helped), Is.EqualTo(("A A", "A B")));
+    }
+
+    /// <summary>A letter is heard between two spaces, and not which: less likely each than none, and yet it is not lost.</summary>
+    [Test]
+    public void Best_WithAModel_HasNoEmptyWords()
+    {
+        float[] logits = [0, 9, 0, 0, 0, 0, 0, 9, 1.5f, 1, 1, 0, 0, 0, 0, 9, 0, 0, 9, 0];
+        string heard = new BeamDecoder(Letters).Best(logits, 5, 1)[0].Text;
+        string helped = With(Bigrams(true), model => new BeamDecoder(Letters, new BeamOptions(), model).Best(logits, 5, 1)[0].Text);
+        Assert.That((heard, helped), Is.EqualTo(("A  B", "A A B")));
+    }
+
+    [Test]
+    public void Advance_InASteadyState_AllocatesNothing()
+    {
+        float[] logits = Speech.Logits(new Random(2), 400, Alphabet.English);
+        long allocated = With(Bigrams(true), model =>
+        {
+            var search = new BeamSearch(Alphabet.English, model: model);
+            search.Advance(logits, 400);
+            search.Reset();
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            search.Advance(logits, 400);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        });
+        Assert.That(allocated, Is.Zero);
+    }
+}

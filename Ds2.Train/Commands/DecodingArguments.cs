@@ -1,0 +1,105 @@
+using System.CommandLine;
+using System.Globalization;
+using Ds2.Runtime;
+using Ds2.Runtime.Decoding;
+using Ds2.Runtime.Decoding.LanguageModels;
+using Ds2.Runtime.Text;
+using Ds2.Train.Reporting;
+
+namespace Ds2.Train.Commands;
+
+/// <summary>How logits become texts: <c>--lm</c>, <c>--beam</c>, <c>--alpha</c>, <c>--beta</c>, <c>--unknown-penalty</c>, <c>--hotwords</c>. Greedy without any of them.</summary>
+internal sealed class DecodingArguments
+{
+    private static readonly BeamOptions Defaults = new();
+
+    private readonly Option<string?> model = new("--lm") { Description = "an n-gram model, ARPA or compiled: beam search with it", HelpName = "FILE" };
+    private readonly Option<int?> beam = new("--beam") { Description = $"beam search over so many prefixes (with --lm or --hotwords {Defaults.Width}; else greedy)", HelpName = "N" };
+    private readonly Option<double?> alpha = Number("--alpha", $"the weight of the language model's ln P ({Text(Defaults.Alpha)})", 0, 100);
+    private readonly Option<double?> beta = Number("--beta", $"added to the score for each word, with --lm ({Text(Defaults.Beta)})", -100, 100);
+    private readonly Option<double?> unknown = Number("--unknown-penalty", $"added for each word that the language model does not know ({Text(Defaults.UnknownPenalty)})", -100, 0);
+    private readonly Option<string?> hotWords = new("--hotwords")
+    {
+        Description = $"words and phrases to favour: one a line, optionally a tab and a boost in nats ({Text(Runtime.Decoding.HotWords.DefaultBoost)})",
+        HelpName = "FILE",
+    };
+
+    public DecodingArguments() => beam.Validators.Add(result =>
+    {
+        if (result.Tokens is [.., var last] && int.TryParse(last.Value, out int given) && given < 1)
+            result.AddError("--beam must be at least 1");
+    });
+
+    /// <summary>All of them.</summary>
+    public IEnumerable<Option> Options => [model, beam, alpha, beta, unknown, hotWords];
+
+    /// <summary>Those of a command that has a language model anyway, and searches for alpha and beta.</summary>
+    public IEnumerable<Option> OptionsOfTuning => [beam, unknown, hotWords];
+
+    /// <summary>Opens what a command line names.</summary>
+    /// <exception cref="InputException">A file cannot be read, or the options contradict each other.</exception>
+    public Decoding Open(ParseResult parsed, Alphabet alphabet)
+    {
+        string? path = parsed.GetValue(model);
+        if (path is null)
+        {
+            foreach (Option<double?> option in new[] { alpha, beta, unknown })
+            {
+                if (parsed.GetValue(option) is not null)
+                    throw new InputException($"{option.Name} says how much a language model counts: give one with --lm");
+            }
+        }
+
+        HotWords? hot = HotWordsOf(parsed, alphabet);
+        return new Decoding(path is null ? null : OpenModel(path), hot, BeamOptions(parsed), path is not null || hot is not null || parsed.GetValue(beam) is not null);
+    }
+
+    /// <summary>The search's options, the defaults for what was not given.</summary>
+    public BeamOptions BeamOptions(ParseResult parsed) => new()
+    {
+        Width = parsed.GetValue(beam) ?? Defaults.Width,
+        Alpha = parsed.GetValue(alpha) ?? Defaults.Alpha,
+        Beta = parsed.GetValue(beta) ?? Defaults.Beta,
+        UnknownPenalty = parsed.GetValue(unknown) ?? Defaults.UnknownPenalty,
+    };
+
+    /// <summary>The hot words that a command line names; null for none.</summary>
+    /// <exception cref="InputException">The file cannot be read.</exception>
+    public HotWords? HotWordsOf(ParseResult parsed, Alphabet alphabet) => parsed.GetValue(hotWords) is { } list ? HotWords.Load(list, alphabet) : null;
+
+    /// <summary>Opens a language model; a large ARPA file takes a while, and says so.</summary>
+    /// <exception cref="InputException">The file cannot be read, or is none.</exception>
+    public static LanguageModel OpenModel(string path) => WorkReport.RunBriefly(progress => LanguageModel.Open(path, progress));
+
+    private static Option<double?> Number(string name, string description, double least, double most)
+    {
+        var option = new Option<double?>(name)
+        {
+            Description = description,
+            HelpName = "X",
+            CustomParser = result =>
+            {
+                if (double.TryParse(result.Tokens[^1].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out double given) && given >= least && given <= most)
+                    return given;
+                result.AddError($"{name} must be a number from {Text(least)} to {Text(most)}");
+                return null;
+            },
+        };
+        return option;
+    }
+
+    private static string Text(double number) => number.ToString(CultureInfo.InvariantCulture);
+}
+
+/// <summary>What a command line decodes with. Owns the language model.</summary>
+/// <param name="Model">The language model; null for none.</param>
+/// <param name="HotWords">Words to favour; null for none.</param>
+/// <param name="Options">The search's.</param>
+/// <param name="IsBeam">Whether there is a search; else the decoder is the greedy one.</param>
+internal sealed record Decoding(LanguageModel? Model, HotWords? HotWords, BeamOptions Options, bool IsBeam) : IDisposable
+{
+    /// <summary>A decoder, for one thread.</summary>
+    public IDecoder Decoder(Alphabet alphabet) => IsBeam ? new BeamDecoder(alphabet, Options, Model, HotWords) : new GreedyDecoder(alphabet);
+
+    public void Dispose() => Model?.Dispose();
+}

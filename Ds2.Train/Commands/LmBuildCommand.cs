@@ -1,0 +1,48 @@
+using System.CommandLine;
+using System.Globalization;
+using Ds2.Runtime.Decoding.LanguageModels;
+using Ds2.Train.Reporting;
+
+namespace Ds2.Train.Commands;
+
+/// <summary><c>lm build</c>: a model of text.</summary>
+internal static class LmBuildCommand
+{
+    public static Command Create()
+    {
+        var text = new Option<string[]>("--text")
+        {
+            Description = "UTF-8 files, gzip or not, a sentence a line; words are taken as they are written", Required = true, HelpName = "FILE…", AllowMultipleArgumentsPerToken = true,
+        };
+        Option<int> order = CommandLine.Bounded("--order", "words of the longest n-grams, 1 to 6", 3, 1);
+        var prune = new Option<int[]>("--prune")
+        {
+            Description = "for 1-grams, 2-grams and so on: leave out those seen so often or less; the last number holds for all longer ones", HelpName = "N…", AllowMultipleArgumentsPerToken = true,
+        };
+        var fallback = new Option<float[]?>("--discount-fallback")
+        {
+            Description = "discounts of n-grams counted once, twice and more often, where the text is too small to compute them (0.5 1 1.5 without numbers)",
+            HelpName = "D1 D2 D3", AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
+        };
+        var output = new Option<string>("--out") { Description = "the model: an ARPA file if it ends in .arpa or .arpa.gz, else compiled", Required = true, HelpName = "FILE" };
+        Option<int> bits = LmCommand.Bits("of a compiled model: 8 quantises probabilities and back-offs, 32 keeps them exact");
+        var command = new Command("build", "Estimates an interpolated modified Kneser-Ney model, as KenLM's lmplz does, in memory.") { text, order, prune, fallback, output, bits };
+        command.SetAction(parsed =>
+        {
+            float[]? discounts = parsed.GetResult(fallback) is null ? null : parsed.GetValue(fallback);
+            return Run(parsed.GetRequiredValue(text), new EstimationOptions(parsed.GetValue(order), parsed.GetValue(prune) ?? [],
+                discounts is [] ? EstimationOptions.UsualFallback : discounts), parsed.GetRequiredValue(output), parsed.GetValue(bits));
+        });
+        return command;
+    }
+
+    private static int Run(string[] texts, EstimationOptions options, string output, int bits)
+    {
+        LanguageModelBuilder.Need need = LanguageModelBuilder.Measure(texts, options);
+        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{need.Words} words in {need.Sentences} sentences: needs at most {WorkReport.Amount(need.Bytes, Runtime.WorkUnit.Bytes)} of memory"));
+        IReadOnlyList<long> counts = WorkReport.RunBriefly(progress => LanguageModelBuilder.Build(texts, need, options, output, bits, progress));
+        Console.WriteLine($"{output}: {LmCommand.Text(counts)}");
+        return 0;
+    }
+}

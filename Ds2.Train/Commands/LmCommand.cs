@@ -1,0 +1,25 @@
+using System.CommandLine;
+using System.Globalization;
+
+namespace Ds2.Train.Commands;
+
+/// <summary><c>lm</c>: language models made, compiled and measured.</summary>
+internal static class LmCommand
+{
+    public static Command Create() => new("lm", "Estimate, compile, score and tune n-gram language models.")
+    {
+        LmBuildCommand.Create(), LmCompileCommand.Create(), LmScoreCommand.Create(), LmTuneCommand.Create(),
+    };
+
+    /// <summary><c>--bits</c>.</summary>
+    public static Option<int> Bits(string description)
+    {
+        var bits = new Option<int>("--bits") { Description = description, DefaultValueFactory = _ => 8, HelpName = "8|32" };
+        bits.AcceptOnlyFromAmong("8", "32");
+        return bits;
+    }
+
+    /// <summary>N-grams of each order, for people.</summary>
+    public static string Text(IReadOnlyList<long> counts) =>
+        string.Join(", ", counts.Select((count, index) => string.Create(CultureInfo.InvariantCulture, $"{count} {index + 1}-grams")));
+}

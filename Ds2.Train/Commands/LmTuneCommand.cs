@@ -1,0 +1,136 @@
+using System.CommandLine;
+using System.Globalization;
+using Ds2.Kernels.Engines;
+using Ds2.Runtime;
+using Ds2.Runtime.Data;
+using Ds2.Runtime.Data.Batching;
+using Ds2.Runtime.Decoding;
+using Ds2.Runtime.Decoding.LanguageModels;
+using Ds2.Runtime.Evaluation;
+using Ds2.Runtime.Model;
+using Ds2.Runtime.Recognition;
+using Ds2.Runtime.Text;
+using Ds2.Train.Reporting;
+
+namespace Ds2.Train.Commands;
+
+/// <summary><c>lm tune</c>: how much a language model should count with a checkpoint.</summary>
+internal static class LmTuneCommand
+{
+    public static Command Create()
+    {
+        var checkpoint = new Option<string>("--checkpoint") { Description = "a checkpoint of a training run", Required = true, HelpName = "FILE" };
+        var manifest = new Option<string>("--manifest") { Description = "utterances that neither the checkpoint nor the language model was trained on: lines 'audio path,text path'", Required = true, HelpName = "FILE" };
+        var lm = new Option<string>("--lm") { Description = "the n-gram model, ARPA or compiled", Required = true, HelpName = "FILE" };
+        var decoding = new DecodingArguments();
+        Option<bool> skipBad = CorpusFaultReport.SkipBad();
+        Option<int> batch = CommandLine.Bounded("--batch", "utterances at a time", 8, 1);
+        Option<DeviceChoice> device = CommandLine.Device();
+        Option<int> threads = CommandLine.Threads();
+        Option<int> loaders = CommandLine.Loaders();
+        Option<bool> json = CommandLine.Json();
+        var command = new Command("tune", "Finds the --alpha and --beta with which a language model helps most, and says what it is like without.")
+        {
+            checkpoint, manifest, lm, skipBad, batch, device, threads, loaders, json,
+        };
+        foreach (Option option in decoding.OptionsOfTuning)
+            command.Options.Add(option);
+        command.SetAction(parsed =>
+        {
+            using var interruption = new Interruption("stopping, without a result");
+            using ModelFile file = ModelFile.Open(parsed.GetRequiredValue(checkpoint));
+            Alphabet alphabet = file.Description.Alphabet;
+            HotWords? hotWords = decoding.HotWordsOf(parsed, alphabet);
+            using LanguageModel model = DecodingArguments.OpenModel(parsed.GetRequiredValue(lm));
+            Corpus corpus = CorpusInput.Load(parsed.GetRequiredValue(manifest), alphabet, parsed.GetValue(skipBad), interruption.Token);
+            corpus.RequireFeatures(file.Description.Options.Features);
+            var kept = new KeptLogits(new GreedyDecoder(alphabet));
+            EvaluationResult greedy = Recognize(file, corpus, kept, parsed.GetValue(device), parsed.GetValue(threads), parsed.GetValue(batch), CommandLine.LoadersOf(parsed.GetValue(loaders)), interruption.Token);
+            var tuner = new FusionTuner(alphabet, model, hotWords, [.. kept.Utterances.Zip(greedy.Transcripts, (logits, transcript) => (logits, transcript.Reference))]);
+            BeamOptions basis = decoding.BeamOptions(parsed);
+            ErrorRates plain = tuner.RatesOf(basis, withModel: false, interruption.Token);
+            FusionTrial best = WorkReport.Run(progress =>
+            {
+                using IWorkItem work = progress.Begin("trying alpha and beta", FusionTuner.UsualTrials, WorkUnit.Items);
+                return tuner.Run(basis, _ => work.Advance(1), interruption.Token);
+            });
+            var result = new Result(greedy.Rates, plain, best, UnknownShare(model, greedy.Transcripts, alphabet));
+            if (parsed.GetValue(json))
+                WriteJson(result, tuner);
+            else
+                Write(result, parsed.GetRequiredValue(lm), parsed);
+            return 0;
+        });
+        return command;
+
+        void Write(Result result, string lmPath, ParseResult parsed)
+        {
+            Row("greedy", result.Greedy);
+            Row($"beam {result.Best.Options.Width} without a model", result.Plain);
+            Row(Invariant($"alpha {result.Best.Options.Alpha}, beta {result.Best.Options.Beta}"), result.Best.Rates);
+            Console.WriteLine(Invariant($"{100 * result.Unknown:F1} % of the words that were said are unknown to the language model"));
+            if (result.Verdict is { } verdict)
+            {
+                Console.WriteLine(verdict);
+                return;
+            }
+
+            string words = string.Concat(decoding.OptionsOfTuning.Where(option => parsed.GetResult(option) is { Implicit: false }).Select(option => $" {option.Name} {parsed.GetResult(option)!.Tokens[^1].Value}"));
+            Console.WriteLine(Invariant($"use: --lm {lmPath} --alpha {result.Best.Options.Alpha} --beta {result.Best.Options.Beta}{words}"));
+        }
+    }
+
+    private static EvaluationResult Recognize(ModelFile file, Corpus corpus, IDecoder decoder, DeviceChoice device, int threads, int batch, int loaders, CancellationToken cancellation)
+    {
+        using IEngine engine = CommandLine.CreateEngine(device, threads);
+        using DeepSpeech2 model = file.Load(engine);
+        using var loader = new BatchLoader(corpus, file.Description.CreateExtractor(), batch, BatchOrder.Sorted, seed: 0, loaders);
+        using var recognizer = new Recognizer(model, decoder);
+        return WorkReport.Run(progress =>
+        {
+            using IWorkItem work = progress.Begin("recognizing", corpus.Utterances.Count, WorkUnit.Items);
+            int before = 0;
+            return new Evaluator(recognizer).Run(loader, done =>
+            {
+                work.Advance(done - before);
+                before = done;
+            }, cancellation);
+        });
+    }
+
+    /// <summary>The share of the reference's words that the model does not have: where it is large, case or spelling is not the alphabet's.</summary>
+    private static double UnknownShare(LanguageModel model, IReadOnlyList<Transcript> transcripts, Alphabet alphabet)
+    {
+        bool spaces = alphabet.Labels.Contains(" ");
+        string[] words = [.. transcripts.SelectMany(transcript => spaces ? transcript.Reference.Split(' ', StringSplitOptions.RemoveEmptyEntries) : alphabet.Encode(transcript.Reference).Select(label => alphabet[label]))];
+        return words.Length == 0 ? 0 : (double)words.Count(word => model.WordId(word) == 0) / words.Length;
+    }
+
+    private static void Row(string name, ErrorRates rates) => Console.WriteLine(Invariant($"{name,-32} WER {rates.Wer:F2} %, CER {rates.Cer:F2} %"));
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    private static void WriteJson(Result result, FusionTuner tuner)
+    {
+        foreach (FusionTrial trial in tuner.Trials)
+            JsonLines.Write(new { Event = "trial", trial.Options.Alpha, trial.Options.Beta, trial.Rates.Wer, trial.Rates.Cer });
+        JsonLines.Write(new
+        {
+            Event = "result",
+            Greedy = new { result.Greedy.Wer, result.Greedy.Cer },
+            Beam = new { result.Plain.Wer, result.Plain.Cer },
+            Tuned = new { result.Best.Options.Alpha, result.Best.Options.Beta, result.Best.Rates.Wer, result.Best.Rates.Cer },
+            UnknownWords = result.Unknown,
+            Note = result.Verdict,
+        });
+    }
+
+    private sealed record Result(ErrorRates Greedy, ErrorRates Plain, FusionTrial Best, double Unknown)
+    {
+        /// <summary>What to do where the language model does not help; null where it does.</summary>
+        public string? Verdict => Best.Rates.Wer < Math.Min(Greedy.Wer, Plain.Wer) ? null
+            : Plain.Wer < Greedy.Wer ? $"the language model does not help; beam search alone does: use --beam {Best.Options.Width} without --lm"
+            : Best.Rates.Wer > Greedy.Wer ? "greedy is better than all of these: use none of these options"
+            : "nothing is better than greedy: use none of these options";
+    }
+}
