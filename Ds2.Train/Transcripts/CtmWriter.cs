@@ -4,7 +4,7 @@ using Ds2.Runtime.Recognition;
 
 namespace Ds2.Train.Transcripts;
 
-/// <summary>NIST's time-marked conversation format, which <c>sclite</c> scores: <c>FILE CHANNEL START DURATION WORD CONFIDENCE</c> a line, the words of the channel 1 in order.</summary>
+/// <summary>NIST's time-marked conversation format, which <c>sclite</c> scores: <c>FILE CHANNEL START DURATION WORD CONFIDENCE</c> a line, in order, all of channel 1.</summary>
 /// <remarks>
 /// The file is the recording's name without folder and ending. sclite takes white space, <c>;</c> (what follows it in a word is an attribute) and <c>\</c> (an escape) for its own:
 /// <c>_</c> stands in their place. The words <c>@</c> (none, to sclite) and <c>&lt;ALT&gt;</c> with its like (alternatives) begin with a <c>_</c>.
