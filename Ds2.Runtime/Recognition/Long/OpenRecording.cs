@@ -41,16 +41,18 @@ internal sealed class OpenRecording(RecordingSource source)
     }
 
     /// <summary>What became of it, once, as soon as that is known.</summary>
-    public TranscriptionOutcome? TakeOutcome(string separator)
+    public TranscriptionOutcome? TakeOutcome(string separator, bool keepsWords)
     {
         lock (gate)
         {
             if (told || fault is null && (pieces < 0 || texts.Count < pieces))
                 return null;
             told = true;
-            return fault is not null
-                ? new TranscriptionOutcome(source, null, fault)
-                : new TranscriptionOutcome(source, new Transcription(source.Name, seconds, separator, Stitching.Join([.. texts.Values], separator)), null);
+            if (fault is not null)
+                return new TranscriptionOutcome(source, null, fault);
+            IEnumerable<Segment> segments = Stitching.Join([.. texts.Values], separator);
+            return new TranscriptionOutcome(
+                source, new Transcription(source.Name, seconds, separator, [.. segments.Select(segment => keepsWords ? segment : segment with { Words = [] })]), null);
         }
     }
 }

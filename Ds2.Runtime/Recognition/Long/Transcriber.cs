@@ -64,7 +64,7 @@ public sealed class Transcriber
                     throw new InvalidOperationException($"reading failed: {exception.Message}", exception);
                 while (done.TryDequeue(out OpenRecording? read))
                 {
-                    if (read.TakeOutcome(aligner.Separator) is { } outcome)
+                    if (read.TakeOutcome(aligner.Separator, options.KeepsWords) is { } outcome)
                         yield return outcome;
                 }
                 if (batch.Count == 0)
@@ -148,7 +148,7 @@ public sealed class Transcriber
             OpenRecording recording = batch[i].Recording;
             recording.Add(batch[i].Index, TextOf(batch[i].Piece, recognitions[i]));
             heard?.Invoke(recording.Source, batch[i].Features.Frames / 100.0);
-            if (recording.TakeOutcome(aligner.Separator) is { } outcome)
+            if (recording.TakeOutcome(aligner.Separator, options.KeepsWords) is { } outcome)
                 outcomes.Add(outcome);
         }
         return outcomes;
