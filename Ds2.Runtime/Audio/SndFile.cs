@@ -28,30 +28,37 @@ internal static partial class SndFile
 
     private static readonly Lazy<bool> Available = new(() => NativeLibrary.TryLoad(Library, out _));
 
-    /// <summary>Reads a whole file at its own rate, its channels mixed to one by their mean.</summary>
-    /// <remarks>Of a 16-bit FLAC file the samples are held against the MD5 sum in its header: each frame's own 16-bit checksum lets one damage in 65536 pass.</remarks>
-    /// <exception cref="InputException">The library is absent, or does not like the file; or its samples are not those that were encoded, or no finite numbers.</exception>
+    /// <summary>Reads a whole file at its own rate, its channels mixed to one by their mean. Memory grows with what is decoded: a damaged header may say anything.</summary>
+    /// <exception cref="InputException">As <see cref="OpenSource"/>; or the samples are more than fit into memory.</exception>
     public static AudioClip Read(string path)
     {
-        nint handle = Open(path, out Info info);
-        try
+        using Source source = OpenSource(path);
+        long frames = source.Length!.Value;
+        if (frames > Array.MaxLength)
+            throw new InputException($"{path}: {frames} samples a channel are more than fit into memory at once");
+        var samples = new float[Math.Min(frames, FirstFrames)];
+        for (int done = 0; ;)
         {
-            if (info.Frames > Array.MaxLength)
-                throw new InputException($"{path}: {info.Frames} samples a channel are more than fit into memory at once");
-            UInt128 md5 = 0;
-            (float[] samples, int count) = (info.Format & FormatMask) == Flac16 ? ReadFlac(handle, info, out md5) : ReadFloats(handle, info);
-            // A damaged file may fail in the middle, with the frames so far already delivered.
-            if (Error(handle) != 0 || count < info.Frames)
-                throw new InputException($"{path}: damaged or truncated: {count} of {info.Frames} samples could be decoded");
-            if (md5 != 0 && FlacHeader.TryRead(path) is { Md5: var expected } && expected != 0 && expected != md5)
-                throw new InputException($"{path}: damaged: the samples do not have the MD5 sum that the FLAC header says");
-            WavReader.RequireFinite(samples, path);
-            return new AudioClip(samples, info.SampleRate);
+            // At the end one sample more is asked for: the reader checks what only the end tells.
+            if (done == samples.Length && done < frames)
+                Array.Resize(ref samples, (int)Math.Min(frames, 2L * done));
+            int got = source.Read(samples.AsSpan(done));
+            if (got == 0)
+                return new AudioClip(samples, source.SampleRate);
+            done += got;
         }
-        finally
-        {
-            _ = Close(handle);
-        }
+    }
+
+    /// <summary>Opens a file to be read in blocks.</summary>
+    /// <remarks>Of a 16-bit FLAC file the samples are held against the MD5 sum in its header: each frame's own 16-bit checksum lets one damage in 65536 pass.</remarks>
+    /// <exception cref="InputException">The library is absent, or does not like the file; later, its samples are not those that were encoded, or no finite numbers.</exception>
+    public static Source OpenSource(string path) => new(Open(path, out Info info), info, path);
+
+    /// <summary>Whether a file holds text, so that no decoder need be asked.</summary>
+    public static bool HoldsText(string path)
+    {
+        using HeaderStream file = HeaderStream.Open(path);
+        return TextIn(file.Start) is not null;
     }
 
     /// <summary>Samples of each channel and their rate, where the format's header is none that Ds2 reads itself.</summary>
@@ -61,70 +68,6 @@ internal static partial class SndFile
         _ = Close(handle);
         return (info.Frames, info.SampleRate);
     }
-
-    /// <summary>Reads 16-bit samples, exact as they were encoded, with their MD5 sum.</summary>
-    private static (float[] Samples, int Count) ReadFlac(nint handle, Info info, out UInt128 md5)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.MD5);
-        int channels = info.Channels;
-        var block = new short[BlockFrames * channels];
-        (float[], int) read = ReadBlocks(info.Frames, samples =>
-        {
-            int got = Math.Max(0, (int)ReadShorts(handle, block, samples.Length));
-            Span<short> encoded = block.AsSpan(0, got * channels);
-            for (int i = 0; i < got; i++)
-            {
-                int sum = 0;
-                for (int c = 0; c < channels; c++)
-                    sum += encoded[i * channels + c];
-                samples[i] = (float)(sum / (32768.0 * channels));
-            }
-            if (!BitConverter.IsLittleEndian)
-                BinaryPrimitives.ReverseEndianness(encoded, encoded);
-            hash.AppendData(MemoryMarshal.AsBytes(encoded));
-            return got;
-        });
-        md5 = BinaryPrimitives.ReadUInt128BigEndian(hash.GetHashAndReset());
-        return read;
-    }
-
-    private static (float[] Samples, int Count) ReadFloats(nint handle, Info info)
-    {
-        int channels = info.Channels;
-        var block = new float[BlockFrames * channels];
-        return ReadBlocks(info.Frames, samples =>
-        {
-            int got = Math.Max(0, (int)ReadFrames(handle, block, samples.Length));
-            for (int i = 0; i < got; i++)
-            {
-                double sum = 0;
-                for (int c = 0; c < channels; c++)
-                    sum += block[i * channels + c];
-                samples[i] = (float)(sum / channels);
-            }
-            return got;
-        });
-    }
-
-    /// <summary>Reads until the frames that the header says are there, or no more come. Memory grows with what is decoded: a damaged header may say anything.</summary>
-    private static (float[] Samples, int Count) ReadBlocks(long frames, BlockReader read)
-    {
-        var samples = new float[Math.Min(frames, FirstFrames)];
-        int done = 0;
-        while (done < frames)
-        {
-            if (done == samples.Length)
-                Array.Resize(ref samples, (int)Math.Min(frames, 2L * done));
-            int got = read(samples.AsSpan(done, Math.Min(BlockFrames, samples.Length - done)));
-            if (got == 0)
-                break;
-            done += got;
-        }
-        return (samples, done);
-    }
-
-    /// <summary>Fills a block of at most <see cref="BlockFrames"/> and returns how many came.</summary>
-    private delegate int BlockReader(Span<float> samples);
 
     /// <summary>Whether a file begins as one of the formats that say what they are. At others libsndfile guesses, MP3 most of all, and a decoder that was
     /// given a damaged WAV complains on stderr in many lines.</summary>
@@ -167,9 +110,101 @@ internal static partial class SndFile
         throw new InputException($"{path}: damaged: {info.Frames} samples of {info.Channels} channels at {info.SampleRate} Hz");
     }
 
+    /// <summary>An open file.</summary>
+    internal sealed class Source : SampleSource
+    {
+        private readonly nint handle;
+        private readonly Info info;
+        private readonly string path;
+        private readonly IncrementalHash? hash;
+        private readonly short[] encoded = [];
+        private readonly float[] floats = [];
+        private long done;
+
+        internal Source(nint handle, Info info, string path)
+        {
+            (this.handle, this.info, this.path) = (handle, info, path);
+            if ((info.Format & FormatMask) == Flac16)
+            {
+                hash = IncrementalHash.CreateHash(HashAlgorithmName.MD5);
+                encoded = new short[BlockFrames * info.Channels];
+            }
+            else
+            {
+                floats = new float[BlockFrames * info.Channels];
+            }
+        }
+
+        public override int SampleRate => info.SampleRate;
+
+        public override long? Length => info.Frames;
+
+        public override int Read(Span<float> samples)
+        {
+            int wanted = (int)Math.Min(Math.Min(samples.Length, BlockFrames), info.Frames - done);
+            int got = wanted == 0 ? 0 : hash is null ? ReadAsFloats(samples[..wanted]) : ReadFlac(samples[..wanted], hash);
+            if (got == 0)
+            {
+                CheckEnd();
+                return 0;
+            }
+            WavReader.RequireFinite(samples[..got], path, done);
+            done += got;
+            return got;
+        }
+
+        public override void Dispose()
+        {
+            _ = Close(handle);
+            hash?.Dispose();
+        }
+
+        /// <summary>A damaged file may fail in the middle, with the frames so far already delivered.</summary>
+        private void CheckEnd()
+        {
+            if (Error(handle) != 0 || done < info.Frames)
+                throw new InputException($"{path}: damaged or truncated: {done} of {info.Frames} samples could be decoded");
+            if (hash is null)
+                return;
+            UInt128 md5 = BinaryPrimitives.ReadUInt128BigEndian(hash.GetCurrentHash());
+            if (FlacHeader.TryRead(path) is { Md5: var expected } && expected != 0 && expected != md5)
+                throw new InputException($"{path}: damaged: the samples do not have the MD5 sum that the FLAC header says");
+        }
+
+        private int ReadFlac(Span<float> samples, IncrementalHash sum)
+        {
+            int channels = info.Channels, got = Math.Max(0, (int)ReadShorts(handle, encoded, samples.Length));
+            Span<short> block = encoded.AsSpan(0, got * channels);
+            for (int i = 0; i < got; i++)
+            {
+                int all = 0;
+                for (int c = 0; c < channels; c++)
+                    all += block[i * channels + c];
+                samples[i] = (float)(all / (32768.0 * channels));
+            }
+            if (!BitConverter.IsLittleEndian)
+                BinaryPrimitives.ReverseEndianness(block, block);
+            sum.AppendData(MemoryMarshal.AsBytes(block));
+            return got;
+        }
+
+        private int ReadAsFloats(Span<float> samples)
+        {
+            int channels = info.Channels, got = Math.Max(0, (int)ReadFrames(handle, floats, samples.Length));
+            for (int i = 0; i < got; i++)
+            {
+                double sum = 0;
+                for (int c = 0; c < channels; c++)
+                    sum += floats[i * channels + c];
+                samples[i] = (float)(sum / channels);
+            }
+            return got;
+        }
+    }
+
     /// <summary>SF_INFO of sndfile.h.</summary>
     [StructLayout(LayoutKind.Sequential)]
-    private struct Info
+    internal struct Info
     {
         public long Frames;
         public int SampleRate;

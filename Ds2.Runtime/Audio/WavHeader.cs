@@ -33,5 +33,8 @@ internal readonly record struct WavHeader(WavEncoding Encoding, int Channels, in
         _ => 8,
     };
 
+    /// <summary>Bytes of a sample of each channel.</summary>
+    public int FrameBytes => BytesPerSample * Channels;
+
     public double Seconds => (double)Frames / SampleRate;
 }

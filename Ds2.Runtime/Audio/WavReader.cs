@@ -34,6 +34,8 @@ public static class WavReader
         {
             if (TryReadHeader(file, path) is not { Encoding: not WavEncoding.Foreign } header)
                 return null;
+            if (header.Frames > Array.MaxLength)
+                throw new InputException($"{path}: {header.Frames} samples a channel are more than fit into memory at once");
             file.Position = header.DataOffset;
             return new AudioClip(ReadSamples(file, header, path), header.SampleRate);
         });
@@ -95,8 +97,6 @@ public static class WavReader
         long frames = bytes / (header.BytesPerSample * header.Channels);
         if (frames == 0)
             throw new InputException($"{path}: holds no samples");
-        if (frames > Array.MaxLength)
-            throw new InputException($"{path}: {frames} samples a channel are more than fit into memory at once");
         return header with { Frames = frames };
     }
 
@@ -218,12 +218,16 @@ public static class WavReader
         return (bits & 128) != 0 ? -magnitude : magnitude;
     }
 
-    internal static void RequireFinite(ReadOnlySpan<float> samples, string path)
+    /// <summary>Refuses what is no number.</summary>
+    /// <param name="samples">Samples.</param>
+    /// <param name="path">The file.</param>
+    /// <param name="first">The number of the first of them.</param>
+    internal static void RequireFinite(ReadOnlySpan<float> samples, string path, long first = 0)
     {
         for (int i = 0; i < samples.Length; i++)
         {
             if (!float.IsFinite(samples[i]))
-                throw new InputException($"{path}: sample {i} is {samples[i]}, not a finite number");
+                throw new InputException($"{path}: sample {first + i} is {samples[i]}, not a finite number");
         }
     }
 }

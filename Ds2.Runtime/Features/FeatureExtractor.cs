@@ -146,6 +146,9 @@ public sealed class FeatureExtractor(FeatureKind kind, FeatureNormalization norm
         return (analyzed, Sensible(Render(analyzed)));
     });
 
+    /// <summary><see cref="Extract"/>, and refuses features that are no finite numbers of a sensible size.</summary>
+    internal FeatureMatrix ExtractSensible(ReadOnlySpan<float> samples) => Sensible(Extract(samples));
+
     private static FeatureMatrix Sensible(FeatureMatrix features)
     {
         foreach (float value in features.Values)

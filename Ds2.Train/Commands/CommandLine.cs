@@ -25,6 +25,7 @@ internal static class CommandLine
               Ds2.Train train --preset mlperf --train-manifest data/libri_train_manifest.csv --val-manifest data/libri_val_manifest.csv --out runs/mlperf
               Ds2.Train train --resume auto --train-manifest data/libri_train_manifest.csv --val-manifest data/libri_val_manifest.csv --out runs/mlperf
               Ds2.Train evaluate --checkpoint runs/mlperf/best.safetensors --manifest data/libri_test_manifest.csv
+              Ds2.Train transcribe --checkpoint runs/mlperf/best.safetensors talks --format srt --out texts
 
             Exit codes: 0 done, 2 usage or bad input, 1 anything else, 130 interrupted.
             """);
@@ -32,6 +33,7 @@ internal static class CommandLine
         TrainCommand.MakeDefault(root);
         root.Subcommands.Add(train);
         root.Subcommands.Add(EvaluateCommand.Create());
+        root.Subcommands.Add(TranscribeCommand.Create());
         root.Subcommands.Add(PrepareCommand.Create());
         root.Subcommands.Add(DataCommand.Create());
         root.Subcommands.Add(LmCommand.Create());

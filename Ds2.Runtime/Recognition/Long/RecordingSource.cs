@@ -1,0 +1,62 @@
+using Ds2.Runtime.Audio;
+using Ds2.Runtime.Features;
+
+namespace Ds2.Runtime.Recognition.Long;
+
+/// <summary>A recording that is to be written down.</summary>
+/// <param name="Name">The file, as the user named it; <c>-</c> for standard input.</param>
+/// <param name="Input">Standard input, for the one that comes from there; null for a file.</param>
+/// <param name="Rate">The rate of raw PCM on standard input; null for WAV.</param>
+public sealed record RecordingSource(string Name, Stream? Input = null, int? Rate = null)
+{
+    /// <summary>The features of its pieces, and what its length turned out to be.</summary>
+    /// <exception cref="InputException">It cannot be read.</exception>
+    internal IEnumerable<(Piece Piece, FeatureMatrix Features)> Pieces(FeatureExtractor extractor, Action<double> length)
+    {
+        if (Input is null && CoefficientFile.IsOne(Name))
+        {
+            FeatureMatrix all = extractor.FromFile(Name);
+            length(all.Frames / 100.0);
+            foreach (Piece piece in Cut(all))
+                yield return (piece, extractor.Normalize(Part(all, piece)));
+            yield break;
+        }
+        using SoundReader reader = Input is null ? SoundReader.Open(Name) : SoundReader.Open(Input, Name, Rate);
+        var pieces = new SoundPieces(extractor);
+        foreach ((Piece, FeatureMatrix) piece in pieces.Read(reader))
+            yield return piece;
+        length(pieces.Seconds);
+    }
+
+    /// <summary>Coefficients are cut by their first, which is the level; rendered rows, by their mean.</summary>
+    private static List<Piece> Cut(FeatureMatrix all)
+    {
+        // Row 0 of the coefficients is the sum of 40 decibels over sqrt(40); the rendered envelope has it as their mean, over all rows, to the same scale of 1 / sqrt(161).
+        var levels = new float[all.Frames];
+        bool raw = all.Rows == CoefficientFile.Coefficients;
+        for (int row = 0; row < (raw ? 1 : all.Rows); row++)
+        {
+            ReadOnlySpan<float> values = all.Row(row);
+            for (int t = 0; t < levels.Length; t++)
+                levels[t] += values[t];
+        }
+        float scale = raw ? 1 / MathF.Sqrt(40) : MathF.Sqrt(161f / 40) / all.Rows;
+        for (int t = 0; t < levels.Length; t++)
+            levels[t] *= scale;
+        var cutter = new PieceCutter();
+        cutter.Add(levels);
+        var pieces = new List<Piece>();
+        while (cutter.TryNext(ended: true, out Piece piece))
+            pieces.Add(piece);
+        return pieces;
+    }
+
+    private static FeatureMatrix Part(FeatureMatrix all, Piece piece)
+    {
+        int frames = (int)(piece.End - piece.Start);
+        var part = new FeatureMatrix(new float[all.Rows * frames], all.Rows, frames);
+        for (int row = 0; row < all.Rows; row++)
+            all.Row(row).Slice((int)piece.Start, frames).CopyTo(part.Row(row));
+        return part;
+    }
+}

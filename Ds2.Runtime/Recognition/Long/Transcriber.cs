@@ -1,0 +1,170 @@
+using System.Collections.Concurrent;
+using Ds2.Runtime.Decoding;
+using Ds2.Runtime.Decoding.Alignment;
+using Ds2.Runtime.Features;
+using Ds2.Runtime.Model;
+
+namespace Ds2.Runtime.Recognition.Long;
+
+/// <summary>Writes recordings of any length down: cut at pauses, the pieces of all of them batched by length, and joined again.</summary>
+/// <remarks>Readers cut and extract features on threads of their own; memory is bounded by what may wait for a batch. The recognizer is used by the calling thread alone.</remarks>
+public sealed class Transcriber
+{
+    /// <summary>Batches that may wait: enough that neighbours in length find each other.</summary>
+    private const int WaitingBatches = 3;
+
+    private readonly Recognizer recognizer;
+    private readonly FeatureExtractor extractor;
+    private readonly TranscriberOptions options;
+    private readonly WordAligner aligner;
+    private readonly BeamDecoder? beam;
+
+    /// <summary>A transcriber.</summary>
+    /// <param name="recognizer">Hears the pieces; it stays the caller's.</param>
+    /// <param name="description">Of the recognizer's model.</param>
+    /// <param name="options">What is wanted of it.</param>
+    /// <param name="beam">Finds alternatives and confidences, where these are asked for; null for a search without a language model.</param>
+    public Transcriber(Recognizer recognizer, ModelDescription description, TranscriberOptions options, BeamDecoder? beam = null)
+    {
+        ArgumentNullException.ThrowIfNull(description);
+        ArgumentNullException.ThrowIfNull(options);
+        this.recognizer = recognizer;
+        this.options = options;
+        extractor = description.CreateExtractor();
+        Architecture architecture = description.Architecture;
+        aligner = new WordAligner(description.Alphabet, new FrameTimes(0.01 * architecture.FirstOutputCentre, 0.01 * architecture.OutputStride));
+        this.beam = options.Confidence || options.Alternatives > 0 ? beam ?? new BeamDecoder(description.Alphabet) : null;
+    }
+
+    /// <summary>Writes recordings down.</summary>
+    /// <param name="sources">The recordings; fetched as they are read.</param>
+    /// <param name="heard">Told the seconds of each batch when it is done.</param>
+    /// <param name="cancellation">Ends it between two batches.</param>
+    /// <returns>Each recording as soon as it is done, not necessarily in the order of the sources.</returns>
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    public IEnumerable<TranscriptionOutcome> Run(IEnumerable<RecordingSource> sources, Action<RecordingSource, double>? heard = null, CancellationToken cancellation = default)
+    {
+        var pool = new PiecePool((long)(WaitingBatches * options.BatchSeconds * 100), options.Readers);
+        var done = new ConcurrentQueue<OpenRecording>();
+        var failure = new ConcurrentQueue<Exception>();
+        using IEnumerator<RecordingSource> queue = sources.GetEnumerator();
+        var turn = new Lock();
+        Thread[] readers =
+        [
+            .. Enumerable.Range(0, options.Readers).Select(_ => new Thread(() => Read(queue, turn, pool, done, failure)) { IsBackground = true, Name = "ds2 reader" }),
+        ];
+        foreach (Thread reader in readers)
+            reader.Start();
+        try
+        {
+            while (true)
+            {
+                List<WaitingPiece> batch = pool.Take((long)(options.BatchSeconds * 100), cancellation);
+                if (!failure.IsEmpty && failure.TryDequeue(out Exception? exception))
+                    throw new InvalidOperationException($"reading failed: {exception.Message}", exception);
+                while (done.TryDequeue(out OpenRecording? read))
+                {
+                    if (read.TakeOutcome(aligner.Separator, options.KeepsWords) is { } outcome)
+                        yield return outcome;
+                }
+                if (batch.Count == 0)
+                    break;
+                foreach (TranscriptionOutcome outcome in Hear([.. batch.Where(piece => !piece.Recording.IsFaulty)], heard))
+                    yield return outcome;
+                cancellation.ThrowIfCancellationRequested();
+            }
+        }
+        finally
+        {
+            pool.Close();
+        }
+    }
+
+    private void Read(IEnumerator<RecordingSource> queue, Lock turn, PiecePool pool, ConcurrentQueue<OpenRecording> done, ConcurrentQueue<Exception> failure)
+    {
+        try
+        {
+            while (true)
+            {
+                OpenRecording recording;
+                lock (turn)
+                {
+                    if (!queue.MoveNext())
+                        return;
+                    recording = new OpenRecording(queue.Current);
+                }
+                if (!Read(recording, pool))
+                    return;
+                done.Enqueue(recording);
+            }
+        }
+        catch (Exception exception)
+        {
+            // A fault of the program, or no memory: the calling thread ends the work with it.
+            failure.Enqueue(exception);
+        }
+        finally
+        {
+            pool.Finish();
+        }
+    }
+
+    private bool Read(OpenRecording recording, PiecePool pool)
+    {
+        try
+        {
+            int count = 0;
+            double seconds = 0;
+            foreach ((Piece piece, FeatureMatrix features) in recording.Source.Pieces(extractor, length => seconds = length))
+            {
+                if (!pool.Add(new WaitingPiece(recording, count++, piece, features)))
+                    return false;
+            }
+            recording.End(count, seconds);
+        }
+        catch (InputException exception)
+        {
+            string name = recording.Source.Name;
+            recording.Fail(exception.Message.StartsWith(name, StringComparison.Ordinal) ? exception : new InputException($"{name}: {exception.Message}", exception));
+        }
+        return true;
+    }
+
+    private List<TranscriptionOutcome> Hear(WaitingPiece[] batch, Action<RecordingSource, double>? heard)
+    {
+        if (batch.Length == 0)
+            return [];
+        int rows = extractor.Rows, longest = batch.Max(piece => piece.Features.Frames);
+        var values = new float[batch.Length * rows * longest];
+        for (int i = 0; i < batch.Length; i++)
+        {
+            for (int row = 0; row < rows; row++)
+                batch[i].Features.Row(row).CopyTo(values.AsSpan((i * rows + row) * longest));
+        }
+        Recognition[] recognitions = recognizer.Recognize(values, [.. batch.Select(piece => piece.Features.Frames)], longest);
+        var outcomes = new List<TranscriptionOutcome>();
+        for (int i = 0; i < batch.Length; i++)
+        {
+            OpenRecording recording = batch[i].Recording;
+            recording.Add(batch[i].Index, TextOf(batch[i].Piece, recognitions[i]));
+            heard?.Invoke(recording.Source, batch[i].Features.Frames / 100.0);
+            if (recording.TakeOutcome(aligner.Separator, options.KeepsWords) is { } outcome)
+                outcomes.Add(outcome);
+        }
+        return outcomes;
+    }
+
+    private PieceText TextOf(Piece piece, Recognition recognition)
+    {
+        double start = piece.Start / 100.0, end = piece.End / 100.0;
+        // Whether the next piece overlaps is not known here; one that is full may be followed by such a one.
+        bool joined = piece.Overlaps || piece.End - piece.Start >= PieceCutter.MostFrames;
+        IReadOnlyList<TimedWord> words = options.Words || joined ? aligner.Align(recognition.Logits, recognition.Text) : [];
+        IReadOnlyList<Hypothesis> alternatives = beam is null ? [] : beam.Best(recognition.Logits.Values, recognition.Logits.Frames, Math.Max(options.Alternatives, options.Confidence ? int.MaxValue : 1));
+        double[]? confidences = options.Confidence && words.Count > 0 && aligner.HasSpaces && alternatives.Count > 0 ? WordPosteriors.Of(recognition.Text, alternatives) : null;
+        return new PieceText(
+            start, end, piece.Overlaps, recognition.Text,
+            [.. words.Select((word, i) => word with { Start = start + word.Start, End = Math.Min(start + word.End, Math.Max(end, start + word.Start)), Confidence = confidences?[i] })],
+            [.. alternatives.Take(options.Alternatives)]);
+    }
+}

@@ -1,0 +1,76 @@
+using Ds2.Runtime.Recognition.Long;
+
+namespace Ds2.Tests.Recognition.Long;
+
+/// <summary>Where recordings are cut: levels in, pieces out.</summary>
+public sealed class PieceCutterTests
+{
+    private const float Speech = -20, Silence = -60;
+
+    [Test]
+    public void HalfAMinute_IsOnePiece() =>
+        Assert.That(Cut(Levels((500, Speech), (100, Silence), (2400, Speech))), Is.EqualTo(new[] { new Piece(0, 3000, false) }));
+
+    /// <summary>Every frame of speech lies in exactly one piece, and no piece is longer than half a minute.</summary>
+    [Test]
+    public void Pauses_AreWhereItIsCut([Values(20, 45, 200)] int pause, [Values(150, 700, 1400)] int speech)
+    {
+        float[] levels = Levels([.. Enumerable.Repeat(new[] { (speech, Speech), (pause, Silence) }, 9000 / (speech + pause) + 1).SelectMany(part => part)]);
+        Piece[] pieces = Cut(levels);
+        Assert.That(pieces, Has.Length.GreaterThan(1));
+        Assert.That(pieces.Any(piece => piece.Overlaps), Is.False);
+        Assert.That(pieces.All(piece => piece.End - piece.Start <= PieceCutter.MostFrames));
+        for (int t = 0; t < levels.Length; t++)
+            Assert.That(pieces.Count(piece => t >= piece.Start && t < piece.End), levels[t] == Speech ? Is.EqualTo(1) : Is.LessThanOrEqualTo(1), $"frame {t}");
+    }
+
+    [Test]
+    public void NoPause_Overlaps()
+    {
+        float[] levels = [.. Enumerable.Range(0, 8000).Select(t => Speech + t % 7)];
+        Piece[] pieces = Cut(levels);
+        Assert.That(pieces[0], Is.EqualTo(new Piece(0, PieceCutter.MostFrames, false)));
+        Assert.That(pieces[1], Is.EqualTo(new Piece(PieceCutter.MostFrames - PieceCutter.Overlap, 2L * PieceCutter.MostFrames - PieceCutter.Overlap, true)));
+        Assert.That(pieces[^1].End, Is.EqualTo(8000));
+    }
+
+    [Test]
+    public void Silence_BelongsToNoPiece()
+    {
+        Piece[] pieces = Cut(Levels((4000, Silence), (300, Speech), (9000, Silence), (300, Speech), (5000, Silence)));
+        Assert.That(pieces.Count(piece => piece.Start <= 4000 && piece.End >= 4300), Is.EqualTo(1));
+        Assert.That(pieces.Count(piece => piece.Start <= 13300 && piece.End >= 13600), Is.EqualTo(1));
+        Assert.That(pieces.Sum(piece => piece.End - piece.Start), Is.LessThan(2 * PieceCutter.MostFrames + 1200));
+    }
+
+    /// <summary>It knows as soon as it can: what it holds does not grow.</summary>
+    [Test]
+    public void Pieces_DoNotDependOnHowLevelsCome()
+    {
+        float[] levels = Levels([.. Enumerable.Repeat(new[] { (900, Speech), (50, Silence) }, 10).SelectMany(part => part)]);
+        var cutter = new PieceCutter();
+        var pieces = new List<Piece>();
+        for (int t = 0; t < levels.Length; t++)
+        {
+            cutter.Add([levels[t]]);
+            while (cutter.TryNext(ended: false, out Piece piece))
+                pieces.Add(piece);
+            Assert.That(t - cutter.Start, Is.LessThanOrEqualTo(PieceCutter.MostFrames));
+        }
+        while (cutter.TryNext(ended: true, out Piece piece))
+            pieces.Add(piece);
+        Assert.That(pieces, Is.EqualTo(Cut(levels)));
+    }
+
+    private static float[] Levels(params (int Frames, float Level)[] parts) => [.. parts.SelectMany(part => Enumerable.Repeat(part.Level, part.Frames))];
+
+    private static Piece[] Cut(float[] levels)
+    {
+        var cutter = new PieceCutter();
+        cutter.Add(levels);
+        var pieces = new List<Piece>();
+        while (cutter.TryNext(ended: true, out Piece piece))
+            pieces.Add(piece);
+        return [.. pieces];
+    }
+}

@@ -1,0 +1,122 @@
+using Ds2.Kernels.Engines.Host;
+using Ds2.Runtime;
+using Ds2.Runtime.Audio;
+using Ds2.Runtime.Decoding;
+using Ds2.Runtime.Model;
+using Ds2.Runtime.Recognition;
+using Ds2.Runtime.Recognition.Long;
+using Ds2.Runtime.Text;
+using Ds2.Tests.Audio;
+using Ds2.Tests.Data;
+using Ds2.Tests.Training;
+
+namespace Ds2.Tests.Recognition.Long;
+
+/// <summary>Recordings of any length through an untrained model, which hears something other in every frame.</summary>
+public sealed class TranscriberTests
+{
+    private TempFolder folder = null!;
+    private HostEngine engine = null!;
+    private DeepSpeech2 model = null!;
+    private Recognizer recognizer = null!;
+    private readonly ModelDescription description = new(TrainingRuns.Tiny.Model, Alphabet.English);
+
+    [SetUp]
+    public void MakeRecognizer()
+    {
+        folder = new TempFolder();
+        engine = new HostEngine(threads: 1);
+        model = new DeepSpeech2(description.Architecture, engine, seed: 1, trains: false);
+        recognizer = new Recognizer(model, new GreedyDecoder(Alphabet.English));
+    }
+
+    [TearDown]
+    public void FreeRecognizer()
+    {
+        recognizer.Dispose();
+        model.Dispose();
+        engine.Dispose();
+        folder.Dispose();
+    }
+
+    /// <summary>Bursts with silence between, each of them a piece of its own: together they say what each says alone.</summary>
+    [Test]
+    public void Pauses_AreNoPartOfTheTexts()
+    {
+        var whole = new List<float>();
+        var texts = new List<string>();
+        for (int i = 0; i < 12; i++)
+        {
+            float[] burst = Sounds.Noise(16000 * 4 + 160 * i, 0.3, i + 1);
+            // A tenth of a second of the silence belongs to a piece, on each side.
+            float[] alone = [.. new float[i == 0 ? 0 : 1600], .. burst, .. new float[1600]];
+            WavWriter.Write(folder[$"{i}.wav"], alone);
+            texts.Add(Run(folder[$"{i}.wav"]).Text);
+            whole.AddRange([.. burst, .. new float[16000]]);
+        }
+        WavWriter.Write(folder["whole.wav"], whole.ToArray());
+        Transcription together = Run(folder["whole.wav"]);
+        Assert.That(texts, Has.All.Not.Empty);
+        Assert.That(together.Segments.Select(segment => segment.Text), Is.EqualTo(texts.Select(text => text.Trim())));
+        Assert.That(together.Seconds, Is.EqualTo(whole.Count / 16000.0).Within(1e-9));
+    }
+
+    [Test]
+    public void Words_LieWithinTheirSegments()
+    {
+        WavWriter.Write(folder["long.wav"], Sounds.Noise(16000 * 70, 0.3));
+        Transcription transcription = Run(folder["long.wav"], new TranscriberOptions { Words = true, KeepsWords = true, Confidence = true, Alternatives = 2 });
+        Assert.That(transcription.Segments, Has.Count.GreaterThan(1));
+        double last = 0;
+        foreach (var word in transcription.Words)
+        {
+            Assert.That(word.Start, Is.GreaterThanOrEqualTo(last - 0.3));
+            Assert.That(word.End, Is.GreaterThan(word.Start).And.LessThanOrEqualTo(70));
+            Assert.That(word.Confidence, Is.InRange(0, 1));
+            last = word.End;
+        }
+    }
+
+    [Test]
+    public void Unreadable_IsToldAndTheOthersAreDone([Values(1, 3)] int readers)
+    {
+        for (int i = 0; i < 5; i++)
+            WavWriter.Write(folder[$"{i}.wav"], Sounds.Noise(16000, 0.3, i + 1));
+        byte[] cut = File.ReadAllBytes(folder["2.wav"]);
+        File.WriteAllBytes(folder["2.wav"], cut[..1000]);
+        var transcriber = new Transcriber(recognizer, description, new TranscriberOptions { Readers = readers });
+        TranscriptionOutcome[] outcomes = [.. transcriber.Run(Enumerable.Range(0, 5).Select(i => new RecordingSource(folder[$"{i}.wav"])))];
+        Assert.That(outcomes, Has.Length.EqualTo(5));
+        TranscriptionOutcome bad = outcomes.Single(outcome => outcome.Fault is not null);
+        Assert.That((bad.Source.Name, bad.Fault!.Message), Is.EqualTo((folder["2.wav"], bad.Fault.Message)));
+        Assert.That(bad.Fault.Message, Does.StartWith(folder["2.wav"] + ": truncated"));
+    }
+
+    /// <summary>A pool that is always full makes many batches of the same pieces: their texts stay the same.</summary>
+    [Test]
+    public void Batches_ChangeNothing()
+    {
+        string[] paths = [.. Enumerable.Range(0, 9).Select(i => folder[$"{i}.wav"])];
+        for (int i = 0; i < paths.Length; i++)
+            WavWriter.Write(paths[i], Sounds.Noise(16000 + 4000 * i, 0.3, i + 1));
+        string[] one = Texts(new TranscriberOptions { BatchSeconds = 0.5 }), many = Texts(new TranscriberOptions { BatchSeconds = 100, Readers = 2 });
+        Assert.That(many, Is.EqualTo(one));
+
+        string[] Texts(TranscriberOptions options) => [.. new Transcriber(recognizer, description, options).Run(paths.Select(path => new RecordingSource(path)))
+            .OrderBy(outcome => outcome.Source.Name, StringComparer.Ordinal).Select(outcome => outcome.Transcription!.Text)];
+    }
+
+    [Test]
+    public void Cancelled_Ends()
+    {
+        WavWriter.Write(folder["long.wav"], Sounds.Noise(16000 * 70, 0.3));
+        using var stop = new CancellationTokenSource();
+        var transcriber = new Transcriber(recognizer, description, new TranscriberOptions { BatchSeconds = 1 });
+        Assert.That(
+            () => transcriber.Run([new RecordingSource(folder["long.wav"])], (_, _) => stop.Cancel(), stop.Token).ToArray(), Throws.InstanceOf<OperationCanceledException>());
+    }
+
+    private Transcription Run(string path, TranscriberOptions? options = null) =>
+        new Transcriber(recognizer, description, options ?? new TranscriberOptions()).Run([new RecordingSource(path)]).Single() is { Transcription: { } done } ? done
+            : throw new InputException("not read");
+}

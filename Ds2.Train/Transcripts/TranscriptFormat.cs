@@ -1,0 +1,32 @@
+using Ds2.Runtime;
+
+namespace Ds2.Train.Transcripts;
+
+/// <summary>A format that recordings are written down in: docs/formats.md describes each.</summary>
+/// <param name="Name">What it is called on the command line.</param>
+/// <param name="Writer">Makes its writer, given the name of the model that transcribed, or null where that is not to be told.</param>
+internal sealed record TranscriptFormat(string Name, Func<string?, ITranscriptWriter> Writer)
+{
+    /// <summary>All of them, plain text first.</summary>
+    public static IReadOnlyList<TranscriptFormat> All { get; } =
+    [
+        new("txt", _ => new TxtWriter()),
+        new("json", model => new JsonWriter(model)),
+        new("srt", _ => new SrtWriter()),
+        new("vtt", _ => new VttWriter()),
+        new("ctm", _ => new CtmWriter()),
+        new("tsv", _ => new TsvWriter()),
+    ];
+
+    /// <summary>Their names for people: <c>txt, json, …</c>.</summary>
+    public static string Names => string.Join(", ", All.Select(format => format.Name));
+
+    /// <summary>The ending of its files, with the dot.</summary>
+    public string FileEnding => "." + Name;
+
+    /// <summary>The format of a name, in either case.</summary>
+    /// <exception cref="InputException">There is none of that name.</exception>
+    public static TranscriptFormat Parse(string name) =>
+        All.FirstOrDefault(format => format.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
+        ?? throw new InputException($"no transcript format '{name}'; there are {Names}");
+}
