@@ -48,6 +48,12 @@ public static class Tolerances
     public static Tolerance Reordered(int terms, int frames) => new(Epsilon * Math.Sqrt((double)terms * Math.Max(1, frames)), 1e-6);
 
     /// <summary>
+    /// A model's logits in pieces beside those of the whole: some products sum in another order (see <see cref="Reordered"/>); logits are of size 1 to 10, the layers few.
+    /// A state that is lost or a frame that is missed moves them by a tenth and more.
+    /// </summary>
+    public static readonly Tolerance Streamed = new(1e-5, 0);
+
+    /// <summary>
     /// Log-space recursions: each of the frames adds the rounding of a number of the loss's own size, so that the relative error is
     /// at most Epsilon a frame. The absolute part covers losses near zero.
     /// </summary>

@@ -67,17 +67,35 @@ public sealed class Resampler
     public float[] Resample(ReadOnlySpan<float> samples)
     {
         // Silence of half a filter at both ends: every window then lies inside the array.
-        int margin = taps / 2;
-        var padded = new float[samples.Length + 2 * margin];
-        samples.CopyTo(padded.AsSpan(margin));
+        var padded = new float[samples.Length + 2 * Margin];
+        samples.CopyTo(padded.AsSpan(Margin));
         var output = new float[LengthOf(samples.Length, down, up)];
         for (int i = 0; i < output.Length; i++)
-        {
-            (long start, long phase) = Math.DivRem((long)i * down, up);
-            // Tap j of a phase stands for input sample start - margin + 1 + j.
-            output[i] = Dot(padded.AsSpan((int)start + 1, taps), phases.AsSpan((int)phase * taps, taps));
-        }
+            output[i] = Sample(padded, -Margin, i);
         return output;
+    }
+
+    /// <summary>Input samples to each side that an output needs.</summary>
+    internal int Margin => taps / 2;
+
+    /// <summary>How many outputs so many input samples suffice for, those that come later not being silence.</summary>
+    internal long OutputsBefore(long samples) => samples <= Margin ? 0 : ((samples - Margin) * up + down - 1) / down;
+
+    /// <summary>The first input sample that an output needs.</summary>
+    internal long FirstInput(long output) => output * down / up - Margin + 1;
+
+    /// <summary>How many outputs there are of so many samples in all.</summary>
+    internal long LengthOf(long samples) => LengthOf(samples, down, up);
+
+    /// <summary>One output.</summary>
+    /// <param name="samples">Input samples, those that it needs among them.</param>
+    /// <param name="first">The number of the first of them.</param>
+    /// <param name="output">The output's number.</param>
+    internal float Sample(ReadOnlySpan<float> samples, long first, long output)
+    {
+        // Tap j of a phase stands for input sample FirstInput + j.
+        long phase = output * down % up;
+        return Dot(samples.Slice((int)(FirstInput(output) - first), taps), phases.AsSpan((int)phase * taps, taps));
     }
 
     private static (int Up, int Down, int Taps) Sizes(int from, int to)

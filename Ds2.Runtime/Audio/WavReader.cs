@@ -15,7 +15,7 @@ public static class WavReader
     private const ushort Pcm = 1, Float = 3, ALaw = 6, MuLaw = 7, Extensible = 0xFFFE;
 
     /// <summary>Sizes from here on stand for "not known": SoX leaves 0x7FFFF000 less the header, ffmpeg 0xFFFFFFFF, others 0x7FFFFFFF or 0x80000000.</summary>
-    private const uint UnknownSize = 0x7FFF_0000;
+    internal const uint UnknownSize = 0x7FFF_0000;
 
     /// <summary>Bytes that a size may be too large by: those of a header that was counted in.</summary>
     private const int HeaderBytes = 44;
@@ -172,7 +172,7 @@ public static class WavReader
         return samples;
     }
 
-    private static void Decode(ReadOnlySpan<byte> bytes, in WavHeader header, Span<float> samples)
+    internal static void Decode(ReadOnlySpan<byte> bytes, in WavHeader header, Span<float> samples)
     {
         if (header is { Encoding: WavEncoding.Pcm16, Channels: 1 })
         {

@@ -86,13 +86,22 @@ public sealed class FeatureExtractor(FeatureKind kind, FeatureNormalization norm
         {
             Span<float> signal = padded.AsSpan(0, samples.Length + 2 * FrameSpectrum.Half);
             Mirror(samples, signal);
-            return kind == FeatureKind.Spectrogram ? LogMagnitudes(signal, frames) : Coefficients(signal, frames);
+            return AnalyzeFrames(signal, frames);
         }
         finally
         {
             ArrayPool<float>.Shared.Return(padded);
         }
     }
+
+    /// <summary>The normalized features of some frames, the first one's window being the first samples given.</summary>
+    /// <param name="signal">16 kHz, 160 samples a frame and 160 more.</param>
+    /// <param name="frames">How many.</param>
+    /// <exception cref="InputException">A value is no finite number of a sensible size.</exception>
+    internal FeatureMatrix ExtractFrames(ReadOnlySpan<float> signal, int frames) => Normalize(Sensible(Render(AnalyzeFrames(signal, frames))));
+
+    private FeatureMatrix AnalyzeFrames(ReadOnlySpan<float> signal, int frames) =>
+        kind == FeatureKind.Spectrogram ? LogMagnitudes(signal, frames) : Coefficients(signal, frames);
 
     /// <summary>The rest of <see cref="Extract"/>.</summary>
     internal FeatureMatrix Render(FeatureMatrix analyzed) => kind == FeatureKind.Mfcc ? Cepstrum.Envelope(analyzed) : analyzed;

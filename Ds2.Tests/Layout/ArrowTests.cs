@@ -23,6 +23,7 @@ public sealed class ArrowTests
         ["Model", "Decoding"],
         ["Decoding.Alignment"],
         ["Recognition"],
+        ["Recognition.Streaming"],
         ["Evaluation"],
         ["Training"],
     ];

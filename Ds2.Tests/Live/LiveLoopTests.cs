@@ -1,0 +1,130 @@
+using System.IO.Pipes;
+using System.Text.Json;
+using Ds2.Runtime;
+using Ds2.Runtime.Audio;
+using Ds2.Runtime.Recognition.Streaming;
+using Ds2.Tests.Data;
+using Ds2.Tests.Recognition.Streaming;
+using Ds2.Train.Live;
+
+namespace Ds2.Tests.Live;
+
+/// <summary>Live sound from a pipe, its text on a terminal or as lines of JSON.</summary>
+public sealed class LiveLoopTests
+{
+    private readonly float[] sound = LiveModel.Speech(40000);
+    private LiveModel live = null!;
+    private StreamingModel streaming = null!;
+
+    [SetUp]
+    public void MakeModel()
+    {
+        live = new LiveModel();
+        streaming = new StreamingModel(live.Model, live.Description, new StreamingOptions { Pause = 1000 });
+    }
+
+    [TearDown]
+    public void FreeModel()
+    {
+        streaming.Dispose();
+        live.Dispose();
+    }
+
+    [Test]
+    public void Run_WavOrRawPcm_EndsWithTheRecordingsText()
+    {
+        byte[] wav = Wav(), raw = wav[44..];
+        string text = Words(live.Whole(WavSamples(), 16000).Text);
+        byte[] unknown = [.. wav[..40], 0xFF, 0xFF, 0xFF, 0xFF, .. raw], followed = [.. wav, .. "LIST"u8, 4, 0, 0, 0, 1, 2, 3, 4];
+        foreach ((byte[] bytes, int? rate, string what) in ((byte[], int?, string)[])[(wav, null, "WAV"), (unknown, null, "WAV of unknown length"), (followed, null, "WAV with a chunk behind"), (raw, 16000, "raw PCM")])
+        {
+            JsonElement[] lines = Lines(new MemoryStream(bytes), new LiveOptions { Rate = rate });
+            Assert.That(lines[^1].GetProperty("event").GetString(), Is.EqualTo("final"), what);
+            Assert.That(lines[^1].GetProperty("text").GetString(), Is.EqualTo(text), what);
+            JsonElement[] words = [.. lines[^1].GetProperty("words").EnumerateArray()];
+            Assert.That(string.Join(' ', words.Select(word => word.GetProperty("text").GetString())), Is.EqualTo(text), what);
+            Assert.That(words.Select(word => word.GetProperty("start").GetDouble()), Is.Ordered.And.All.InRange(0, 2.5));
+        }
+    }
+
+    [Test]
+    public void Run_OnATerminal_RewritesTheLine()
+    {
+        var output = new StringWriter();
+        new LiveLoop(streaming, new LiveOptions { RewritesLine = true, LineWidth = 10 }, output, TextWriter.Null).Run(new Trickle(Wav()));
+        string[] writes = output.ToString().Split("\r\u001b[K", StringSplitOptions.RemoveEmptyEntries);
+        Assert.That(writes, Has.Length.GreaterThan(2));
+        Assert.That(writes[..^1], Has.All.Length.LessThan(10));
+        Assert.That(writes[^1].TrimEnd(), Is.EqualTo(Words(live.Whole(WavSamples(), 16000).Text)));
+    }
+
+    [Test]
+    public void Run_Interrupted_FinishesWhatWasHeard()
+    {
+        using var pipe = new AnonymousPipeServerStream(PipeDirection.Out);
+        using var end = new AnonymousPipeClientStream(PipeDirection.In, pipe.ClientSafePipeHandle);
+        using var interruption = new CancellationTokenSource();
+        var output = new SignallingWriter(interruption);
+        pipe.Write(Wav());
+        pipe.Flush();
+        new LiveLoop(streaming, new LiveOptions(), output, TextWriter.Null).Run(end, interruption.Token);
+        Assert.That(output.ToString(), Does.Contain("\"event\":\"final\""));
+    }
+
+    [Test]
+    public void Run_NoSoundThatCanBeRead_SaysSoInOneLine()
+    {
+        Assert.That(() => Run(new byte[100], null), Throws.TypeOf<InputException>().With.Message.Contains("--rate"));
+        Assert.That(() => Run(Wav()[..20], null), Throws.TypeOf<InputException>().With.Message.Contains("ends within its header"));
+        byte[] adpcm = Wav();
+        adpcm[20] = 2;
+        Assert.That(() => Run(adpcm, null), Throws.TypeOf<InputException>().With.Message.StartsWith("-: "));
+        Assert.That(() => Run([], 16000), Throws.Nothing);
+        Assert.That(() => Run([1, 2, 3, 4, 5], 12), Throws.TypeOf<InputException>());
+
+        void Run(byte[] bytes, int? rate) => new LiveLoop(streaming, new LiveOptions { Rate = rate }, TextWriter.Null, TextWriter.Null).Run(new MemoryStream(bytes));
+    }
+
+    private static string Words(string text) => string.Join(' ', text.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+
+    private JsonElement[] Lines(Stream input, LiveOptions options)
+    {
+        var output = new StringWriter();
+        new LiveLoop(streaming, options, output, TextWriter.Null).Run(input);
+        return [.. output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+    }
+
+    private byte[] Wav()
+    {
+        using var folder = new TempFolder();
+        WavWriter.Write(folder["sound.wav"], sound);
+        return File.ReadAllBytes(folder["sound.wav"]);
+    }
+
+    private float[] WavSamples()
+    {
+        using var folder = new TempFolder();
+        WavWriter.Write(folder["sound.wav"], sound);
+        return AudioFile.Read(folder["sound.wav"]);
+    }
+
+    /// <summary>Gives 3001 bytes at a time, a moment apart.</summary>
+    private sealed class Trickle(byte[] bytes) : MemoryStream(bytes)
+    {
+        public override int Read(byte[] buffer, int offset, int count)
+        {
+            Thread.Sleep(5);
+            return base.Read(buffer, offset, Math.Min(count, 3001));
+        }
+    }
+
+    /// <summary>Interrupts at the first line.</summary>
+    private sealed class SignallingWriter(CancellationTokenSource interruption) : StringWriter
+    {
+        public override void WriteLine(string? value)
+        {
+            base.WriteLine(value);
+            interruption.Cancel();
+        }
+    }
+}
