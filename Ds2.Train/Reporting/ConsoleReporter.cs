@@ -104,6 +104,8 @@ internal sealed class ConsoleReporter : IRunReporter
         string best = result.Best is null ? "" : $", best WER {result.Best.Wer:F2} % after epoch {result.Best.Epoch + 1}";
         Console.WriteLine($"{outcome}{best}, {Durations.Text(result.State.TotalSeconds)} of training and evaluation");
         Console.WriteLine($"checkpoints {folder}");
+        if (result.Best is not null)
+            Console.WriteLine($"to write a recording down: dotnet run --project Ds2.Train -- transcribe --checkpoint {Path.Combine(folder, "best.safetensors")} recording.wav");
     }
 
     public void Dispose() => EndLine();
