@@ -26,7 +26,7 @@ internal sealed class LiveModel : IDisposable
                 Features = FeatureKind.MfccRaw, Normalization = FeatureNormalization.Corpus, Channels = 2, Hidden = 24, Layers = 2, RnnBatchNorm = true, Bidirectional = bidirectional,
             },
             Alphabet.English,
-            new RowStatistics(Enumerable.Range(0, rows).Select(row => row == 0 ? -100f : row), Enumerable.Range(0, rows).Select(row => row == 0 ? 30f : 5f)));
+            new RowStatistics(Enumerable.Range(0, rows).Select(row => row == 0 ? -100f : row), Enumerable.Range(0, rows).Select(row => row == 0 ? 5f : 1f)));
         Model = new DeepSpeech2(Description.Architecture, engine, seed: 2, trains: false);
         Tensor weight = ((OutputLayer)Model.Layers[^1].Layer).Weight.Values;
         weight.CopyFrom([.. weight.ToArray().Select(value => Contrast * value)]);

@@ -57,32 +57,6 @@ public sealed class StreamingRecognizerTests
         Assert.That(stream.TryTake(out _), Is.False);
     }
 
-    /// <remarks>A random model makes short pauses only.</remarks>
-    [Test]
-    public void Accept_WithPauses_GivesPassagesThatMakeUpTheWhole()
-    {
-        float[] sound = LiveModel.Speech(160000);
-        using var streaming = new StreamingModel(live.Model, live.Description, new StreamingOptions { Pause = 0.02, LongestPassage = 2 });
-        StreamingRecognizer stream = streaming.Open();
-        var passages = new List<Passage>();
-        for (int first = 0; first < sound.Length; first += 1600)
-        {
-            stream.Accept(sound.AsSpan(first, 1600));
-            stream.Advance();
-            while (stream.TryTake(out Passage? passage))
-                passages.Add(passage);
-        }
-
-        int early = passages.Count;
-        stream.Finish();
-        stream.Advance();
-        while (stream.TryTake(out Passage? passage))
-            passages.Add(passage);
-        Assert.That(early, Is.GreaterThan(1));
-        Assert.That(string.Concat(passages.Select(passage => passage.Text)).Replace(" ", ""), Is.EqualTo(live.Whole(sound, 16000).Text.Replace(" ", "")));
-        Assert.That(passages.Zip(passages.Skip(1), (one, next) => one.Start < one.End && one.End <= next.Start), Has.All.True);
-    }
-
     [Test]
     public void Advance_OfSeveral_IsEachOnesOwn()
     {
