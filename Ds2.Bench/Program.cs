@@ -1,12 +1,15 @@
 using System.CommandLine;
 using BenchmarkDotNet.Running;
 using Ds2.Bench.Data;
+using Ds2.Bench.Decoding;
 using Ds2.Bench.Gpu;
 using Ds2.Bench.LanguageModels;
+using Ds2.Bench.Live;
 using Ds2.Bench.Machine;
 using Ds2.Bench.Ops;
 #if PEERS
 using Ds2.Bench.Peers;
+using Ds2.Bench.Peers.Inference;
 #endif
 using Ds2.Bench.Plots;
 using Ds2.Bench.Step;
@@ -15,7 +18,7 @@ using Ds2.Runtime;
 
 namespace Ds2.Bench;
 
-/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|plots|peaks|loader|corpus|lm|kernels|bandwidth|cublas|gpu-report …</c>.</summary>
+/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|peers-inference|plots|peaks|loader|corpus|lm|decoder|confidence|live|kernels|bandwidth|cublas|gpu-report …</c>.</summary>
 internal static class Program
 {
     private const int BadInput = 2;
@@ -38,12 +41,16 @@ internal static class Program
                                                  each op, forward and backward, at the model's shapes: ops --filter '*Gru*'
               step [options]                     whole training steps on random input: step --preset mlperf --frames 1230
               peers [options]                    the same and each op beside libtorch, built with -p:Peers=true: peers --preset mlperf --frames 600
+              peers-inference [options]          recognition beside ONNX Runtime's, built alike: peers-inference --preset mlperf --batch 1
               plots [options]                    step time against frames, batch, hidden size and threads, drawn into docs/plots
               parity --manifest FILE --device D  training steps on a device and on the host: their losses must agree
               peaks [--rounds N]                 the machine's peaks, and what large and streaming matrix products reach of them
               loader --manifest FILE             what the loader reads, with augmentation and with the feature cache
               corpus [options]                   what a start costs with as many utterances as LibriSpeech has
               lm --folder DIR                    size and speed of a language model of 5 million n-grams over 200,000 words
+              decoder --lm FILE [options]        greedy and beam search, with and without language model and hot words
+              confidence [options]               how well words' confidences tell right words from wrong ones
+              live [options]                     live streams in real time, and how late their text is: live --preset mlperf --streams 1 4 8
               kernels [options]                  a training step on a GPU, and its kernels' own times beside the estimate: kernels --preset mlperf --frames 1230
               bandwidth [options]                what a device's memory and the way to it sustain
               cublas [--json]                    our Gemm beside NVIDIA's on a CUDA GPU
@@ -55,7 +62,11 @@ internal static class Program
         root.Subcommands.Add(LoaderCommand.Create());
         root.Subcommands.Add(CorpusCommand.Create());
         root.Subcommands.Add(LanguageModelCommand.Create());
+        root.Subcommands.Add(DecoderCommand.Create());
+        root.Subcommands.Add(ConfidenceCommand.Create());
+        root.Subcommands.Add(LiveCommand.Create());
         root.Subcommands.Add(Peers());
+        root.Subcommands.Add(PeersInference());
         root.Subcommands.Add(PlotsCommand.Create());
         root.Subcommands.Add(PeaksCommand.Create());
         root.Subcommands.Add(KernelsCommand.Create());
@@ -80,11 +91,27 @@ internal static class Program
 #if PEERS
         return PeersCommand.Create();
 #else
-        var command = new Command("peers", "The training step and each op beside libtorch's; needs a build with libtorch: -p:Peers=true.") { TreatUnmatchedTokensAsErrors = false };
-        command.SetAction(_ => Report("peers: this build is without libtorch: dotnet run --project Ds2.Bench -p:Peers=true -- peers"));
-        return command;
+        return WithoutPeers("peers", "The training step and each op beside libtorch's");
 #endif
     }
+
+    private static Command PeersInference()
+    {
+#if PEERS
+        return PeersInferenceCommand.Create();
+#else
+        return WithoutPeers("peers-inference", "Recognition beside ONNX Runtime's");
+#endif
+    }
+
+#if !PEERS
+    private static Command WithoutPeers(string name, string what)
+    {
+        var command = new Command(name, $"{what}; needs a build with the other libraries: -p:Peers=true.") { TreatUnmatchedTokensAsErrors = false };
+        command.SetAction(_ => Report($"{name}: this build is without the other libraries: dotnet run --project Ds2.Bench -p:Peers=true -- {name}"));
+        return command;
+    }
+#endif
 
     private static int RunOps(string[] arguments)
     {

@@ -1,6 +1,5 @@
 using Ds2.Bench.Step;
 using Ds2.Kernels.Ops;
-using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Layers;
 using TorchSharp;
 

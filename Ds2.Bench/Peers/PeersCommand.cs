@@ -4,7 +4,6 @@ using Ds2.Bench.Step;
 using Ds2.Kernels.Engines.Host;
 using Ds2.Kernels.Ops;
 using Ds2.Runtime;
-using Ds2.Runtime.Training;
 using TorchSharp;
 
 namespace Ds2.Bench.Peers;

@@ -1,6 +1,4 @@
 using Ds2.Kernels.Ops;
-using Ds2.Runtime.Data.Batching;
-using Ds2.Runtime.Layers;
 using TorchSharp;
 using static TorchSharp.torch.nn;
 

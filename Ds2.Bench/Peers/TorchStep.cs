@@ -21,7 +21,7 @@ internal sealed class TorchStep : IDisposable
     {
         this.options = options.Run.Training;
         batch = options.Batch;
-        model = new TorchModel(ours.Model.Options);
+        model = new TorchModel(ours.Model.Architecture);
         model.CopyFrom(ours.Model.Parameters);
         features = torch.tensor(ours.Features.ToArray(), [batch, 1, ours.Features.Shape[2], ours.Features.Shape[3]]);
         texts = new TorchTexts(ours.Texts, model.OutputFrames(options.Frames));

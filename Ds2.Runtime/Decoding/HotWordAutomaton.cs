@@ -12,7 +12,7 @@ internal sealed class HotWordAutomaton
     private readonly int labels, space;
 
     /// <summary>An open hash of edges: key state * labels + label, or -1; and the state that the edge leads to.</summary>
-    private readonly (long Key, int To)[] edges;
+    private readonly (int Key, int To)[] edges;
 
     private readonly int[] fallback;
 
@@ -91,6 +91,9 @@ internal sealed class HotWordAutomaton
     {
         for (; ; state = fallback[state])
         {
+            // Where words are separated, nothing but a space begins anything.
+            if (state == 0 && space > 0 && label != space)
+                return 0;
             if (Edge(state, label, out int to))
                 return to;
             if (state == 0)
@@ -120,15 +123,15 @@ internal sealed class HotWordAutomaton
         return [.. order];
     }
 
-    private (long Key, int To)[] Hash(List<Dictionary<int, int>> children)
+    private (int Key, int To)[] Hash(List<Dictionary<int, int>> children)
     {
-        var table = new (long Key, int To)[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)children.Count * 2 + 2)];
+        var table = new (int Key, int To)[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)children.Count * 2 + 2)];
         Array.Fill(table, (-1, 0));
         for (int state = 0; state < children.Count; state++)
         {
             foreach ((int by, int child) in children[state])
             {
-                long key = Key(state, by);
+                int key = Key(state, by);
                 int at = Place(key, table.Length);
                 while (table[at].Key >= 0)
                     at = (at + 1) & (table.Length - 1);
@@ -141,10 +144,10 @@ internal sealed class HotWordAutomaton
 
     private bool Edge(int state, int label, out int to)
     {
-        long key = Key(state, label);
+        int key = Key(state, label);
         for (int at = Place(key, edges.Length); ; at = (at + 1) & (edges.Length - 1))
         {
-            (long found, to) = edges[at];
+            (int found, to) = edges[at];
             if (found == key)
                 return true;
             if (found < 0)
@@ -152,8 +155,8 @@ internal sealed class HotWordAutomaton
         }
     }
 
-    private long Key(int state, int label) => (long)state * labels + label;
+    private int Key(int state, int label) => checked(state * labels + label);
 
     /// <summary>Fibonacci hashing (Knuth, volume 3, 6.4).</summary>
-    private static int Place(long key, int size) => (int)(((ulong)key * 0x9E3779B97F4A7C15) >> 32) & (size - 1);
+    private static int Place(int key, int size) => (int)((uint)key * 0x9E3779B9 >> 7) & (size - 1);
 }

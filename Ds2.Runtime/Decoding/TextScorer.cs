@@ -56,17 +56,21 @@ internal sealed class TextScorer
     public double Factor(int node, int label, out int hotState)
     {
         ref PrefixNode prefix = ref trie.Nodes[node];
-        bool inWord = InWord(node, prefix.Label);
         hotState = prefix.HotState;
+
+        // Nearly all: a letter after which no hot word can come about.
+        if (space > 0 && label != space && hotState == 0)
+            return 1;
+        bool inWord = InWord(node, prefix.Label);
 
         // A word of no letters has no probability; without a model of words, words are what spaces stand between, however many.
         if (label == space && !inWord)
             return model is null ? 1 : 0;
+        double factor = model is not null && Ends(label, inWord) ? End(node).Factor : 1;
         if (automaton is null)
-            return model is not null && Ends(label, inWord) ? End(node).Factor : 1;
+            return factor;
         hotState = automaton.Next(prefix.HotState, label);
-        double factor = (hotState | prefix.HotState) == 0 ? 1 : automaton.Factor(prefix.HotState, hotState);
-        return model is not null && Ends(label, inWord) ? factor * End(node).Factor : factor;
+        return factor * automaton.Factor(prefix.HotState, hotState);
     }
 
     /// <summary>Fills in a new prefix what depends on the one that it extends.</summary>

@@ -4,12 +4,12 @@ namespace Ds2.Runtime.Decoding;
 /// <remarks>
 /// A word's confidence is the share of the hypotheses that have it at its place: each counts with its posterior probability among those of the list, exp(scale * score) of the sum of all,
 /// and places are those of the shortest edit of the two texts' words (as in Evermann and Woodland, Large vocabulary decoding and confidence estimation using word posterior
-/// probabilities, 2000, with a list for the lattice). What all hypotheses have is 1. A scale below 1 flattens the posteriors, which the networks' certainty and the products of models make too sharp.
+/// probabilities, 2000, with a list for the lattice). What all hypotheses have is 1. A scale below 1 flattens the posteriors; docs/language-models.md has what that does to them.
 /// </remarks>
 public static class WordPosteriors
 {
     /// <summary>The scale that is used where none is given.</summary>
-    public const double DefaultScale = 0.5;
+    public const double DefaultScale = 1;
 
     /// <summary>The confidence of each word of the best text.</summary>
     /// <param name="hypotheses">Texts of one utterance, the best first; the more, the better: as many as the beam is wide.</param>

@@ -37,7 +37,7 @@ public sealed record ModelOptions
     public bool RnnBatchNorm { get; init; }
 
     /// <summary>How the GRUs' products with their state read the recurrent weights: <c>fp32</c>, or <c>fp16</c>, for which a GPU reads half the bytes.</summary>
-    [Option("how the GRUs' products with their state read the recurrent weights; fp16 halves the bytes that a GPU reads")]
+    [Option("how the GRUs' products with their state read the recurrent weights; fp16 halves the bytes that are read of them")]
     public RecurrentPrecision RecurrentPrecision { get; init; }
 
     /// <summary>The sizes of the model that these options describe.</summary>

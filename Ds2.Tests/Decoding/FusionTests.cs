@@ -86,7 +86,7 @@ public sealed class FusionTests
     [Test]
     public void Best_WithAModel_HasNoEmptyWords()
     {
-        float[] logits = [0, 9, 0, 0, 0, 0, 0, 9, 1.5f, 1, 1, 0, 0, 0, 0, 9, 0, 0, 9, 0];
+        float[] logits = [0, 9, 0, 0, 0, 0, 0, 9, 1.5f, 1, 1, -9, 0, 0, 0, 9, 0, 0, 9, 0];
         string heard = new BeamDecoder(Letters).Best(logits, 5, 1)[0].Text;
         string helped = With(Bigrams(true), model => new BeamDecoder(Letters, new BeamOptions(), model).Best(logits, 5, 1)[0].Text);
         Assert.That((heard, helped), Is.EqualTo(("A  B", "A A B")));

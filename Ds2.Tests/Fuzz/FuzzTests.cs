@@ -1,9 +1,11 @@
 using System.Text;
 using Ds2.Kernels.Engines.Host;
+using Ds2.Runtime;
 using Ds2.Runtime.Audio;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Data.LibriSpeech.Dataset;
 using Ds2.Runtime.Data.LibriSpeech.Download;
+using Ds2.Runtime.Decoding.LanguageModels;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Safetensors;
@@ -12,6 +14,7 @@ using Ds2.Runtime.Training;
 using Ds2.Tests.Audio;
 using Ds2.Tests.Data;
 using Ds2.Tests.Data.Download;
+using Ds2.Tests.Decoding.LanguageModels;
 
 namespace Ds2.Tests.Fuzz;
 
@@ -136,6 +139,30 @@ public sealed class FuzzTests
     public void Digests() => FuzzRun.Run(
         folder["digests"], [Encoding.UTF8.GetBytes($"{TestArchives.Digest([])}  dev-clean.tar.gz\n{TestArchives.Digest([1])} *./train-clean-100.tar.gz\n")],
         path => LibriSpeechArchive.ReadDigests(path));
+
+    [Test]
+    public void Arpa() => FuzzRun.Run(
+        folder["a.arpa"], [Encoding.UTF8.GetBytes(SmallModel.Random(3, 5, 8, unknown: true, seed: 1).Arpa()), Encoding.UTF8.GetBytes(SmallModel.Random(2, 5, 4, unknown: false, seed: 2).Arpa())], AskModel);
+
+    [Test]
+    public void CompiledModel()
+    {
+        folder.Write("a.arpa", SmallModel.Random(3, 5, 8, unknown: true, seed: 1).Arpa());
+        byte[][] wholes = [.. new[] { 8, 32 }.Select(bits =>
+        {
+            LanguageModelBuilder.Compile(folder["a.arpa"], folder["whole"], bits, NoProgress.Instance);
+            return File.ReadAllBytes(folder["whole"]);
+        })];
+        FuzzRun.Run(folder["a.lm"], wholes, AskModel);
+    }
+
+    private static void AskModel(string path)
+    {
+        using LanguageModel model = LanguageModel.Open(path);
+        LanguageState state = model.Begin;
+        for (int word = 0; word < model.Count(1); word++)
+            model.Score(state, model.WordId(model.Word(word)), out state);
+    }
 
     private static void SaveCheckpoint(string path)
     {

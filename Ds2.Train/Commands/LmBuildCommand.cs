@@ -41,7 +41,7 @@ internal static class LmBuildCommand
         LanguageModelBuilder.Need need = LanguageModelBuilder.Measure(texts, options);
         Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{need.Words} words in {need.Sentences} sentences: needs at most {WorkReport.Amount(need.Bytes, Runtime.WorkUnit.Bytes)} of memory"));
-        IReadOnlyList<long> counts = WorkReport.RunBriefly(progress => LanguageModelBuilder.Build(texts, need, options, output, bits, progress));
+        IReadOnlyList<long> counts = LmCommand.Run(progress => LanguageModelBuilder.Build(texts, need, options, output, bits, progress));
         Console.WriteLine($"{output}: {LmCommand.Text(counts)}");
         return 0;
     }

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
+using Ds2.Runtime;
+using Ds2.Train.Reporting;
 
 namespace Ds2.Train.Commands;
 
@@ -17,6 +19,13 @@ internal static class LmCommand
         var bits = new Option<int>("--bits") { Description = description, DefaultValueFactory = _ => 8, HelpName = "8|32" };
         bits.AcceptOnlyFromAmong("8", "32");
         return bits;
+    }
+
+    /// <summary>Runs work, shows how it goes on, and ends it where a signal comes.</summary>
+    public static T Run<T>(Func<IWorkProgress, T> work)
+    {
+        using var interruption = new Interruption("stopping, nothing is written");
+        return WorkReport.RunBriefly(progress => work(new StoppableProgress(progress, interruption.Token)));
     }
 
     /// <summary>N-grams of each order, for people.</summary>

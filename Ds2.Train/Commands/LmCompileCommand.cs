@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Ds2.Runtime.Decoding.LanguageModels;
-using Ds2.Train.Reporting;
 
 namespace Ds2.Train.Commands;
 
@@ -20,7 +19,7 @@ internal static class LmCompileCommand
 
     private static int Run(string arpa, string output, int bits)
     {
-        (IReadOnlyList<long> counts, long bytes) = WorkReport.RunBriefly(progress => LanguageModelBuilder.Compile(arpa, output, bits, progress));
+        (IReadOnlyList<long> counts, long bytes) = LmCommand.Run(progress => LanguageModelBuilder.Compile(arpa, output, bits, progress));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{output}: {LmCommand.Text(counts)}; {bytes} bytes, {(double)bytes / counts.Sum():F2} an n-gram"));
         return 0;
     }

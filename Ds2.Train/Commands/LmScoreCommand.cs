@@ -20,7 +20,7 @@ internal static class LmScoreCommand
 
     private static int Run(string lm, string[] texts, bool json)
     {
-        using LanguageModel model = WorkReport.RunBriefly(progress => LanguageModel.Open(lm, progress));
+        using LanguageModel model = LmCommand.Run(progress => LanguageModel.Open(lm, progress));
         Perplexity result = Perplexity.Of(model, texts);
         if (json)
         {

@@ -25,6 +25,9 @@ internal static unsafe class SkinnyProduct<TLanes>
     // 12 KiB: a chunk and the rows' parts fit a first-level cache of 32 KiB.
     private const int ChunkFloats = 3072;
 
+    /// <summary>The fp32 elements that <see cref="Multiply(float**, int, int, ushort*, ushort*, float*, float*)"/> widens a panel's part into.</summary>
+    public static int WidenedLength => ChunkFloats;
+
     private static int Chunk => ChunkFloats / Width;
 
     // Only the widest registers come in a set of 32.
@@ -39,30 +42,81 @@ internal static unsafe class SkinnyProduct<TLanes>
     /// <param name="result">[MaxRows, Width]; rows from count on are undefined.</param>
     public static void Multiply(float** rows, int count, int length, float* panel, float* next, float* result)
     {
-        // A pass always multiplies PassRows rows. Where there are fewer, the last one stands in for those missing: their sums land in rows of the result that
-        // nobody reads.
-        int passes = Pieces(count, PassRows);
-        new Span<float>(result, passes * PassRows * Width).Clear();
-        nint aheadStep = Width / passes;
+        int passes = Clear(count, result);
         for (int start = 0, some; start < length; start += some)
         {
             some = Math.Min(Chunk, length - start);
             float* chunk = panel + (nint)start * Width;
             float* ahead = length - start > Chunk ? chunk + Chunk * Width : next;
-            for (int i = 0; i < count; i += PassRows, ahead += some * aheadStep)
-            {
-                float** r = rows + i;
-                int last = Math.Min(count - i, PassRows) - 1;
-                if (last >= 4)
-                    Eight(
-                        r[0] + start, r[1] + start, r[2] + start, r[3] + start, r[4] + start,
-                        r[Math.Min(5, last)] + start, r[Math.Min(6, last)] + start, r[last] + start, some, chunk, result + i * Width, ahead, aheadStep);
-                else
-                    Four(
-                        r[0] + start, r[Math.Min(1, last)] + start, r[Math.Min(2, last)] + start, r[last] + start,
-                        some, chunk, result + i * Width, ahead, aheadStep);
-            }
+            AddChunk(rows, count, start, some, chunk, ahead, Width / passes, result);
         }
+    }
+
+    /// <summary>The same with a panel in half precision: each chunk is widened once, for all rows.</summary>
+    /// <param name="rows">Where each row begins.</param>
+    /// <param name="count">Rows, 1..<see cref="MaxRows"/>.</param>
+    /// <param name="length">Elements of a row; 0 gives zeros.</param>
+    /// <param name="panel">[length, Width].</param>
+    /// <param name="next">The panel that the caller needs next.</param>
+    /// <param name="widened">Scratch, <see cref="WidenedLength"/>.</param>
+    /// <param name="result">[MaxRows, Width]; rows from count on are undefined.</param>
+    public static void Multiply(float** rows, int count, int length, ushort* panel, ushort* next, float* widened, float* result)
+    {
+        int passes = Clear(count, result);
+        for (int start = 0, some; start < length; start += some)
+        {
+            some = Math.Min(Chunk, length - start);
+            ushort* chunk = panel + (nint)start * Width;
+            ushort* ahead = length - start > Chunk ? chunk + Chunk * Width : next;
+            HalfPrecision.Widen(chunk, (nint)some * Width, widened);
+            AddChunk(rows, count, start, some, widened, (float*)ahead, Width / 2 / passes, result);
+        }
+    }
+
+    private static int Clear(int count, float* result)
+    {
+        int passes = Pieces(count, PassRows);
+        new Span<float>(result, passes * PassRows * Width).Clear();
+        return passes;
+    }
+
+    // A pass multiplies one row or PassRows. Where there are fewer, the last one stands in for those missing: their sums land in rows of the result that
+    // nobody reads.
+    private static void AddChunk(float** rows, int count, int start, int some, float* chunk, float* ahead, nint aheadStep, float* result)
+    {
+        for (int i = 0; i < count; i += PassRows, ahead += some * aheadStep)
+        {
+            float** r = rows + i;
+            int last = Math.Min(count - i, PassRows) - 1;
+            if (last == 0)
+                One(r[0] + start, some, chunk, result + i * Width, ahead, aheadStep);
+            else if (last >= 4)
+                Eight(
+                    r[0] + start, r[1] + start, r[2] + start, r[3] + start, r[4] + start,
+                    r[Math.Min(5, last)] + start, r[Math.Min(6, last)] + start, r[last] + start, some, chunk, result + i * Width, ahead, aheadStep);
+            else
+                Four(
+                    r[0] + start, r[Math.Min(1, last)] + start, r[Math.Min(2, last)] + start, r[last] + start,
+                    some, chunk, result + i * Width, ahead, aheadStep);
+        }
+    }
+
+    // Its three chains of sums wait for one another's latency, four cycles a step; of four rows the step takes eight, most of them for rows that are not there.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void One(float* row, nint length, float* panel, float* result, float* ahead, nint aheadStep)
+    {
+        Load(result, out TLanes a0, out TLanes a1, out TLanes a2);
+        for (nint p = 0; p < length; p++, panel += Width, ahead += aheadStep)
+        {
+            if (Sse.IsSupported)
+                PrefetchRow(ahead + (TLanes.Count < Lanes512.Count ? 0 : 2 * ChunkFloats));
+            TLanes h = TLanes.All(row[p]);
+            TLanes.AddProduct(ref a0, h, TLanes.Load(panel));
+            TLanes.AddProduct(ref a1, h, TLanes.Load(panel + TLanes.Count));
+            TLanes.AddProduct(ref a2, h, TLanes.Load(panel + 2 * TLanes.Count));
+        }
+
+        Store(result, a0, a1, a2);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -6,11 +6,11 @@ namespace Ds2.Kernels.Ops;
 /// <summary><see cref="Gru"/> on the CPU: large products over all frames, and between them the recurrence.</summary>
 internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision precision) : Gru(engine)
 {
-    private readonly GruRecurrence recurrence = GruRecurrence.Create(engine.Lanes);
+    private readonly GruRecurrence recurrence = GruRecurrence.Create(engine.Lanes, precision);
 
     /// <inheritdoc/>
     public override int ForwardWorkspace(GruShape shape) =>
-        checked(Workspace.Round(shape.H) + Workspace.Round(3 * shape.H) + shape.Directions * (recurrence.ForwardPanels(shape.H) + RoundedLength(shape)));
+        checked(Workspace.Round(shape.H) + Workspace.Round(3 * shape.H) + shape.Directions * recurrence.ForwardPanels(shape.H));
 
     /// <inheritdoc/>
     public override int BackwardWorkspace(GruShape shape) =>
@@ -68,6 +68,8 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
         {
             directions[d].Carry = (dInitial ?? workspace.Take(new Shape(shape.N * shape.H))).Pointer();
             directions[d].Panels = workspace.Take(new Shape(recurrence.BackwardPanels(shape.H))).Pointer();
+            if (precision == RecurrentPrecision.Fp16)
+                directions[d].Recurrent = Rounded(shape, directions[d].Recurrent, workspace);
         }
 
         recurrence.Backward(Host.Workers, shape, lengths.Pointer(), directions, dY.Pointer(), beyondFirst: dInitial is not null);
@@ -89,7 +91,7 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
             directions[d] = new GruDirection
             {
                 Reverse = d == 1,
-                Recurrent = precision == RecurrentPrecision.Fp32 ? weights[d].Recurrent.Pointer() : Rounded(shape, weights[d].Recurrent.Pointer(), workspace),
+                Recurrent = weights[d].Recurrent.Pointer(),
                 CandidateBias = weights[d].RecurrentBias.Pointer() + 2 * shape.H,
                 Gates = gates.Pointer() + d * 3 * states,
                 Candidates = candidates.Pointer() + d * states,

@@ -49,15 +49,17 @@ internal unsafe struct GruDirection
 internal abstract unsafe class GruRecurrence
 {
     /// <summary>The recurrence for registers of a width.</summary>
-    public static GruRecurrence Create(int lanes) => lanes switch
+    /// <param name="lanes">The width.</param>
+    /// <param name="precision">How the forward pass packs U; the backward pass takes it as it is given.</param>
+    public static GruRecurrence Create(int lanes, RecurrentPrecision precision) => lanes switch
     {
-        16 => new GruRecurrence<Lanes512>(),
-        8 => new GruRecurrence<Lanes256>(),
-        4 => new GruRecurrence<Lanes128>(),
-        _ => new GruRecurrence<Lanes1>(),
+        16 => new GruRecurrence<Lanes512>(precision),
+        8 => new GruRecurrence<Lanes256>(precision),
+        4 => new GruRecurrence<Lanes128>(precision),
+        _ => new GruRecurrence<Lanes1>(precision),
     };
 
-    /// <summary>The length of a direction's packed U for the forward pass.</summary>
+    /// <summary>The length of a direction's packed U for the forward pass, in fp32 elements.</summary>
     public abstract int ForwardPanels(int h);
 
     /// <summary>The length of a direction's packed U for the backward pass.</summary>
@@ -81,16 +83,27 @@ internal abstract unsafe class GruRecurrence
 }
 
 /// <inheritdoc/>
-internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
+internal sealed unsafe class GruRecurrence<TLanes>(RecurrentPrecision precision) : GruRecurrence
     where TLanes : unmanaged, ILanes<TLanes>
 {
     // A panel is three registers wide: forward the three gates of a register's units, backward three registers' units.
     private static int Width => SkinnyProduct<TLanes>.Width;
 
+    private const int LineFloats = 16;
+
+    // Rows of a panel that are transposed before they are rounded: 12 KiB at most.
+    private const int PackedAtOnce = 64;
+
     private static int MaxRows => SkinnyProduct<TLanes>.MaxRows;
 
+    private bool IsHalf => precision == RecurrentPrecision.Fp16;
+
     /// <inheritdoc/>
-    public override int ForwardPanels(int h) => Workspace.Round(checked(Panels(h, TLanes.Count) * Width * h));
+    public override int ForwardPanels(int h)
+    {
+        int elements = checked(Panels(h, TLanes.Count) * Width * h);
+        return Workspace.Round(IsHalf ? Pieces(elements, sizeof(float) / sizeof(ushort)) : elements);
+    }
 
     /// <inheritdoc/>
     public override int BackwardPanels(int h) => Workspace.Round(checked(Panels(h, Width) * Width * 3 * h));
@@ -99,17 +112,24 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
     public override void Forward(WorkerPool workers, GruShape shape, int* lengths, GruDirection[] directions)
     {
         int panels = Panels(shape.H, TLanes.Count);
-        workers.For(panels * directions.Length, item => PackUnits(directions[item / panels], item % panels, shape.H));
+        workers.For(panels * directions.Length, item =>
+        {
+            if (IsHalf)
+                PackHalfUnits(directions[item / panels], item % panels, shape.H);
+            else
+                PackUnits(directions[item / panels], item % panels, 0, shape.H, shape.H, directions[item / panels].Panels + (nint)(item % panels) * Width * shape.H);
+        });
         workers.Run(worker =>
         {
             int first = Share(panels, worker, workers.Threads), last = Share(panels, worker + 1, workers.Threads);
             float** rows = stackalloc float*[shape.N];
             int* active = stackalloc int[shape.N];
-            float* products = stackalloc float[MaxRows * Width];
+            float* products = stackalloc float[MaxRows * Width], widened = stackalloc float[IsHalf ? SkinnyProduct<TLanes>.WidenedLength + LineFloats : 0];
+            widened = (float*)((nint)(widened + LineFloats - 1) & -(LineFloats * sizeof(float)));
             for (int step = 0; step < shape.T; step++)
             {
                 foreach (ref GruDirection direction in directions.AsSpan())
-                    ForwardFrame(shape, lengths, ref direction, step, first, last, rows, active, products);
+                    ForwardFrame(shape, lengths, ref direction, step, first, last, rows, active, products, widened);
                 workers.Barrier();
             }
         });
@@ -152,16 +172,30 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
 
     private static Span<float> Units(float* row, int first, int last) => new(row + first, Math.Max(0, last - first));
 
-    /// <summary>Forward panel: element (k, gate, lane) is U[gate H + unit, k].</summary>
-    private static void PackUnits(GruDirection direction, int panel, int h)
+    /// <summary>Some k of a forward panel: element (k, gate, lane) is U[gate H + unit, k].</summary>
+    private static void PackUnits(GruDirection direction, int panel, int k, int some, int h, float* target)
     {
-        float* target = direction.Panels + (nint)panel * Width * h;
         int unit = panel * TLanes.Count, units = Math.Min(TLanes.Count, h - unit);
         if (units < TLanes.Count)
-            new Span<float>(target, Width * h).Clear();
+            new Span<float>(target, Width * some).Clear();
         for (int gate = 0; gate < 3; gate++)
-            Packing.Transpose(direction.Recurrent + ((nint)gate * h + unit) * h, h, units, h, target + gate * TLanes.Count, Width);
+            Packing.Transpose(direction.Recurrent + ((nint)gate * h + unit) * h + k, h, units, some, target + gate * TLanes.Count, Width);
     }
+
+    /// <summary>The same in half precision.</summary>
+    private static void PackHalfUnits(GruDirection direction, int panel, int h)
+    {
+        ushort* target = HalfPanel(direction, panel, h);
+        float* part = stackalloc float[PackedAtOnce * Width];
+        for (int k = 0, some; k < h; k += some)
+        {
+            some = Math.Min(PackedAtOnce, h - k);
+            PackUnits(direction, panel, k, some, h, part);
+            HalfPrecision.Narrow(part, (nint)some * Width, target + (nint)k * Width);
+        }
+    }
+
+    private static ushort* HalfPanel(GruDirection direction, int panel, int h) => (ushort*)direction.Panels + (nint)panel * Width * h;
 
     /// <summary>Backward panel: element (j, column) is U[j, unit + column].</summary>
     private static void PackColumns(GruDirection direction, int panel, int h)
@@ -176,8 +210,8 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
         }
     }
 
-    private static void ForwardFrame(
-        GruShape shape, int* lengths, ref GruDirection direction, int step, int first, int last, float** rows, int* active, float* products)
+    private void ForwardFrame(
+        GruShape shape, int* lengths, ref GruDirection direction, int step, int first, int last, float** rows, int* active, float* products, float* widened)
     {
         int h = shape.H, t = direction.Reverse ? shape.T - 1 - step : step;
         nint frame = (nint)t * shape.N, before = frame + (direction.Reverse ? shape.N : -shape.N);
@@ -202,8 +236,11 @@ internal sealed unsafe class GruRecurrence<TLanes> : GruRecurrence
             for (int row = 0; row < count; row += MaxRows)
             {
                 int some = Math.Min(MaxRows, count - row);
-                SkinnyProduct<TLanes>.Multiply(
-                    rows + row, some, summed, direction.Panels + (nint)panel * Width * h, direction.Panels + (nint)next * Width * h, products);
+                if (IsHalf)
+                    SkinnyProduct<TLanes>.Multiply(rows + row, some, summed, HalfPanel(direction, panel, h), HalfPanel(direction, next, h), widened, products);
+                else
+                    SkinnyProduct<TLanes>.Multiply(
+                        rows + row, some, summed, direction.Panels + (nint)panel * Width * h, direction.Panels + (nint)next * Width * h, products);
                 for (int j = 0; j < some; j++)
                 {
                     nint cell = frame + active[row + j];

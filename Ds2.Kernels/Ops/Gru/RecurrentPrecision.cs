@@ -7,8 +7,8 @@ public enum RecurrentPrecision
     Fp32,
 
     /// <summary>
-    /// Rounded to IEEE half precision (to nearest, ties to even; beyond 65504 to infinity), in both passes: the gradient is that of the rounded weights. A GPU reads half the
-    /// bytes a frame; the host computes the same, at no gain.
+    /// Rounded to IEEE half precision (to nearest, ties to even; beyond 65504 to infinity), in both passes: the gradient is that of the rounded weights. A frame reads
+    /// half the bytes, on the host in the forward pass alone.
     /// </summary>
     Fp16,
 }

@@ -133,13 +133,13 @@ internal sealed class ArpaReader
             throw Fault($"\\{n}-grams: is expected here, not {Quote(line)}" + (n > 1 ? $"; the header says {counts[n - 2]} {n - 1}-grams" : ""));
 
         // A header may lie: room is made as n-grams come, but for a first guess.
-        var list = new NGramList(n, (int)Math.Min(counts[n - 1], 1 << 20)) { FirstLine = lines.Number + 1 };
+        var list = new NGramList(n, (int)Math.Min(counts[n - 1], 1 << 16)) { FirstLine = lines.Number + 1 };
         bool highest = n == counts.Length;
         Span<int> ngram = stackalloc int[NGramModel.MostOrders];
         for (long i = 0; i < counts[n - 1]; i++)
         {
             if (!lines.TryRead(out line))
-                throw Fault($"the file ends after {i} of {counts[n - 1]} {n}-grams");
+                throw Fault($"the file ends here, after {i} of {counts[n - 1]} {n}-grams");
             if (Trim(line).IsEmpty || line[0] == '\\')
                 throw Fault($"the {n}-grams end after {i}, and the header says {counts[n - 1]}");
             Entry(line, ngram[..n], highest, list);
@@ -160,9 +160,9 @@ internal sealed class ArpaReader
             ReadOnlySpan<byte> word = Field(ref rest);
             if (word.IsEmpty)
                 throw Fault($"{Quote(line)} has {i} words where there must be {ngram.Length}");
-            if (word.SequenceEqual("<UNK>"u8))
-                word = NGramModel.Unknown;
             ngram[i] = ngram.Length == 1 ? NewWord(word) : words.Find(word);
+            if (ngram[i] < 0 && IsUnknown(word))
+                ngram[i] = words.Find(NGramModel.Unknown);
             if (ngram[i] < 0)
                 throw Fault($"the word {Quote(word)} is not among the 1-grams");
         }
@@ -179,9 +179,15 @@ internal sealed class ArpaReader
     {
         if (!Utf8.IsValid(word))
             throw Fault("is not UTF-8 text");
+
+        // lmplz writes a <UNK> of the text as a word like others, beside its own <unk>.
+        if (IsUnknown(word) && words.Find(NGramModel.Unknown) < 0)
+            word = NGramModel.Unknown;
         int count = words.Count, index = words.Add(word);
         return index == count ? index : throw Fault($"the 1-gram {Quote(word)} stands here for the second time");
     }
+
+    private static bool IsUnknown(ReadOnlySpan<byte> word) => word.SequenceEqual(NGramModel.Unknown) || word.SequenceEqual("<UNK>"u8);
 
     private float Number(ReadOnlySpan<byte> text, ReadOnlySpan<byte> line, string what)
     {
@@ -233,7 +239,8 @@ internal sealed class ArpaReader
         told = lines.Bytes;
     }
 
-    private InputException Fault(string what) => new(string.Create(CultureInfo.InvariantCulture, $"{path}: line {lines.Number}: {what}"));
+    private InputException Fault(string what) =>
+        new(string.Create(CultureInfo.InvariantCulture, $"{path}: line {lines.Number}: {what}{(lines.EndsWithin ? "; the file ends within this line" : "")}"));
 
     private static string Quote(ReadOnlySpan<byte> text)
     {

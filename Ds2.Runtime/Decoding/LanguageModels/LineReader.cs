@@ -11,6 +11,9 @@ internal sealed class LineReader(Stream stream)
     /// <summary>The number of the line read last, from 1; of more than 2^31 lines the last ones are all called that.</summary>
     public int Number { get; private set; }
 
+    /// <summary>Whether the line read last is the last one and has no end.</summary>
+    public bool EndsWithin { get; private set; }
+
     /// <summary>Bytes of the lines read so far.</summary>
     public long Bytes { get; private set; }
 
@@ -27,6 +30,7 @@ internal sealed class LineReader(Stream stream)
                     line = default;
                     return false;
                 }
+                EndsWithin = length < 0;
                 length = length >= 0 ? length + searched : end - start;
                 line = buffer.AsSpan(start, length);
                 Bytes += Math.Min(length + 1, end - start);

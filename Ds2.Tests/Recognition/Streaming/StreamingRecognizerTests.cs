@@ -62,7 +62,7 @@ public sealed class StreamingRecognizerTests
     public void Accept_WithPauses_GivesPassagesThatMakeUpTheWhole()
     {
         float[] sound = LiveModel.Speech(160000);
-        using var streaming = new StreamingModel(live.Model, live.Description, new StreamingOptions { Pause = 0.06, LongestPassage = 2 });
+        using var streaming = new StreamingModel(live.Model, live.Description, new StreamingOptions { Pause = 0.02, LongestPassage = 2 });
         StreamingRecognizer stream = streaming.Open();
         var passages = new List<Passage>();
         for (int first = 0; first < sound.Length; first += 1600)

@@ -1,0 +1,64 @@
+using System.Text.Json;
+using Ds2.Tests.Training;
+
+namespace Ds2.Tests.Cli;
+
+/// <summary><c>lm tune</c> and <c>evaluate</c> with a beam search, on a model that has learned nothing.</summary>
+[NonParallelizable]
+public sealed class LmTuneTests
+{
+    private const string Arpa = "\\data\\\nngram 1=5\n\n\\1-grams:\n-99\t<s>\n-0.9\t</s>\n-0.5\tYES\n-0.5\tNO\n-3\t<unk>\n\n\\end\\\n";
+
+    private TinyCorpus corpus = null!;
+    private string[] model = null!;
+
+    [OneTimeSetUp]
+    public void Train()
+    {
+        corpus = new TinyCorpus();
+        File.WriteAllText(corpus.PathOf("lm.arpa"), Arpa);
+        File.WriteAllText(corpus.PathOf("hot.txt"), "stop\t2\n");
+        Program.Run([.. corpus.TrainArguments("run"), "--epochs", "1", "--max-batches", "1", "--json"]);
+        model = ["--checkpoint", corpus.PathOf("run/latest.safetensors"), "--manifest", corpus.Manifest, "--device", "host"];
+    }
+
+    [OneTimeTearDown]
+    public void DeleteCorpus() => corpus.Dispose();
+
+    [Test]
+    public void Tune_SaysWhatGreedyAndTheBeamHave_AndIsNotWorseUnsaid()
+    {
+        (int code, string output, string error) = Program.Run(["lm", "tune", .. model, "--lm", corpus.PathOf("lm.arpa"), "--beam", "8", "--json"]);
+        Assert.That(code, Is.Zero, error);
+        JsonElement[] events = [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+        JsonElement result = events[^1], tuned = result.GetProperty("tuned");
+        Assert.That(result.GetProperty("event").GetString(), Is.EqualTo("result"));
+        Assert.That(tuned.GetProperty("wer").GetDouble(), Is.EqualTo(events[..^1].Min(trial => trial.GetProperty("wer").GetDouble())));
+        Assert.That(result.GetProperty("unknownWords").GetDouble(), Is.EqualTo(6.0 / 8).Within(1e-9), "of YES, NO, STOP, A B, GO, IT'S, ON");
+        bool helps = tuned.GetProperty("wer").GetDouble() < Math.Min(result.GetProperty("greedy").GetProperty("wer").GetDouble(), result.GetProperty("beam").GetProperty("wer").GetDouble());
+        Assert.That(result.GetProperty("note").ValueKind, Is.EqualTo(helps ? JsonValueKind.Null : JsonValueKind.String));
+        (code, output, _) = Program.Run(["lm", "tune", .. model, "--lm", corpus.PathOf("lm.arpa"), "--beam", "8"]);
+        Assert.That(output, Does.Contain("greedy").And.Contain("without a model").And.Contain("75.0 % of the words").And.Contain(helps ? "use: --lm" : "use none of these options").Or.Contain("without --lm"));
+    }
+
+    [Test]
+    public void Evaluate_WithModelAndHotWords_Runs()
+    {
+        (int code, string output, string error) = Program.Run(["evaluate", .. model, "--lm", corpus.PathOf("lm.arpa"), "--beam", "8", "--alpha", "0.7", "--beta", "-1", "--hotwords", corpus.PathOf("hot.txt"), "--json"]);
+        Assert.That(code, Is.Zero, error);
+        Assert.That(JsonDocument.Parse(output).RootElement.GetProperty("utterances").GetInt32(), Is.EqualTo(7));
+    }
+
+    [TestCase("--lm", "--alpha", "1")]
+    [TestCase("--lm", "--beta", "1")]
+    [TestCase("at least 1", "--beam", "0")]
+    [TestCase("--alpha must be", "--alpha", "much")]
+    [TestCase("absent.arpa", "--lm", "absent.arpa")]
+    [TestCase("absent.txt", "--hotwords", "absent.txt")]
+    public void Evaluate_OptionsThatMakeNoSense_AreRefused(string expected, string option, string value)
+    {
+        (int code, string output, string error) = Program.Run(["evaluate", .. model, option, value]);
+        Assert.That((code, output), Is.EqualTo((2, "")));
+        Assert.That(error, Does.StartWith("ds2: ").And.Contain(expected));
+    }
+}
