@@ -49,7 +49,7 @@ public sealed class TranscribeTests
         File.WriteAllText(corpus.PathOf("wav/a/x.wav"), "no sound");
         try
         {
-            (int code, string output, string error) = Run(corpus.PathOf("wav"), "--out", corpus.PathOf("texts"), "--format", "txt", "json");
+            (int code, string output, string error) = Run(corpus.PathOf("wav"), "--out", corpus.PathOf("texts"), "--format", "txt,json");
             Assert.That((code, output), Is.EqualTo((1, "")));
             Assert.That(error, Does.Contain($"ds2: {corpus.PathOf("wav/a/x.wav")}: ").And.Contain("1 of 7 recordings could not be read").And.Contain("x real time"));
             foreach (string name in new[] { "a/0", "a/1", "a/2", "b/0", "b/1", "b/2" })

@@ -27,9 +27,8 @@ internal static class TranscribeCommand
 
     private static readonly Option<string[]> Formats = new("--format")
     {
-        Description = $"{TranscriptFormat.Names}; may be given several times (default: txt)",
+        Description = $"{TranscriptFormat.Names}; several with commas between, or the option several times (default: txt)",
         HelpName = "FORMAT",
-        AllowMultipleArgumentsPerToken = true,
     };
 
     private static readonly Option<string?> Out = new("--out") { Description = "folder for the texts of several recordings (default: beside each); folders below a folder that is given are kept", HelpName = "DIR" };

@@ -2,7 +2,7 @@ namespace Ds2.Runtime.Recognition.Long;
 
 /// <summary>Cuts a recording where nobody speaks, into pieces of at most half a minute.</summary>
 /// <remarks>
-/// Frames are quiet that lie less than 10 dB above the quietest tenth of the window, and at least 20 dB under its loudest twentieth; without so much between, as under music, nothing is quiet.
+/// Frames are quiet that lie less than 10 dB above the quietest hundredth of the window, and at least 20 dB under its loudest twentieth; without so much between, as under music, nothing is quiet.
 /// The longer a piece has become, the shorter a pause ends it: 0.4 s within its first three seconds, 0.15 s after fifteen. Where the window has none that is long enough for its place, the
 /// longest ends the piece; where it has none at all, the piece ends in the middle of speech and the next one begins some seconds before that end.
 /// Silence beyond a tenth of a second on each side of a cut belongs to no piece: more of it than the utterances have that a model was trained on changes what it hears, most of all
@@ -46,10 +46,10 @@ public sealed class PieceCutter
             int window = Math.Min(levels.Count, MostFrames);
             float quiet = Quiet(window);
             int silence = overlaps ? 0 : Run(0, quiet);
-            if (silence > Kept)
+            bool last = ended && silence == levels.Count;
+            if (silence > Kept || last)
             {
                 // Nothing of it is needed but what leads into speech; silence that goes on beyond the window may end in speech yet.
-                bool last = ended && silence == levels.Count;
                 Skip(last ? silence : silence - Kept);
                 any = true;
                 continue;
@@ -67,7 +67,7 @@ public sealed class PieceCutter
         for (int at = first; at < window; at++)
         {
             int to = at + Run(at, quiet);
-            if (to - at >= LeastPause && to < levels.Count)
+            if (to - at >= LeastPause && (ended || to < levels.Count))
             {
                 if (to - at >= Needed(at))
                     return CutAt((at, to));
@@ -118,7 +118,7 @@ public sealed class PieceCutter
     {
         float[] sorted = [.. levels[..window]];
         Array.Sort(sorted);
-        float floor = sorted[window / 10], loud = sorted[Math.Min(window - 1, window - window / 20)];
+        float floor = sorted[window / 100], loud = sorted[Math.Min(window - 1, window - window / 20)];
         // A window of silence alone knows nothing of speech: what was heard before counts on for a while.
         peak = Math.Max(loud, peak - Forgotten);
         float quiet = Math.Min(floor + AboveFloor, peak - UnderPeak);

@@ -2,6 +2,7 @@ using Ds2.Kernels.Engines.Host;
 using Ds2.Runtime;
 using Ds2.Runtime.Audio;
 using Ds2.Runtime.Decoding;
+using Ds2.Runtime.Decoding.Alignment;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Recognition;
 using Ds2.Runtime.Recognition.Long;
@@ -62,18 +63,15 @@ public sealed class TranscriberTests
     }
 
     [Test]
-    public void Words_LieWithinTheirSegments()
+    public void Words_HaveTimesAndConfidence()
     {
         WavWriter.Write(folder["long.wav"], Sounds.Noise(16000 * 70, 0.3));
         Transcription transcription = Run(folder["long.wav"], new TranscriberOptions { Words = true, KeepsWords = true, Confidence = true, Alternatives = 2 });
         Assert.That(transcription.Segments, Has.Count.GreaterThan(1));
-        double last = 0;
-        foreach (var word in transcription.Words)
+        foreach (TimedWord word in transcription.Words)
         {
-            Assert.That(word.Start, Is.GreaterThanOrEqualTo(last - 0.3));
             Assert.That(word.End, Is.GreaterThan(word.Start).And.LessThanOrEqualTo(70));
             Assert.That(word.Confidence, Is.InRange(0, 1));
-            last = word.End;
         }
     }
 
