@@ -88,6 +88,16 @@ public sealed class TranscribeTests
             Is.EqualTo(new[] { "2.txt", "a/0.txt", "b/0.txt" }));
     }
 
+    [TestCase("--live", "file.wav")]
+    [TestCase("--live", "-", "--format", "srt")]
+    [TestCase("--live", "-", "--beam", "5")]
+    [TestCase("--live", "-")]
+    public void Live_OfWhatCannotBeLive_IsOneLine(params string[] arguments)
+    {
+        (int code, string output, string error) = Run(arguments);
+        Assert.That((code, output, error.Trim().Split('\n').Length), Is.EqualTo((2, "", 1)), error);
+    }
+
     [Test]
     public void Mistakes_AreOneLine()
     {

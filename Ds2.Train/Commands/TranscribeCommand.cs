@@ -7,7 +7,9 @@ using Ds2.Runtime.Files;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Recognition;
 using Ds2.Runtime.Recognition.Long;
+using Ds2.Runtime.Recognition.Streaming;
 using Ds2.Train.Commands.Transcription;
+using Ds2.Train.Live;
 using Ds2.Train.Transcripts;
 
 namespace Ds2.Train.Commands;
@@ -36,6 +38,11 @@ internal static class TranscribeCommand
     private static readonly Option<int> Alternatives = CommandLine.Bounded("--nbest", "json has so many texts of each segment, the best first, by beam search", DefaultAlternatives, 1);
     private static readonly Option<bool> Overwrite = new("--overwrite") { Description = "write texts anew that are there already" };
     private static readonly Option<int?> Rate = new("--rate") { Description = "standard input is raw PCM, 16 bits, one channel, of so many samples a second (else WAV)", HelpName = "HZ" };
+    private static readonly Option<bool> Live = new("--live")
+    {
+        Description = "write sound down while it comes through standard input (-): the current line is rewritten on a terminal, else a JSON object a line; for unidirectional models with normalization=corpus",
+    };
+
     private static readonly Option<int> Jobs = CommandLine.Bounded("--jobs", "recordings read at once; 0 for one per core but one", 0, 0);
     private static readonly Option<int> BatchSeconds = CommandLine.Bounded("--batch-seconds", "sound in a batch, in seconds: memory is by this, not by the recordings' lengths", 60, 1);
     private static readonly Option<DeviceChoice> Device = CommandLine.Device();
@@ -46,7 +53,7 @@ internal static class TranscribeCommand
     {
         var command = new Command("transcribe", "Writes recordings down: one to stdout, several to files.")
         {
-            Inputs, Checkpoint, Formats, Out, Words, Alternatives, Overwrite, Rate, Jobs, BatchSeconds, Device, Threads,
+            Inputs, Checkpoint, Formats, Out, Words, Alternatives, Overwrite, Rate, Live, Jobs, BatchSeconds, Device, Threads,
         };
         foreach (Option option in Decoding.Options)
             command.Options.Add(option);
@@ -58,6 +65,8 @@ internal static class TranscribeCommand
     {
         using var interruption = new Interruption("stopping; what is written stays");
         string[] arguments = parsed.GetRequiredValue(Inputs);
+        if (parsed.GetValue(Live))
+            return RunLive(parsed, arguments, interruption.Token);
         TranscriptFormat[] formats = [.. (parsed.GetValue(Formats) is { Length: > 0 } named ? named : ["txt"]).SelectMany(name => name.Split(',')).Select(TranscriptFormat.Parse).Distinct()];
         bool toStdout = parsed.GetValue(Out) is null && formats.Length == 1 && arguments is [var only] && (only == RecordingList.StandardInput || !Directory.Exists(only) && !IsGlob(only));
         if (parsed.GetValue(Rate) is not null && !arguments.Contains(RecordingList.StandardInput))
@@ -82,6 +91,29 @@ internal static class TranscribeCommand
         return toStdout
             ? WriteOne(transcriber.Run(sources, cancellation: interruption.Token), formats[0].Writer(file.Path))
             : WriteAll(transcriber, sources, recordings, (recording, format) => PathOf(parsed, recording, format), formats, file.Path, interruption.Token);
+    }
+
+    private static int RunLive(ParseResult parsed, string[] arguments, CancellationToken cancellation)
+    {
+        if (arguments is not [RecordingList.StandardInput])
+            throw new InputException("--live: sound comes through standard input: name - and nothing else, as in: arecord -f S16_LE -r 16000 | … transcribe --live --rate 16000 -");
+        if (parsed.GetValue(Formats) is { Length: > 0 } || parsed.GetValue(Out) is not null)
+            throw new InputException("--live writes lines as they come, to stdout: leave out --format and --out");
+        using ModelFile file = ModelFile.Open(parsed.GetRequiredValue(Checkpoint));
+        using (Decoding decoding = Decoding.Open(parsed, file.Description.Alphabet))
+        {
+            if (decoding.IsBeam)
+                throw new InputException("--live decodes greedily so far: leave out --lm, --beam and --hotwords");
+        }
+
+        using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(Device), parsed.GetValue(Threads));
+        using DeepSpeech2 model = file.Load(engine);
+        using var streaming = new StreamingModel(model, file.Description);
+        bool terminal = !Console.IsOutputRedirected;
+        var options = new LiveOptions { Rate = parsed.GetValue(Rate), RewritesLine = terminal, LineWidth = terminal ? Math.Max(20, Console.WindowWidth) : 80 };
+        using Stream input = Console.OpenStandardInput();
+        new LiveLoop(streaming, options, Console.Out, Console.Error).Run(input, cancellation);
+        return cancellation.IsCancellationRequested ? Interrupted : 0;
     }
 
     private static TranscriberOptions OptionsOf(ParseResult parsed, TranscriptFormat[] formats, int recordings)
