@@ -12,17 +12,24 @@ internal static class LmBuildCommand
     {
         var text = new Option<string[]>("--text")
         {
-            Description = "UTF-8 files, gzip or not, a sentence a line; words are taken as they are written", Required = true, HelpName = "FILE…", AllowMultipleArgumentsPerToken = true,
+            Description = "UTF-8 files, gzip or not, a sentence a line; words are taken as they are written",
+            Required = true,
+            HelpName = "FILE…",
+            AllowMultipleArgumentsPerToken = true,
         };
         Option<int> order = CommandLine.Bounded("--order", "words of the longest n-grams, 1 to 6", 3, 1);
         var prune = new Option<int[]>("--prune")
         {
-            Description = "for 1-grams, 2-grams and so on: leave out those seen so often or less; the last number holds for all longer ones", HelpName = "N…", AllowMultipleArgumentsPerToken = true,
+            Description = "for 1-grams, 2-grams and so on: leave out those seen so often or less; the last number holds for all longer ones",
+            HelpName = "N…",
+            AllowMultipleArgumentsPerToken = true,
         };
         var fallback = new Option<float[]?>("--discount-fallback")
         {
             Description = "discounts of n-grams counted once, twice and more often, where the text is too small to compute them (0.5 1 1.5 without numbers)",
-            HelpName = "D1 D2 D3", AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
+            HelpName = "D1 D2 D3",
+            AllowMultipleArgumentsPerToken = true,
+            Arity = ArgumentArity.ZeroOrMore,
         };
         var output = new Option<string>("--out") { Description = "the model: an ARPA file if it ends in .arpa or .arpa.gz, else compiled", Required = true, HelpName = "FILE" };
         Option<int> bits = LmCommand.Bits("of a compiled model: 8 quantises probabilities and back-offs, 32 keeps them exact");

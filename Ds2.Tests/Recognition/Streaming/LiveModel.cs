@@ -23,7 +23,13 @@ internal sealed class LiveModel : IDisposable
         Description = new ModelDescription(
             new ModelOptions
             {
-                Features = FeatureKind.MfccRaw, Normalization = FeatureNormalization.Corpus, Channels = 2, Hidden = 24, Layers = 2, RnnBatchNorm = true, Bidirectional = bidirectional,
+                Features = FeatureKind.MfccRaw,
+                Normalization = FeatureNormalization.Corpus,
+                Channels = 2,
+                Hidden = 24,
+                Layers = 2,
+                RnnBatchNorm = true,
+                Bidirectional = bidirectional,
             },
             Alphabet.English,
             new RowStatistics(Enumerable.Range(0, rows).Select(row => row == 0 ? -100f : row), Enumerable.Range(0, rows).Select(row => row == 0 ? 5f : 1f)));
