@@ -1,9 +1,12 @@
+using Ds2.Runtime.Files;
+
 namespace Ds2.Runtime.Audio;
 
 /// <summary>Sound that comes through a pipe in blocks: WAV, or raw PCM.</summary>
 internal sealed class PipeSource : SampleSource
 {
     private readonly Stream stream;
+    private readonly string name;
     private readonly SoundPipe pipe;
     private readonly byte[] bytes = new byte[16 * 1024];
     private float[] held = [];
@@ -12,7 +15,7 @@ internal sealed class PipeSource : SampleSource
     /// <summary>Sound from a pipe whose beginning is read at once.</summary>
     public PipeSource(Stream stream, string name, int? rawRate)
     {
-        this.stream = stream;
+        (this.stream, this.name) = (stream, name);
         pipe = new SoundPipe(name, rawRate);
         Fill();
         if (count == 0)
@@ -38,7 +41,7 @@ internal sealed class PipeSource : SampleSource
         (next, count) = (0, 0);
         while (count == 0)
         {
-            int got = stream.Read(bytes);
+            int got = InputFile.Guard(name, () => stream.Read(bytes));
             if (got == 0)
             {
                 pipe.Finish();

@@ -6,9 +6,6 @@ internal abstract class SampleSource : IDisposable
     /// <summary>Samples a second; known once the first block was read.</summary>
     public abstract int SampleRate { get; }
 
-    /// <summary>Samples in all; null where only the end tells.</summary>
-    public virtual long? Length => null;
-
     /// <summary>Reads the next samples.</summary>
     /// <returns>How many came; 0 at the end alone, where what can only be checked there has been checked.</returns>
     /// <exception cref="InputException">The recording is damaged.</exception>

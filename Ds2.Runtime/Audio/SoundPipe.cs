@@ -15,13 +15,14 @@ public sealed class SoundPipe(string name, int? rawRate)
     private int count;
     private float[] samples = [];
     private WavHeader? format;
-    private long left = long.MaxValue;
+    private long? dataBytes;
+    private long took;
 
     /// <summary>Samples a second; 0 before the beginning was seen.</summary>
     public int SampleRate => format?.SampleRate ?? 0;
 
     /// <summary>Bytes a second; 0 before the beginning was seen.</summary>
-    public int BytesPerSecond => format is { } known ? known.SampleRate * known.Channels * known.BytesPerSample : 0;
+    public int BytesPerSecond => format is { } known ? known.SampleRate * known.FrameBytes : 0;
 
     /// <summary>Takes the next bytes.</summary>
     /// <returns>The samples that are complete, channels mixed to one by their mean; overwritten by the next call.</returns>
@@ -35,22 +36,23 @@ public sealed class SoundPipe(string name, int? rawRate)
         if (format is null && !ReadFormat())
             return [];
         WavHeader header = format!.Value;
-        int frameBytes = header.BytesPerSample * header.Channels, frames = (int)Math.Min(count, left) / frameBytes;
+        int frames = (int)Math.Min(count, (dataBytes ?? long.MaxValue) - took) / header.FrameBytes, decoded = frames * header.FrameBytes;
         if (samples.Length < frames)
             samples = new float[frames];
-        WavReader.Decode(held.AsSpan(0, frames * frameBytes), header, samples.AsSpan(0, frames));
-        if (left != long.MaxValue)
-            left -= frames * frameBytes;
-        Drop(frames * frameBytes);
+        WavReader.Decode(held.AsSpan(0, decoded), header, samples.AsSpan(0, frames));
+        took += decoded;
+        Drop(decoded);
         return samples.AsSpan(0, frames);
     }
 
-    /// <summary>Ends the sound: complains where not even a beginning came.</summary>
-    /// <exception cref="InputException">The header was not complete.</exception>
+    /// <summary>Ends the sound: complains where less came than was to come.</summary>
+    /// <exception cref="InputException">The header was not complete, or the data are fewer than it says.</exception>
     public void Finish()
     {
         if (format is null && count > 0)
             throw new InputException($"{name}: ends within its header, after {count} bytes");
+        if (dataBytes is { } says && WavReader.IsCut(says, took + count))
+            throw WavReader.Truncated(name, says, took + count);
     }
 
     private bool ReadFormat()
@@ -60,7 +62,8 @@ public sealed class SoundPipe(string name, int? rawRate)
             return false;
         if (!start[..4].SequenceEqual("RIFF"u8))
         {
-            int rate = rawRate ?? throw new InputException($"{name}: has no WAV header; raw PCM (16 bits, one channel) needs --rate");
+            if (rawRate is not { } rate || SndFile.SaysItsFormat(start) && !CanBePcm(start))
+                throw NotReadable(rawRate is null ? "has no WAV header; --rate says that it is raw PCM of 16 bits and one channel" : "holds no raw PCM but a file of sound");
             format = new WavHeader(WavEncoding.Pcm16, 1, rate, 0, 0);
             return true;
         }
@@ -71,7 +74,7 @@ public sealed class SoundPipe(string name, int? rawRate)
             uint size = BinaryPrimitives.ReadUInt32LittleEndian(start[(int)(at + 4)..]);
             if (start.Slice((int)at, 4).SequenceEqual("data"u8))
             {
-                ReadHeader(start[..(int)(at + 8)], size);
+                ReadHeader((int)at + 8);
                 return true;
             }
 
@@ -83,25 +86,26 @@ public sealed class SoundPipe(string name, int? rawRate)
         return count <= LongestHeader ? false : throw new InputException($"{name}: no samples within {LongestHeader} bytes");
     }
 
-    // The reader of files wants data to be there: it gets a frame of zeros, of unknown length.
-    private void ReadHeader(ReadOnlySpan<byte> header, uint dataSize)
+    /// <summary>Two bytes may begin an MP3 or be a sample, the longer words of other formats are none.</summary>
+    private static bool CanBePcm(ReadOnlySpan<byte> start) => start[0] == 0xFF && !MpegFrames.Begins(start);
+
+    private InputException NotReadable(string why) => new($"{name}: {why}; other sound comes as WAV from: ffmpeg -i FILE -f wav -");
+
+    private void ReadHeader(int length)
     {
-        byte[] complete = [.. header, .. new byte[8 * ushort.MaxValue]];
-        BinaryPrimitives.WriteUInt32LittleEndian(complete.AsSpan(header.Length - 4), uint.MaxValue);
-        using var stream = new MemoryStream(complete);
-        WavHeader found = WavReader.TryReadHeader(stream, name) is { Encoding: not WavEncoding.Foreign } known
-            ? known : throw new InputException($"{name}: a WAV header of another kind or encoding than Ds2 reads from a pipe");
-        if (dataSize > 0 && dataSize < WavReader.UnknownSize)
-            left = dataSize;
-        format = found;
-        Drop(header.Length);
+        if (WavReader.TryReadPipeHeader(held.AsSpan(0, length), name) is not ({ Encoding: not WavEncoding.Foreign } header, uint size))
+            throw NotReadable("a WAV header of another kind or encoding than Ds2 reads from a pipe");
+        if (size > 0 && size < WavReader.UnknownSize)
+            dataBytes = size;
+        format = header;
+        Drop(length);
     }
 
     private void Drop(int bytes)
     {
         held.AsSpan(bytes, count - bytes).CopyTo(held);
         count -= bytes;
-        if (left == 0)
+        if (took == dataBytes)
             count = 0; // Chunks after the data.
     }
 }

@@ -25,10 +25,7 @@ public sealed class SoundReader : IDisposable
         }
     }
 
-    /// <summary>Its length in seconds; null where only the end tells.</summary>
-    public double? Seconds => (double?)source.Length / source.SampleRate;
-
-    /// <summary>Opens a file; the content decides what it is, not the name.</summary>
+    /// <summary>Opens a file; the content decides what it is, not the name. What is no file but a pipe is read as one, WAV alone.</summary>
     /// <exception cref="InputException">It is missing, damaged, or of a kind that nothing installed here reads.</exception>
     public static SoundReader Open(string path) => new(SourceOf(path), path);
 
@@ -62,6 +59,8 @@ public sealed class SoundReader : IDisposable
         FileStream file = InputFile.Open(path);
         try
         {
+            if (!file.CanSeek)
+                return new PipeSource(file, path, rawRate: null);
             if (WavReader.TryReadHeader(file, path) is { Encoding: not WavEncoding.Foreign } header)
             {
                 file.Position = header.DataOffset;
@@ -74,14 +73,7 @@ public sealed class SoundReader : IDisposable
             throw;
         }
         file.Dispose();
-        try
-        {
-            return SndFile.OpenSource(path);
-        }
-        catch (InputException exception) when (!SndFile.HoldsText(path))
-        {
-            return FfmpegSource.TryOpen(path)
-                ?? throw new InputException($"{exception.Message}; ffmpeg, which reads more formats, is not installed (on Debian: apt-get install ffmpeg)", exception);
-        }
+        return SndFile.TryOpenSource(path, out string? whyNot) as SampleSource ?? FfmpegSource.TryOpen(path)
+            ?? throw new InputException($"{path}: {whyNot}; ffmpeg, which reads more formats, is not installed (on Debian: apt-get install ffmpeg)");
     }
 }

@@ -52,13 +52,28 @@ public static class WavReader
             throw new InputException($"{path}: the file is empty");
         if (count < 4 || !start[..4].SequenceEqual("RIFF"u8) || (count == start.Length && !start[8..].SequenceEqual("WAVE"u8)))
             return null;
-        return count == start.Length ? ReadChunks(file, path) : throw new EndOfStreamException();
+        if (count < start.Length)
+            throw new EndOfStreamException();
+        long length = file.Length; // each look at it is a system call
+        (WavHeader header, uint size) = ReadChunks(file, length, path);
+        return Describe(file, length, header, size, path);
     });
 
-    private static WavHeader ReadChunks(Stream file, string path)
+    /// <summary>Reads a header that ends where the samples begin, as it comes through a pipe.</summary>
+    /// <returns>The header, with no frames, and the size of the data as it says it; null where it is no WAV file's.</returns>
+    /// <exception cref="InputException">The header is damaged or says what cannot be.</exception>
+    internal static (WavHeader Header, uint DataBytes)? TryReadPipeHeader(ReadOnlySpan<byte> header, string path)
     {
-        long length = file.Length; // each look at it is a system call
-        (WavEncoding Encoding, int Channels, int Rate)? format = null;
+        if (header.Length < 12 || !header[..4].SequenceEqual("RIFF"u8) || !header[8..12].SequenceEqual("WAVE"u8))
+            return null;
+        using var stream = new MemoryStream(header.ToArray()) { Position = 12 };
+        return InputFile.Guard<(WavHeader, uint)?>(path, () => ReadChunks(stream, stream.Length, path));
+    }
+
+    /// <summary>Goes through the chunks up to the data's, and leaves the file there.</summary>
+    private static (WavHeader Header, uint DataBytes) ReadChunks(Stream file, long length, string path)
+    {
+        WavHeader? format = null;
         Span<byte> head = stackalloc byte[8];
         Span<byte> body = stackalloc byte[40];
         while (file.ReadAtLeast(head, 8, throwOnEndOfStream: false) == 8)
@@ -77,7 +92,7 @@ public static class WavReader
             {
                 if (format is null)
                     throw new InputException($"{path}: damaged: the data chunk comes before any fmt chunk");
-                return Describe(file, length, format.Value, size, path);
+                return (format.Value with { DataOffset = file.Position }, size);
             }
             if (next > length)
                 break;
@@ -86,19 +101,23 @@ public static class WavReader
         throw new InputException($"{path}: truncated: no {(format is null ? "fmt" : "data")} chunk in {length} bytes");
     }
 
-    private static WavHeader Describe(Stream file, long length, (WavEncoding Encoding, int Channels, int Rate) format, uint size, string path)
+    private static WavHeader Describe(Stream file, long length, WavHeader header, uint size, string path)
     {
-        long left = length - file.Position;
+        long left = length - header.DataOffset;
         bool known = size == 0 ? ChunkFollows(file, length) : size < UnknownSize || size <= left;
-        long bytes = known && (size <= left || size > left + HeaderBytes) ? size : left;
+        long bytes = known && (size <= left || IsCut(size, left)) ? size : left;
         if (bytes > left)
-            throw new InputException($"{path}: truncated: the data chunk says {bytes} bytes, the file has {left}");
-        var header = new WavHeader(format.Encoding, format.Channels, format.Rate, file.Position, 0);
-        long frames = bytes / (header.BytesPerSample * header.Channels);
+            throw Truncated(path, bytes, left);
+        long frames = bytes / header.FrameBytes;
         if (frames == 0)
             throw new InputException($"{path}: holds no samples");
         return header with { Frames = frames };
     }
+
+    /// <summary>Whether data lack more than a header that was counted in.</summary>
+    internal static bool IsCut(long says, long has) => says > has + HeaderBytes;
+
+    internal static InputException Truncated(string path, long says, long has) => new($"{path}: truncated: the data chunk says {says} bytes, the file has {has}");
 
     /// <summary>Whether another chunk begins here, by its name and a size within the file: then a data chunk of no bytes is just that.</summary>
     private static bool ChunkFollows(Stream file, long length)
@@ -110,7 +129,7 @@ public static class WavReader
         return count == head.Length && !head[..4].ContainsAnyExceptInRange((byte)' ', (byte)'~') && start + count + BinaryPrimitives.ReadUInt32LittleEndian(head[4..]) <= length;
     }
 
-    private static (WavEncoding, int, int) ParseFormat(ReadOnlySpan<byte> fields, string path)
+    private static WavHeader ParseFormat(ReadOnlySpan<byte> fields, string path)
     {
         ushort tag = BinaryPrimitives.ReadUInt16LittleEndian(fields);
         ushort channels = BinaryPrimitives.ReadUInt16LittleEndian(fields[2..]);
@@ -143,7 +162,7 @@ public static class WavReader
         };
         if (!AudioFile.IsRate(rate))
             throw new InputException($"{path}: a sample rate of {rate} Hz is outside {AudioFile.LeastRate}..{AudioFile.MostRate}");
-        return (encoding, channels, (int)rate);
+        return new WavHeader(encoding, channels, (int)rate, 0, 0);
     }
 
     private static float[] ReadSamples(Stream file, in WavHeader header, string path)

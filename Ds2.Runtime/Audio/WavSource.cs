@@ -10,8 +10,6 @@ internal sealed class WavSource(FileStream file, WavHeader header, string path) 
 
     public override int SampleRate => header.SampleRate;
 
-    public override long? Length => header.Frames;
-
     public override int Read(Span<float> samples)
     {
         int frames = (int)Math.Min(Math.Min(samples.Length, bytes.Length / header.FrameBytes), header.Frames - done);

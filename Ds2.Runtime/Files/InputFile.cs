@@ -47,7 +47,12 @@ internal static class InputFile
         {
             throw NotUtf8(path, e);
         }
-        catch (Exception e) when (e is IOException or ArgumentException or NotSupportedException)
+        catch (NotSupportedException e)
+        {
+            // Looked at more than once, which a pipe cannot be.
+            throw new InputException($"{path}: a pipe or a device, not a file: write what comes from it to a file first", e);
+        }
+        catch (Exception e) when (e is IOException or ArgumentException)
         {
             throw new InputException($"{path}: cannot be read: {e.Message.ReplaceLineEndings(" ")}", e);
         }

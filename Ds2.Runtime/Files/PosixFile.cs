@@ -9,6 +9,9 @@ internal static partial class PosixFile
     // open, statx: O_RDONLY | O_CLOEXEC; AT_FDCWD; STATX_TYPE | STATX_CTIME | STATX_SIZE.
     private const int ReadOnly = 0x80000, WorkingFolder = -100, TimeAndSize = 0x281;
 
+    // fcntl: F_GETFD; its only flag is FD_CLOEXEC.
+    private const int GetDescriptorFlags = 1;
+
     // struct statx: its size, where the file's size stands, and the inode's time of change in seconds and nanoseconds.
     private const int StatxBytes = 256, SizeAt = 40, SecondsAt = 96, NanosecondsAt = 104;
 
@@ -35,6 +38,12 @@ internal static partial class PosixFile
             return (int)count;
         }
     }
+
+    /// <summary>Whether a file that this process began with is open: one that it opened itself later, under the number of one that was closed, would not outlive an exec.</summary>
+    public static bool IsInherited(int file) => GetFlags(file, GetDescriptorFlags) == 0;
+
+    [LibraryImport("libc", EntryPoint = "fcntl")]
+    private static partial int GetFlags(int file, int command);
 
     [LibraryImport("libc", EntryPoint = "statx", StringMarshalling = StringMarshalling.Utf8)]
     private static unsafe partial int Statx(int folder, string path, int flags, uint mask, byte* buffer);

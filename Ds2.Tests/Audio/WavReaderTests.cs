@@ -225,6 +225,25 @@ public sealed class WavReaderTests
         Assert.That(AudioFile.Probe(path), Is.EqualTo(new RecordingInfo(RecordingFormat.Other, 16000, 4)));
     }
 
+    /// <summary>As a file is that was cut: it says that a thousand bytes more are in it. libsndfile reads what there is.</summary>
+    [TestCaseSource(nameof(OtherContainers))]
+    public void Read_OtherContainer_ThatWasCut_SaysSo(byte[] bytes)
+    {
+        byte[] cut = Encoding.Latin1.GetString(bytes[..4]) switch
+        {
+            "FORM" or "RIFX" => Patched(4, 1008),
+            ".snd" => Patched(8, 1008),
+            "RF64" => Patched(20, 0x0400), // little-endian
+            "riff" => Patched(16, 0x0400),
+            _ => Encoding.Latin1.GetBytes(Encoding.Latin1.GetString(bytes).Replace("count -i 4\n", "count -i 999\n", StringComparison.Ordinal)),
+        };
+        string path = folder.Write("a.wav", cut);
+        foreach (Action read in new Action[] { () => AudioFile.Read(path), () => AudioFile.Probe(path), () => SoundReader.Open(path) })
+            Assert.That(() => read(), IsOneLine(path, "truncated: the header says"));
+
+        byte[] Patched(int at, int value) => [.. bytes[..at], .. BitConverter.GetBytes(value).Reverse(), .. bytes[(at + 4)..]];
+    }
+
     private static readonly object[] Broken =
     [
         new object[] { "truncated: the data chunk says 100 bytes, the file has 6", WavBytes.Make(1, 16, 1, 16000, WavBytes.Shorts(1, 2, 3), says: 100) },

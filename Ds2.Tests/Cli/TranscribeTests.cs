@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Ds2.Runtime.Audio;
 using Ds2.Tests.Audio;
@@ -68,6 +69,24 @@ public sealed class TranscribeTests
         {
             foreach (string name in broken.Keys)
                 File.Delete(corpus.PathOf($"wav/{name}"));
+        }
+    }
+
+    /// <summary>Where there is no standard input the runtime has a pipe of its own under its number, from which nothing comes; of a folder nothing can be read.</summary>
+    [TestCase("<&-", "standard input is closed")]
+    [TestCase("</", "cannot be read: Is a directory")]
+    [CancelAfter(60_000)]
+    public void StandardInput_ThatIsNone_IsNamed(string redirection, string fault)
+    {
+        using Process process = Program.StartBy(["sh", "-c", $"exec \"$@\" {redirection}", "sh"], "transcribe", "--checkpoint", Model, "--device", "host", "-");
+        try
+        {
+            Assert.That(process.WaitForExit(TimeSpan.FromSeconds(50)), Is.True, "it hangs");
+            Assert.That((process.ExitCode, process.StandardError.ReadToEnd().Trim()), Is.EqualTo((2, $"ds2: -: {fault}")));
+        }
+        finally
+        {
+            process.Kill();
         }
     }
 

@@ -46,6 +46,25 @@ public sealed class LiveLoopTests
         }
     }
 
+    /// <summary>What came is written down before the fault is told.</summary>
+    [Test]
+    public void Run_InputCutOrBroken_WritesWhatCame_AndNamesIt()
+    {
+        byte[] cut = Wav()[..60_000];
+        foreach ((Stream input, string fault) in ((Stream, string)[])[(new MemoryStream(cut), "truncated: the data chunk says 80000 bytes"), (new Failing(cut), "cannot be read: Input/output error")])
+        {
+            var output = new StringWriter();
+            var loop = new LiveLoop(streaming, new LiveOptions(), output, TextWriter.Null);
+            Assert.That(Assert.Throws<InputException>(() => loop.Run(input))!.Message, Does.StartWith("-: " + fault));
+            Assert.That(output.ToString().Trim().Split('\n')[^1], Does.Contain("final"));
+        }
+    }
+
+    private sealed class Failing(byte[] bytes) : MemoryStream(bytes)
+    {
+        public override int Read(byte[] buffer, int offset, int count) => base.Read(buffer, offset, count) is > 0 and int got ? got : throw new IOException("Input/output error");
+    }
+
     [Test]
     public void Run_OnATerminal_RewritesTheLine()
     {

@@ -87,7 +87,7 @@ internal static class TranscribeCommand
         using var recognizer = new Recognizer(model, decoder);
         var transcriber = new Transcriber(recognizer, file.Description, OptionsOf(parsed, formats, recordings.Length), decoder as BeamDecoder);
         IEnumerable<RecordingSource> sources = recordings.Select(recording => recording.Path == RecordingList.StandardInput
-            ? new RecordingSource(recording.Path, Console.OpenStandardInput(), parsed.GetValue(Rate)) : new RecordingSource(recording.Path));
+            ? new RecordingSource(recording.Path, StandardInput.Open(recording.Path), parsed.GetValue(Rate)) : new RecordingSource(recording.Path));
         return toStdout
             ? WriteOne(transcriber.Run(sources, cancellation: interruption.Token), formats[0].Writer(file.Path))
             : WriteAll(transcriber, sources, recordings, (recording, format) => PathOf(parsed, recording, format), formats, file.Path, interruption.Token);
@@ -111,7 +111,7 @@ internal static class TranscribeCommand
         using var streaming = new StreamingModel(model, file.Description);
         bool terminal = !Console.IsOutputRedirected;
         var options = new LiveOptions { Rate = parsed.GetValue(Rate), RewritesLine = terminal, LineWidth = terminal ? Math.Max(20, Console.WindowWidth) : 80 };
-        using Stream input = Console.OpenStandardInput();
+        using Stream input = StandardInput.Open(RecordingList.StandardInput);
         new LiveLoop(streaming, options, Console.Out, Console.Error).Run(input, cancellation);
         return cancellation.IsCancellationRequested ? Interrupted : 0;
     }

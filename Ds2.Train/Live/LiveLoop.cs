@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
+using Ds2.Runtime;
 using Ds2.Runtime.Audio;
 using Ds2.Runtime.Recognition.Streaming;
 
@@ -26,11 +28,11 @@ internal sealed class LiveLoop(StreamingModel model, LiveOptions options, TextWr
     /// <summary>Runs until the end of the input or of the token.</summary>
     /// <param name="input">WAV, or raw PCM of 16 bits and one channel.</param>
     /// <param name="cancellation">Stops listening; no error.</param>
-    /// <exception cref="Runtime.InputException">The input is neither, or of a rate that cannot be brought to 16 kHz.</exception>
-    /// <exception cref="IOException">The input cannot be read.</exception>
+    /// <exception cref="InputException">The input is neither, of a rate that cannot be brought to 16 kHz, cut, or cannot be read; what came is written to its end before.</exception>
     public void Run(Stream input, CancellationToken cancellation = default)
     {
-        using var reader = new PipeReader(input);
+        using var reader = new PipeReader(input, options.Name);
+        InputException? fault = null;
         try
         {
             while (reader.Take(cancellation) is byte[] block)
@@ -48,11 +50,15 @@ internal sealed class LiveLoop(StreamingModel model, LiveOptions options, TextWr
         {
             // What was heard so far is finished below.
         }
+        catch (InputException exception)
+        {
+            fault = exception;
+        }
 
-        if (stream is null)
-            return;
-        stream.Finish();
+        stream?.Finish();
         Advance();
+        if (fault is not null)
+            ExceptionDispatchInfo.Throw(fault);
     }
 
     // Returns the seconds that came in.

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Ds2.Runtime;
 
 namespace Ds2.Train.Live;
 
@@ -11,21 +12,29 @@ internal sealed class PipeReader : IDisposable
     private const int MostBlocks = 1024;
 
     private readonly BlockingCollection<byte[]> blocks = new(MostBlocks);
+    private readonly string name;
     private long waiting;
     private Exception? failure;
 
-    public PipeReader(Stream input) => new Thread(() => Read(input)) { IsBackground = true, Name = "ds2 live input" }.Start();
+    /// <summary>Begins to read.</summary>
+    /// <param name="input">The pipe; stays the caller's.</param>
+    /// <param name="name">What errors call it.</param>
+    public PipeReader(Stream input, string name)
+    {
+        this.name = name;
+        new Thread(() => Read(input)) { IsBackground = true, Name = "ds2 live input" }.Start();
+    }
 
     /// <summary>Bytes that were read and not yet taken.</summary>
     public long Waiting => Interlocked.Read(ref waiting);
 
     /// <summary>Waits for the next bytes; null at the end.</summary>
-    /// <exception cref="IOException">The pipe cannot be read.</exception>
+    /// <exception cref="InputException">The pipe cannot be read.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public byte[]? Take(CancellationToken cancellation)
     {
         if (!blocks.TryTake(out byte[]? block, Timeout.Infinite, cancellation))
-            return failure is null ? null : throw new IOException(failure.Message, failure);
+            return failure is null ? null : throw new InputException($"{name}: cannot be read: {failure.Message}", failure);
         Interlocked.Add(ref waiting, -block.Length);
         return block;
     }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.ExceptionServices;
 using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Decoding.Alignment;
 using Ds2.Runtime.Features;
@@ -61,7 +62,7 @@ public sealed class Transcriber
             {
                 List<WaitingPiece> batch = pool.Take((long)(options.BatchSeconds * 100), cancellation);
                 if (!failure.IsEmpty && failure.TryDequeue(out Exception? exception))
-                    throw new InvalidOperationException($"reading failed: {exception.Message}", exception);
+                    ExceptionDispatchInfo.Throw(exception);
                 while (done.TryDequeue(out OpenRecording? read))
                 {
                     if (read.TakeOutcome(aligner.Separator, options.KeepsWords) is { } outcome)
