@@ -82,6 +82,24 @@ public sealed class BeamSearch
     /// <summary>Frames since the utterance's start.</summary>
     public long Frames { get; private set; }
 
+    /// <summary>How many characters all texts of the beam begin with: they stay, whatever follows.</summary>
+    public int Stable
+    {
+        get
+        {
+            // The trie has nothing but the beam's prefixes and what they begin with.
+            int length = 0;
+            Span<PrefixNode> all = trie.Nodes;
+            for (int node = PrefixTrie.Root; all[node].Slot == PrefixTrie.None && all[all[node].Child].Next == PrefixTrie.None;)
+            {
+                node = all[node].Child;
+                length += alphabet[all[node].Label].Length;
+            }
+
+            return length;
+        }
+    }
+
     /// <summary>Forgets what was heard: the next frame is an utterance's first.</summary>
     public void Reset()
     {
@@ -127,8 +145,11 @@ public sealed class BeamSearch
         // Where the beam is full, whatever is below the lowest of those that stay is not among the best: they are enough to fill the next one.
         double cut = slots == width ? lowest : 0;
         int count = Extend(ref cut, ref highest);
-        Select(count, highest);
         Frames++;
+
+        // Where nothing but a space is heard and no text can have one, the frame is passed over.
+        if (highest > 0)
+            Select(count, highest);
     }
 
     /// <summary>What becomes of the beam's own prefixes.</summary>

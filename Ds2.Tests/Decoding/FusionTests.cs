@@ -13,7 +13,7 @@ public sealed class FusionTests
     private static readonly Alphabet NoSpace = new(["_", "A", "B", "C"]);
     private static readonly double Ln10 = Math.Log(10);
 
-    private static SmallModel Bigrams(bool unknown)
+    internal static SmallModel Bigrams(bool unknown)
     {
         var model = new SmallModel();
         (string, double, double)[] ngrams =
@@ -28,7 +28,7 @@ public sealed class FusionTests
         return model;
     }
 
-    private static T With<T>(SmallModel model, Func<LanguageModel, T> use)
+    internal static T With<T>(SmallModel model, Func<LanguageModel, T> use)
     {
         using var folder = new TempFolder();
         string path = Path.Combine(folder.Path, "model.arpa");
@@ -90,6 +90,19 @@ public sealed class FusionTests
         string heard = new BeamDecoder(Letters).Best(logits, 5, 1)[0].Text;
         string helped = With(Bigrams(true), model => new BeamDecoder(Letters, new BeamOptions(), model).Best(logits, 5, 1)[0].Text);
         Assert.That((heard, helped), Is.EqualTo(("A  B", "A A B")));
+    }
+
+    /// <summary>A space that nothing else can be, where no text can have one: the texts before it stay.</summary>
+    [Test]
+    public void Advance_OfNothingButASpaceWhereNoneCanBe_PassesTheFrameOver()
+    {
+        const float low = float.NegativeInfinity;
+        float[] logits = [low, low, low, 0, 0, 9, 0, 0, low, low, low, 0, 9, low, low, low, low, low, low, 0];
+        foreach (int width in new[] { 1, 100 })
+        {
+            Hypothesis best = With(Bigrams(true), model => new BeamDecoder(Letters, new BeamOptions { Width = width }, model).Best(logits, 5, 1)[0]);
+            Assert.That((best.Text, double.IsFinite(best.Score)), Is.EqualTo(("A ", true)));
+        }
     }
 
     [Test]
