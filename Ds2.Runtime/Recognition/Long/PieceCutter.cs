@@ -1,3 +1,5 @@
+using Ds2.Runtime.Data;
+
 namespace Ds2.Runtime.Recognition.Long;
 
 /// <summary>Cuts a recording where nobody speaks, into pieces like the utterances that the model was trained on, of at most half a minute.</summary>
@@ -8,8 +10,8 @@ namespace Ds2.Runtime.Recognition.Long;
 /// Of a long silence, the piece before and the one after have no more than utterances have: what a room gives, up to where it is digital, and of that a tenth of a second.
 /// A recording of at most half a minute is one piece.
 /// </remarks>
-/// <param name="typicalSeconds">How long the model's training utterances typically were.</param>
-public sealed class PieceCutter(double typicalSeconds = PieceCutter.UnknownSeconds)
+/// <param name="usual">What the model's training utterances were like; null where that is not known.</param>
+public sealed class PieceCutter(TypicalUtterance? usual = null)
 {
     /// <summary>The longest piece, in frames.</summary>
     public const int MostFrames = 3000;
@@ -25,7 +27,7 @@ public sealed class PieceCutter(double typicalSeconds = PieceCutter.UnknownSecon
 
     // The closure of a stop is quiet for a tenth of a second, but not digitally.
     private const int LeastPause = 15, LeastDigitalPause = 5, LongPause = 40, LeastPiece = 100;
-    private const int KeptOfDigital = 10, KeptOfRoom = 30, MostRoom = 100;
+    private const int KeptOfDigital = 10, MostRoom = 100;
     private const float AboveFloor = 10, UnderPeak = 20, Forgotten = 6;
 
     /// <summary>A pause that ends a piece is no shorter than this part of the longest that could.</summary>
@@ -37,10 +39,14 @@ public sealed class PieceCutter(double typicalSeconds = PieceCutter.UnknownSecon
     /// <summary>The pause, in frames, that is as good for a typical utterance's end as none is bad.</summary>
     private const double FairPause = 10;
 
-    private readonly double typical = typicalSeconds * 100;
+    private readonly double typical = 100 * (usual?.Seconds ?? UnknownSeconds);
+
+    /// <summary>A model that is used to digital silence next to speech wants little else there.</summary>
+    private readonly int keptOfRoom = usual?.EdgeSilence >= 0.01 ? 5 : 30;
+
     private readonly List<float> levels = [];
     private long start;
-    private bool overlaps, any;
+    private bool overlaps, any, trimmed;
     private float peak = float.NegativeInfinity;
 
     /// <summary>The first frame that is still needed.</summary>
@@ -66,7 +72,7 @@ public sealed class PieceCutter(double typicalSeconds = PieceCutter.UnknownSecon
             float quiet = Quiet(window);
             int silence = overlaps ? 0 : Run(0, quiet);
             // Silence that goes on beyond what has come may end in speech yet.
-            int skipped = ended && silence == levels.Count ? silence : silence - KeptBefore(new Pause(0, silence));
+            int skipped = ended && silence == levels.Count ? silence : trimmed ? 0 : silence - KeptBefore(new Pause(0, silence));
             if (skipped > 0)
             {
                 Skip(skipped);
@@ -131,7 +137,10 @@ public sealed class PieceCutter(double typicalSeconds = PieceCutter.UnknownSecon
         int end = pause.From + KeptAfter(pause), next = pause.To - KeptBefore(pause);
         if (end > next)
             end = next = (end + next) / 2;
-        return Take(end, next, false);
+        bool isWhole = pause.To < Math.Min(levels.Count, MostFrames);
+        Piece piece = Take(end, next, false);
+        trimmed = isWhole;
+        return piece;
     }
     /// <summary>How much of a pause belongs to the speech before it.</summary>
     private int KeptAfter(Pause pause) => Kept(pause.Length, i => levels[pause.From + i]);
@@ -139,13 +148,13 @@ public sealed class PieceCutter(double typicalSeconds = PieceCutter.UnknownSecon
     /// <summary>How much of a pause belongs to the speech that follows.</summary>
     private int KeptBefore(Pause pause) => Kept(pause.Length, i => levels[pause.To - 1 - i]);
 
-    private static int Kept(int length, Func<int, float> levelFromSpeech)
+    private int Kept(int length, Func<int, float> levelFromSpeech)
     {
         int room = 0, digital = 0;
         while (room < length && levelFromSpeech(room) > Digital)
             room++;
-        if (room == length || room > MostRoom)
-            return Math.Min(length, KeptOfRoom);
+        if (room > length / 2 || room > MostRoom)
+            return Math.Min(length, keptOfRoom);
         while (room + digital < length && digital < KeptOfDigital && levelFromSpeech(room + digital) == Digital)
             digital++;
         return room + digital;
@@ -155,7 +164,7 @@ public sealed class PieceCutter(double typicalSeconds = PieceCutter.UnknownSecon
     {
         var piece = new Piece(start, start + length, overlaps);
         Skip(next);
-        (overlaps, any) = (nextOverlaps, true);
+        (overlaps, any, trimmed) = (nextOverlaps, true, false);
         return piece;
     }
 
@@ -188,7 +197,8 @@ public sealed class PieceCutter(double typicalSeconds = PieceCutter.UnknownSecon
     /// <summary>The level up to which the frames of a window are quiet.</summary>
     private float Quiet(int window)
     {
-        float[] sorted = [.. levels.Take(window).Where(level => level > Digital)];
+        // A frame beside digital silence may be filled with it in part: it says nothing of the room either.
+        float[] sorted = [.. levels.Take(window).Where((_, at) => levels[Math.Max(0, at - 1)] > Digital && levels[at] > Digital && levels[Math.Min(at + 1, levels.Count - 1)] > Digital)];
         if (sorted.Length == 0)
             return Digital;
         Array.Sort(sorted);

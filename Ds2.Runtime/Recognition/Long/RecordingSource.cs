@@ -10,6 +10,9 @@ namespace Ds2.Runtime.Recognition.Long;
 /// <param name="Rate">The rate of raw PCM on standard input; null for WAV.</param>
 public sealed record RecordingSource(string Name, Stream? Input = null, int? Rate = null)
 {
+    /// <summary>What lies between the quietest and the loudest twentieth of a recording, in decibels.</summary>
+    private const float SpeechRange = 40;
+
     /// <summary>The features of its pieces, and what its length turned out to be.</summary>
     /// <exception cref="InputException">It cannot be read.</exception>
     /// <param name="extractor">Makes the features that the model was trained on.</param>
@@ -17,7 +20,7 @@ public sealed record RecordingSource(string Name, Stream? Input = null, int? Rat
     /// <param name="length">Told the length, in seconds.</param>
     internal IEnumerable<HeardPiece> Pieces(FeatureExtractor extractor, TypicalUtterance? typical, Action<double> length)
     {
-        PieceCutter cutter = typical is null ? new PieceCutter() : new PieceCutter(typical.Seconds);
+        var cutter = new PieceCutter(typical);
         if (Input is null && CoefficientFile.IsOne(Name))
         {
             FeatureMatrix all = extractor.FromFile(Name);
@@ -36,18 +39,19 @@ public sealed record RecordingSource(string Name, Stream? Input = null, int? Rat
     /// <summary>Coefficients are cut by their first, which is the level; rendered rows, by their mean.</summary>
     private static List<Piece> Cut(FeatureMatrix all, PieceCutter cutter)
     {
-        // Row 0 of the coefficients is the sum of 40 decibels over sqrt(40); the rendered envelope has it as their mean, over all rows, to the same scale of 1 / sqrt(161).
         var levels = new float[all.Frames];
-        bool raw = all.Rows == CoefficientFile.Coefficients;
-        for (int row = 0; row < (raw ? 1 : all.Rows); row++)
+        for (int row = 0; row < (all.Rows == CoefficientFile.Coefficients ? 1 : all.Rows); row++)
         {
             ReadOnlySpan<float> values = all.Row(row);
             for (int t = 0; t < levels.Length; t++)
                 levels[t] += values[t];
         }
-        float scale = raw ? 1 / MathF.Sqrt(40) : MathF.Sqrt(161f / 40) / all.Rows;
-        for (int t = 0; t < levels.Length; t++)
-            levels[t] *= scale;
+        // What unit they are in depends on the program that made them: decibels or natural logarithms, summed or averaged. Between speech and silence lie some 40 dB.
+        float[] sorted = [.. levels];
+        Array.Sort(sorted);
+        float range = sorted[^(1 + sorted.Length / 20)] - sorted[sorted.Length / 20];
+        for (int t = 0; t < levels.Length && range > 0; t++)
+            levels[t] *= SpeechRange / range;
         cutter.Add(levels);
         var pieces = new List<Piece>();
         while (cutter.TryNext(ended: true, out Piece piece))
