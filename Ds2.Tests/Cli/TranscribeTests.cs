@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Ds2.Runtime.Audio;
 using Ds2.Tests.Audio;
@@ -16,7 +17,7 @@ public sealed class TranscribeTests
     {
         corpus = new TinyCorpus();
         Assert.That(Program.Run([.. corpus.TrainArguments("run"), "--epochs", "1", "--json"]).Code, Is.Zero);
-        for (int i = 0; i < 3; i++)
+        for (int i = 0; i < 5; i++)
         {
             foreach (string speaker in new[] { "a", "b" })
             {
@@ -42,23 +43,32 @@ public sealed class TranscribeTests
         Assert.That(Run(corpus.PathOf("3.npy")).Output.Trim(), Is.EqualTo(json.GetProperty("text").GetString()));
     }
 
-    /// <summary>One is broken: it is named and counted, the others are written, and the program ends with 1; those of the same name stand in their folders.</summary>
+    /// <summary>Some among ten good ones are broken: each is named, they are counted, the ten are written, and the program ends with 1; those of the same name stand in their folders.</summary>
     [Test]
     public void Folder_IsWrittenButForWhatIsBroken()
     {
-        File.WriteAllText(corpus.PathOf("wav/a/x.wav"), "no sound");
+        var broken = new Dictionary<string, byte[]>
+        {
+            ["a/x.wav"] = "no sound"u8.ToArray(), ["b/x.wav"] = [], ["b/3x.flac"] = "fLaC"u8.ToArray(), ["x.npy"] = File.ReadAllBytes(corpus.PathOf("0.npy"))[..100],
+        };
+        foreach ((string name, byte[] content) in broken)
+            File.WriteAllBytes(corpus.PathOf($"wav/{name}"), content);
         try
         {
             (int code, string output, string error) = Run(corpus.PathOf("wav"), "--out", corpus.PathOf("texts"), "--format", "txt,json");
             Assert.That((code, output), Is.EqualTo((1, "")));
-            Assert.That(error, Does.Contain($"ds2: {corpus.PathOf("wav/a/x.wav")}: ").And.Contain("1 of 7 recordings could not be read").And.Contain("x real time"));
-            foreach (string name in new[] { "a/0", "a/1", "a/2", "b/0", "b/1", "b/2" })
-                Assert.That(File.Exists(corpus.PathOf($"texts/{name}.txt")) && File.Exists(corpus.PathOf($"texts/{name}.json")), name);
-            Assert.That(corpus.PathOf("texts/a/x.txt"), Does.Not.Exist);
+            Assert.That(error, Does.Contain("4 of 14 recordings could not be read").And.Contain("x real time"));
+            foreach (string name in broken.Keys)
+                Assert.That(error, Does.Contain($"ds2: {corpus.PathOf($"wav/{name}")}: "));
+            string[] good = [.. Enumerable.Range(0, 5).SelectMany(i => new[] { $"a/{i}", $"b/{i}" }).SelectMany(name => new[] { name + ".json", name + ".txt" })];
+            Assert.That(
+                Directory.EnumerateFiles(corpus.PathOf("texts"), "*", SearchOption.AllDirectories).Select(path => Path.GetRelativePath(corpus.PathOf("texts"), path)).Order(StringComparer.Ordinal),
+                Is.EqualTo(good.Order(StringComparer.Ordinal)));
         }
         finally
         {
-            File.Delete(corpus.PathOf("wav/a/x.wav"));
+            foreach (string name in broken.Keys)
+                File.Delete(corpus.PathOf($"wav/{name}"));
         }
     }
 
@@ -91,11 +101,25 @@ public sealed class TranscribeTests
     [TestCase("--live", "file.wav")]
     [TestCase("--live", "-", "--format", "srt")]
     [TestCase("--live", "-", "--beam", "5")]
+    [TestCase("--live", "-", "--nbest", "5")]
     [TestCase("--live", "-")]
     public void Live_OfWhatCannotBeLive_IsOneLine(params string[] arguments)
     {
         (int code, string output, string error) = Run(arguments);
         Assert.That((code, output, error.Trim().Split('\n').Length), Is.EqualTo((2, "", 1)), error);
+    }
+
+    [Test]
+    public void Live_WithABeamAndHotWords_HearsToTheEnd()
+    {
+        Assert.That(Program.Run([.. corpus.TrainArguments("live"), "--set", "bidirectional=false", "--set", "normalization=corpus", "--epochs", "1", "--max-batches", "1", "--json"]).Code, Is.Zero);
+        File.WriteAllText(corpus.PathOf("hot.txt"), "stop\t2\n");
+        using Process process = Program.StartBy(
+            ["sh", "-c", $"exec \"$@\" < '{corpus.PathOf("wav/a/0.wav")}'", "sh"],
+            "transcribe", "--checkpoint", corpus.PathOf("live/latest.safetensors"), "--device", "host", "--live", "--beam", "5", "--hotwords", corpus.PathOf("hot.txt"), "-");
+        string error = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        Assert.That((process.ExitCode, error), Is.EqualTo((0, "")));
     }
 
     [Test]
