@@ -230,17 +230,38 @@ public sealed class TranscribeTests
     }
 
     [TestCase("--live", "file.wav")]
-    [TestCase("--live", "-", "--format", "srt")]
     [TestCase("--live", "-", "--beam", "5")]
-    [TestCase("--live", "-", "--words")]
-    [TestCase("--live", "-", "--overwrite")]
-    [TestCase("--live", "-", "--jobs", "1")]
-    [TestCase("--live", "-", "--batch-seconds", "9")]
     [TestCase("--live", "-")]
     public void Live_OfWhatCannotBeLive_IsOneLine(params string[] arguments)
     {
         (int code, string output, string error) = Run(arguments);
         Assert.That((code, output, error.Trim().Split('\n').Length), Is.EqualTo((2, "", 1)), error);
+    }
+
+    [TestCase("--format", "srt")]
+    [TestCase("--out", "texts")]
+    [TestCase("--words")]
+    [TestCase("--nbest", "5")]
+    [TestCase("--overwrite")]
+    [TestCase("--jobs", "1")]
+    [TestCase("--batch-seconds", "9")]
+    public void Live_WithAnOptionThatDoesNothing_NamesIt(params string[] option)
+    {
+        (int code, _, string error) = Run(["--live", "-", .. option]);
+        Assert.That((code, error.TrimEnd()), Is.EqualTo((2, $"ds2: --live writes lines as they come, with their words, to stdout: leave out {option[0]}")));
+    }
+
+    [Test]
+    public void Live_WithABeamAndHotWords_HearsToTheEnd()
+    {
+        Assert.That(Program.Run([.. corpus.TrainArguments("live"), "--set", "bidirectional=false", "--set", "normalization=corpus", "--epochs", "1", "--max-batches", "1", "--json"]).Code, Is.Zero);
+        File.WriteAllText(corpus.PathOf("hot.txt"), "stop\t2\n");
+        using Process process = Program.StartBy(
+            ["sh", "-c", $"exec \"$@\" < '{corpus.PathOf("wav/a/0.wav")}'", "sh"],
+            "transcribe", "--checkpoint", corpus.PathOf("live/latest.safetensors"), "--device", "host", "--live", "--beam", "5", "--hotwords", corpus.PathOf("hot.txt"), "-");
+        string error = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        Assert.That((process.ExitCode, error), Is.EqualTo((0, "")));
     }
 
     [Test]

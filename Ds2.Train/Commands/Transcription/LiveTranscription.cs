@@ -27,15 +27,10 @@ internal static class LiveTranscription
             throw new InputException($"--live writes lines as they come, with their words, to stdout: leave out {meaningless.Name}");
         using var interruption = new Interruption("stopping; what was heard is written to its end");
         using ModelFile file = ModelFile.Open(parsed.GetRequiredValue(TranscribeCommand.Checkpoint));
-        using (Decoding decoding = TranscribeCommand.Decoding.Open(parsed, file.Description.Alphabet))
-        {
-            if (decoding.IsBeam)
-                throw new InputException("--live decodes greedily so far: leave out --lm, --beam and --hotwords");
-        }
-
+        using Decoding decoding = TranscribeCommand.Decoding.Open(parsed, file.Description.Alphabet);
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(TranscribeCommand.Device), parsed.GetValue(TranscribeCommand.Threads));
         using DeepSpeech2 model = file.Load(engine);
-        using var streaming = new StreamingModel(model, file.Description);
+        using var streaming = new StreamingModel(model, file.Description, decoders: () => decoding.Passage(file.Description.Alphabet));
         bool terminal = !Console.IsOutputRedirected;
         var options = new LiveOptions { Rate = parsed.GetValue(TranscribeCommand.Rate), RewritesLine = terminal, LineWidth = terminal ? Math.Max(20, Console.WindowWidth) : 80 };
         using Stream input = Console.OpenStandardInput();
