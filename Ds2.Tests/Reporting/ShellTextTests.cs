@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Ds2.Tests.Training;
 using Ds2.Train.Reporting;
 
 namespace Ds2.Tests.Reporting;
@@ -19,5 +20,15 @@ public sealed class ShellTextTests
         string[] read = shell.StandardOutput.ReadToEnd().Split('\n');
         shell.WaitForExit();
         Assert.That(read[..^1], Is.EqualTo(words));
+    }
+
+    /// <summary>What training says at its end.</summary>
+    [Test]
+    public void Train_CommandToPaste_IsQuoted()
+    {
+        using var corpus = new TinyCorpus();
+        (int code, string output, string error) = Cli.Program.Run([.. corpus.TrainArguments("my run"), "--epochs", "1"]);
+        Assert.That(code, Is.Zero, error);
+        Assert.That(output, Does.Contain($"transcribe --checkpoint {ShellText.Quote(corpus.PathOf("my run/best.safetensors"))} recording.wav").And.Contain("my run/best.safetensors' "));
     }
 }
