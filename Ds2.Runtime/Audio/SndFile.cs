@@ -27,15 +27,15 @@ internal static partial class SndFile
     public static AudioClip Read(string path)
     {
         using SndFileSource source = OpenSource(path);
-        long frames = source.Length ?? long.MaxValue;
-        if (frames > Array.MaxLength && source.Length is not null)
-            throw new InputException($"{path}: {frames} samples a channel are more than fit into memory at once");
+        if (source.Length > Array.MaxLength)
+            throw new InputException($"{path}: {source.Length} samples a channel are more than fit into memory at once");
+        long frames = source.Length ?? Array.MaxLength;
         var samples = new float[Math.Min(frames, FirstFrames)];
         for (int done = 0; ;)
         {
             // At the end one sample more is asked for: the reader checks what only the end tells.
             if (done == samples.Length && done < frames)
-                Array.Resize(ref samples, (int)Math.Min(Math.Min(frames, Array.MaxLength), 2L * done));
+                Array.Resize(ref samples, (int)Math.Min(frames, 2L * done));
             int got = source.Read(samples.AsSpan(done));
             if (got == 0)
                 return new AudioClip(done == samples.Length ? samples : samples[..done], source.SampleRate);
@@ -46,7 +46,7 @@ internal static partial class SndFile
     /// <summary>Opens a file to be read in blocks.</summary>
     /// <exception cref="InputException">The library is absent, or does not know the format; the file is damaged; later, its samples are not those that were encoded, or no finite numbers.</exception>
     public static SndFileSource OpenSource(string path) =>
-        TryOpenSource(path, out string? whyNot) ?? throw new InputException($"{path}: {whyNot}{(IsAvailable ? "; transcribe also reads what ffmpeg does, for all else it makes a FLAC file of it: ffmpeg -i FILE FILE.flac" : "")}");
+        TryOpenSource(path, out string? whyNot) ?? throw new InputException($"{path}: {whyNot}{(IsAvailable ? "; transcribe also reads what ffmpeg does, all else after: ffmpeg -i FILE FILE.flac" : "")}");
 
     /// <summary>As above; null where the library is absent or does not know the format.</summary>
     /// <param name="path">The file.</param>
