@@ -109,8 +109,8 @@ public sealed class TranscriberTests
         TranscriptionOutcome[] outcomes = [.. transcriber.Run(Enumerable.Range(0, 5).Select(i => new RecordingSource(folder[$"{i}.wav"])))];
         Assert.That(outcomes, Has.Length.EqualTo(5));
         TranscriptionOutcome bad = outcomes.Single(outcome => outcome.Fault is not null);
-        Assert.That((bad.Source.Name, bad.Fault!.Message), Is.EqualTo((folder["2.wav"], bad.Fault.Message)));
-        Assert.That(bad.Fault.Message, Does.StartWith(folder["2.wav"] + ": truncated"));
+        Assert.That(bad.Source.Name, Is.EqualTo(folder["2.wav"]));
+        Assert.That(bad.Fault!.Message, Does.StartWith(folder["2.wav"] + ": truncated"));
     }
 
     /// <summary>A pool that is always full makes many batches of the same pieces: their texts stay the same.</summary>
