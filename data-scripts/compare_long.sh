@@ -64,7 +64,7 @@ for pause; do
       }
       printf "%s s\t%d of %d\t%.2f %%\t%d\t%d\n", pause, row[m], n, 100 * row[m] / n, segments, recordings
     }' "$work/words" "$work/heard"
-  diff "$work/words" "$work/heard" | sed -n 's/^< /- /p; s/^> /+ /p' | paste -sd' ' | sed 's/^/  /'
+  { diff "$work/words" "$work/heard" || true; } | sed -n 's/^< /- /p; s/^> /+ /p' | paste -sd' ' | sed 's/^/  /'
 done
 
 join 0.7

@@ -42,7 +42,7 @@ public sealed class PieceCutter(TypicalUtterance? usual = null)
     private readonly double typical = 100 * (usual?.Seconds ?? UnknownSeconds);
 
     /// <summary>A model that is used to digital silence next to speech wants little else there.</summary>
-    private readonly int keptOfRoom = usual?.EdgeSilence >= 0.01 ? 5 : 30;
+    private readonly int keptOfRoom = usual?.EdgeSilence >= 0.01 ? 5 : 20;
 
     private readonly List<float> levels = [];
     private long start;
