@@ -49,12 +49,29 @@ public sealed class Recognizer : IDisposable
     /// <param name="frames">[N]: frames of each recording. One too short for an output frame has nothing in it that can be heard: its text is empty.</param>
     /// <param name="maxFrames">T.</param>
     /// <returns>[N], the texts.</returns>
-    public string[] Transcribe(ReadOnlySpan<float> values, ReadOnlySpan<int> frames, int maxFrames)
+    public string[] Transcribe(ReadOnlySpan<float> values, ReadOnlySpan<int> frames, int maxFrames) => Transcribe(values, frames, maxFrames, null, out _);
+
+    /// <summary>The texts of some recordings, and those that another decoder reads off the same logits.</summary>
+    /// <param name="values">As for <see cref="Transcribe(ReadOnlySpan{float}, ReadOnlySpan{int}, int)"/>.</param>
+    /// <param name="frames">[N], likewise.</param>
+    /// <param name="maxFrames">T.</param>
+    /// <param name="other">The other decoder; null for none.</param>
+    /// <param name="otherTexts">[N], its texts; null without it.</param>
+    /// <returns>[N], the texts of the recognizer's own decoder.</returns>
+    public string[] Transcribe(ReadOnlySpan<float> values, ReadOnlySpan<int> frames, int maxFrames, IDecoder? other, out string[]? otherTexts)
     {
         if (model.OutputFrames(maxFrames) == 0)
-            return [.. Enumerable.Repeat("", frames.Length)];
-        Sequence logits = Forward(values, frames, maxFrames);
-        return decoder.Decode(logits.Values.ToArray(), logits.Values.Shape[0], frames.Length, logits.Frames.Host);
+        {
+            string[] empty = [.. Enumerable.Repeat("", frames.Length)];
+            otherTexts = other is null ? null : empty;
+            return empty;
+        }
+
+        Sequence output = Forward(values, frames, maxFrames);
+        float[] logits = output.Values.ToArray();
+        int t = output.Values.Shape[0];
+        otherTexts = other?.Decode(logits, t, frames.Length, output.Frames.Host);
+        return decoder.Decode(logits, t, frames.Length, output.Frames.Host);
     }
 
     /// <summary>The texts of some recordings and the logits that they were read off, for whoever wants to know more of them: times, competitors.</summary>

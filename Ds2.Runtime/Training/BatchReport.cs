@@ -1,3 +1,5 @@
+using Ds2.Runtime.Decoding;
+
 namespace Ds2.Runtime.Training;
 
 /// <summary>What a training step came to.</summary>
@@ -16,10 +18,15 @@ public readonly record struct BatchReport(
     int Epoch, int Batch, int BatchesPerEpoch, double Loss, double GradientNorm, double LearningRate, int Infeasible,
     double AudioSeconds, double Seconds, double LoadSeconds, IReadOnlyList<string>? LeftOut = null);
 
+/// <summary>A beam search that goes along with a run's validation.</summary>
+/// <param name="Decoder">The search.</param>
+/// <param name="Decides">Whether its word error rate decides about the target and the best epoch, instead of the greedy one.</param>
+public sealed record BeamValidation(IDecoder Decoder, bool Decides = false);
+
 /// <summary>How a run ended.</summary>
 /// <param name="TargetReached">Whether the word error rate reached the target.</param>
 /// <param name="Interrupted">Whether it was asked to stop before its end.</param>
-/// <param name="Best">The epoch with the lowest word error rate; null before the first evaluation.</param>
+/// <param name="Best">The epoch with the lowest word error rate of the kind that decides; null before the first evaluation.</param>
 /// <param name="State">Where it stands.</param>
 /// <param name="Checkpoint">The last checkpoint.</param>
 public sealed record TrainingResult(bool TargetReached, bool Interrupted, EpochReport? Best, TrainingState State, string Checkpoint);

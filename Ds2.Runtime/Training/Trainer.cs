@@ -19,6 +19,7 @@ public sealed class Trainer : IDisposable
     private readonly LearningRateSchedule schedule;
     private readonly BatchStep step;
     private readonly Recognizer recognizer;
+    private readonly BeamValidation? beam;
     private readonly BatchLoader training;
     private readonly BatchLoader validation;
     private readonly CheckpointPolicy checkpoints;
@@ -44,10 +45,11 @@ public sealed class Trainer : IDisposable
     /// <param name="observer">Told what happens.</param>
     /// <param name="maxBatches">An epoch ends after so many batches; null for all.</param>
     /// <param name="resume">The checkpoint to go on from; null to start.</param>
+    /// <param name="beam">A beam search whose errors on the validation set are counted beside those of greedy decoding; null for none.</param>
     /// <exception cref="InputException">The checkpoint is of another model.</exception>
     public Trainer(
         RunOptions options, DeepSpeech2 model, ModelDescription description, BatchLoader training, BatchLoader validation, CheckpointPolicy checkpoints,
-        ITrainingObserver observer, int? maxBatches = null, Checkpoint? resume = null)
+        ITrainingObserver observer, int? maxBatches = null, Checkpoint? resume = null, BeamValidation? beam = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(description);
@@ -57,6 +59,7 @@ public sealed class Trainer : IDisposable
         this.training = training;
         this.validation = validation;
         this.checkpoints = checkpoints;
+        this.beam = beam;
         this.observer = observer;
         this.description = description;
         schedule = new LearningRateSchedule(options.Training);
@@ -249,7 +252,7 @@ public sealed class Trainer : IDisposable
         try
         {
             int total = validation.UtteranceCount;
-            evaluation = new Evaluator(recognizer).Run(validation, done => observer.OnEvaluating(done, total), interruption);
+            evaluation = new Evaluator(recognizer, beam?.Decoder).Run(validation, done => observer.OnEvaluating(done, total), interruption);
         }
         catch (OperationCanceledException)
         {
@@ -261,8 +264,8 @@ public sealed class Trainer : IDisposable
         var report = new EpochReport(
             state.Epoch, state.LossSum / (state.Batch - state.SkippedSteps), schedule.Rate(state.Epoch, state.Steps), evaluation.Rates.Wer,
             evaluation.Rates.WerUtterance, evaluation.Rates.Cer, state.Infeasible, state.SkippedSteps, state.EpochSeconds + seconds, state.LoadSeconds, seconds,
-            state.AudioSeconds / Math.Max(state.EpochSeconds, 1e-9));
-        bool best = state.History.TrueForAll(other => report.Wer < other.Wer);
+            state.AudioSeconds / Math.Max(state.EpochSeconds, 1e-9), evaluation.OtherRates?.Wer, evaluation.OtherRates?.Cer);
+        bool best = state.History.TrueForAll(other => Deciding(report) < Deciding(other));
         state.EndEpoch(report);
         if (best)
             Save(checkpoints.Best);
@@ -277,7 +280,10 @@ public sealed class Trainer : IDisposable
         return report;
     }
 
-    private bool HasReachedTarget(EpochReport? report) => report is not null && report.Wer <= options.Training.TargetWer;
+    private bool HasReachedTarget(EpochReport? report) => report is not null && Deciding(report) <= options.Training.TargetWer;
+
+    /// <summary>The word error rate that target and best epoch go by. An epoch from before the beam search came along has the greedy one.</summary>
+    private double Deciding(EpochReport report) => beam is { Decides: true } ? report.BeamWer ?? report.Wer : report.Wer;
 
     /// <summary>A run that goes on from another file than its folder's latest has its checkpoints there from the start, also where nothing is left to train: a kill before the
     /// first save must not bring back what was gone back on.</summary>
@@ -286,7 +292,7 @@ public sealed class Trainer : IDisposable
         bool wentBack = Path.GetFullPath(from) != Path.GetFullPath(checkpoints.Latest);
         if (wentBack && Path.GetFullPath(from) != Path.GetFullPath(checkpoints.Best))
             SetAbandonedBestAside();
-        bool standsAtItsBest = state.Batch == 0 && state.History.Count > 0 && state.History[^1].Wer <= state.History.Min(report => report.Wer);
+        bool standsAtItsBest = state.Batch == 0 && state.History.Count > 0 && Deciding(state.History[^1]) <= state.History.Min(Deciding);
         if (standsAtItsBest && (wentBack || !File.Exists(checkpoints.Best)) && Path.GetFullPath(from) != Path.GetFullPath(checkpoints.Best))
             Save(checkpoints.Best);
         if (wentBack || !File.Exists(checkpoints.Latest))
@@ -339,5 +345,5 @@ public sealed class Trainer : IDisposable
     private static string[] IdsOf(Batch batch) => [.. batch.Utterances.Select(utterance => utterance.Id)];
 
     private TrainingResult Result(bool targetReached, bool interrupted) =>
-        new(targetReached, interrupted, state.History.MinBy(report => report.Wer), state, checkpoints.Latest);
+        new(targetReached, interrupted, state.History.MinBy(Deciding), state, checkpoints.Latest);
 }

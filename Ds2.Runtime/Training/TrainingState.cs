@@ -6,7 +6,7 @@ namespace Ds2.Runtime.Training;
 /// <param name="Epoch">Its number, from 0.</param>
 /// <param name="Loss">The mean training loss of the batches that counted, nats an utterance.</param>
 /// <param name="LearningRate">Its learning rate.</param>
-/// <param name="Wer">Corpus word error rate on the validation set, percent: the one that decides.</param>
+/// <param name="Wer">Corpus word error rate of the greedy texts on the validation set, percent: the one that decides, unless the run asks for the beam search's.</param>
 /// <param name="WerUtterance">Mean of the utterances' word error rates, percent.</param>
 /// <param name="Cer">Corpus character error rate, percent.</param>
 /// <param name="Infeasible">Training utterances whose text did not fit their frames; they did not count.</param>
@@ -15,9 +15,13 @@ namespace Ds2.Runtime.Training;
 /// <param name="LoadSeconds">The part of it that the host spent on taking batches from the loader; a GPU works meanwhile.</param>
 /// <param name="EvaluationSeconds">The part of it that evaluation took; what is left is the time to compute.</param>
 /// <param name="AudioSecondsPerSecond">Seconds of training audio a second of training.</param>
+/// <param name="BeamWer">Corpus word error rate of the beam search's texts, percent; null where the run has none.</param>
+/// <param name="BeamCer">Their corpus character error rate, percent; likewise.</param>
 public sealed record EpochReport(
     int Epoch, double Loss, double LearningRate, double Wer, double WerUtterance, double Cer, int Infeasible, int SkippedSteps,
-    double Seconds, double LoadSeconds, double EvaluationSeconds, double AudioSecondsPerSecond);
+    double Seconds, double LoadSeconds, double EvaluationSeconds, double AudioSecondsPerSecond,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] double? BeamWer = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] double? BeamCer = null);
 
 /// <summary>Where a run stands: with parameters, statistics and optimiser state, all that it takes to go on as if it had never stopped.</summary>
 /// <remarks>The order of batches is a function of seed and epoch alone, so that position and seed are the whole state of the random source.</remarks>

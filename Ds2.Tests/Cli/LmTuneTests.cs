@@ -3,7 +3,7 @@ using Ds2.Tests.Training;
 
 namespace Ds2.Tests.Cli;
 
-/// <summary><c>lm tune</c> and <c>evaluate</c> with a beam search, on a model that has learned nothing.</summary>
+/// <summary><c>lm tune</c>, <c>evaluate</c> and <c>train</c> with a beam search, on a model that has learned nothing.</summary>
 [NonParallelizable]
 public sealed class LmTuneTests
 {
@@ -47,6 +47,24 @@ public sealed class LmTuneTests
         (int code, string output, string error) = Program.Run(["evaluate", .. model, "--lm", corpus.PathOf("lm.arpa"), "--beam", "8", "--alpha", "0.7", "--beta", "-1", "--hotwords", corpus.PathOf("hot.txt"), "--json"]);
         Assert.That(code, Is.Zero, error);
         Assert.That(JsonDocument.Parse(output).RootElement.GetProperty("utterances").GetInt32(), Is.EqualTo(7));
+    }
+
+    [Test]
+    public void Train_WithModel_HasASecondColumn()
+    {
+        string[] run = [.. corpus.TrainArguments("beam"), "--epochs", "1", "--max-batches", "1"];
+        (int code, string output, string error) = Program.Run([.. run, "--lm", corpus.PathOf("lm.arpa"), "--beam", "8", "--decode", "beam", "--target-wer", "1000", "--json"]);
+        Assert.That(code, Is.Zero, error);
+        JsonElement[] events = [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
+        double wer = events.Single(line => line.GetProperty("event").GetString() == "epoch").GetProperty("beamWer").GetDouble();
+        (_, output, _) = Program.Run(["evaluate", "--checkpoint", corpus.PathOf("beam/latest.safetensors"), "--manifest", corpus.Manifest, "--device", "host", "--lm", corpus.PathOf("lm.arpa"), "--beam", "8", "--json"]);
+        Assert.That(wer, Is.EqualTo(JsonDocument.Parse(output).RootElement.GetProperty("wer").GetDouble()), "what evaluate says");
+        Assert.That(File.ReadAllText(corpus.PathOf("beam/report.html")), Does.Contain("beam WER %").And.Contain("\"beamWer\":["));
+        Assert.That(File.ReadAllText(corpus.PathOf("run/report.html")), Does.Not.Contain("beam WER %"));
+
+        (code, output, error) = Program.Run([.. corpus.TrainArguments("refused"), "--decode", "beam"]);
+        Assert.That((code, output), Is.EqualTo((2, "")));
+        Assert.That(error, Does.StartWith("ds2: --decode beam").And.Contain("--lm"));
     }
 
     [TestCase("--lm", "--alpha", "1")]

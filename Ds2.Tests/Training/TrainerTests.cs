@@ -1,6 +1,7 @@
 using Ds2.Kernels.Engines;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Data.Batching;
+using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Text;
@@ -66,6 +67,26 @@ public sealed class TrainerTests
         Assert.That(observer.Epochs, Has.Count.EqualTo(1));
     }
 
+    /// <summary>The texts of the search are right in the first epoch and empty then, whatever the model says.</summary>
+    [TestCase(false)]
+    [TestCase(true)]
+    public void Run_WithBeam_CountsItsErrorsBeside_AndGoesByThemWhereAsked(bool decides)
+    {
+        var data = Corpus.Load(corpus.Manifest, Alphabet.English);
+        var search = new KnownTexts([.. data.Utterances.Select(utterance => utterance.Text)]);
+        (TrainingResult result, RecordingObserver observer) = Train(Tiny, "run", beam: new BeamValidation(search, decides));
+        Assert.That(observer.Epochs.Select(epoch => epoch.BeamWer), Is.EqualTo(new double?[] { 0, 100, 100 }));
+        Assert.That(observer.Epochs.Select(epoch => epoch.BeamCer), Is.EqualTo(new double?[] { 0, 100, 100 }));
+        Assert.That(observer.Epochs.Select(epoch => epoch.Wer), Is.All.GreaterThan(0));
+        using Checkpoint latest = Checkpoint.Open(result.Checkpoint), best = Checkpoint.Open(corpus.PathOf("run/best.safetensors"));
+        Assert.That(latest.State.History, Is.EqualTo(observer.Epochs), "a run that goes on knows them");
+        Assert.That(result.Best, Is.EqualTo(observer.Epochs.MinBy(epoch => decides ? epoch.BeamWer : epoch.Wer)));
+        Assert.That(best.State.History[^1], Is.EqualTo(result.Best));
+
+        (result, observer) = Train(Tiny with { Training = Tiny.Training with { TargetWer = 0 } }, "target", beam: new BeamValidation(new KnownTexts(search.Texts), decides));
+        Assert.That((result.TargetReached, observer.Epochs.Count), Is.EqualTo(decides ? (true, 1) : (false, 3)));
+    }
+
     [Test]
     public void Run_AnnealsTheLearningRateEveryEpoch()
     {
@@ -118,7 +139,7 @@ public sealed class TrainerTests
             Throws.TypeOf<Runtime.InputException>().With.Message.Contains("batch of 7 utterances of up to 40000001 frames").And.Message.Contains("batch=3"));
     }
 
-    private (TrainingResult Result, RecordingObserver Observer) Train(RunOptions options, string folder, int? stopAfter = null, string? resume = null)
+    private (TrainingResult Result, RecordingObserver Observer) Train(RunOptions options, string folder, int? stopAfter = null, string? resume = null, BeamValidation? beam = null)
     {
         using IEngine engine = EngineFactory.Create(new DeviceChoice(DeviceKind.Host), threads: 2);
         var data = Corpus.Load(corpus.Manifest, Alphabet.English);
@@ -128,7 +149,18 @@ public sealed class TrainerTests
         using var observer = new RecordingObserver(stopAfter);
         using Checkpoint? checkpoint = resume is null ? null : Checkpoint.Open(resume);
         using var trainer = new Trainer(
-            options, model, new ModelDescription(options.Model, Alphabet.English), training, validation, new CheckpointPolicy(corpus.PathOf(folder), TimeSpan.Zero), observer, resume: checkpoint);
+            options, model, new ModelDescription(options.Model, Alphabet.English), training, validation, new CheckpointPolicy(corpus.PathOf(folder), TimeSpan.Zero), observer, resume: checkpoint, beam: beam);
         return (trainer.Run(observer.Stop), observer);
+    }
+
+    /// <summary>Says these texts once, and nothing then.</summary>
+    private sealed class KnownTexts(string[] texts) : IDecoder
+    {
+        private int next;
+
+        public string[] Texts => texts;
+
+        public string[] Decode(ReadOnlySpan<float> logits, int t, int n, ReadOnlySpan<int> frames) =>
+            [.. Enumerable.Range(0, n).Select(_ => next < texts.Length ? texts[next++] : "")];
     }
 }

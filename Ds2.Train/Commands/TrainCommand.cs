@@ -76,6 +76,15 @@ internal static class TrainCommand
         HelpName = "FILE",
     };
 
+    private static readonly DecodingArguments Decoding = new();
+
+    private static readonly Option<string> Decode = new Option<string>("--decode")
+    {
+        Description = "whose word error rate decides about target and best epoch: greedy's, or that of the beam search of --lm, --beam or --hotwords, which is counted beside it",
+        HelpName = "greedy|beam",
+        DefaultValueFactory = _ => "greedy",
+    }.AcceptOnlyFromAmong("greedy", "beam");
+
     private static readonly Option<bool> ListParameters = new("--list-parameters") { Description = "what --set can change: meaning, values, and each preset's; nothing is trained" };
 
     private static readonly Option<double?> TargetWer = new("--target-wer") { Description = "word error rate in percent that ends the run", HelpName = "WER" };
@@ -113,7 +122,7 @@ internal static class TrainCommand
     {
         Option[] all =
         [
-            Preset, Params, Set, ListParameters, TrainManifest, ValManifest, Strict, SkipBad, FeatureCache, Out, Resume, Init, AlphabetPath, TargetWer, Epochs, MaxBatches, Seed, CheckpointMinutes,
+            Preset, Params, Set, ListParameters, TrainManifest, ValManifest, Strict, SkipBad, FeatureCache, Out, Resume, Init, AlphabetPath, TargetWer, .. Decoding.Options, Decode, Epochs, MaxBatches, Seed, CheckpointMinutes,
             CheckpointBatches, Keep, TensorBoard, MlPerf, Device, Threads, Loaders, Json,
         ];
         foreach (Option option in all)
@@ -144,6 +153,10 @@ internal static class TrainCommand
         start.Compare(options, TrainingData.Note);
         if (parsed.GetValue(MaxBatches) is < 1)
             throw new InputException("--max-batches must be at least 1");
+        using Decoding decoding = Decoding.Open(parsed, start.Alphabet);
+        bool beamDecides = parsed.GetValue(Decode) == "beam";
+        if (beamDecides && !decoding.IsBeam)
+            throw new InputException("--decode beam needs a beam search: give --lm, --beam or --hotwords");
         (Corpus training, Corpus validation) = LoadCorpora(parsed, start.Alphabet, interruption.Token);
         StrictText.Note(training, parsed.GetValue(Strict));
         StrictText.Note(validation, parsed.GetValue(Strict));
@@ -153,10 +166,11 @@ internal static class TrainCommand
         using TrainingData data = TrainingData.Open(
             options, start.Describe(options), model, training, validation, parsed.GetValue(FeatureCache), CommandLine.LoadersOf(parsed.GetValue(Loaders)), interruption.Token);
         using var trainer = new Trainer(
-            options, model, data.Description, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), start.Resume);
+            options, model, data.Description, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), start.Resume,
+            decoding.IsBeam ? new BeamValidation(decoding.Decoder(start.Alphabet), beamDecides) : null);
         // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
         data.ListLeftOut(folder);
-        reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path));
+        reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path, beamDecides));
         interruption.Token.ThrowIfCancellationRequested();
         interruption.Doing = "finishing the batch and saving; once more to end at once";
         TrainingResult result = trainer.Run(interruption.Token);

@@ -83,7 +83,7 @@ internal sealed class ConsoleReporter : IRunReporter
         EndLine();
         Console.WriteLine(
             $"epoch {report.Epoch + 1}  loss {report.Loss:F3}  WER {report.Wer:F2} %  utterance WER {report.WerUtterance:F2} %  "
-            + $"CER {report.Cer:F2} %  lr {report.LearningRate:G3}  {report.AudioSecondsPerSecond:F1} audio s/s  {Durations.Text(report.Seconds)}");
+            + $"CER {report.Cer:F2} %  {(report is { BeamWer: { } wer, BeamCer: { } cer } ? $"beam WER {wer:F2} %  CER {cer:F2} %  " : "")}lr {report.LearningRate:G3}  {report.AudioSecondsPerSecond:F1} audio s/s  {Durations.Text(report.Seconds)}");
         if (report.Infeasible > 0)
             Console.WriteLine($"  {report.Infeasible} utterances did not count: their text has more labels than they have output frames");
         if (report.SkippedSteps > 0)
@@ -101,11 +101,11 @@ internal sealed class ConsoleReporter : IRunReporter
         EndLine();
         string outcome = result.Interrupted ? "interrupted; go on with --resume auto"
             : result.TargetReached ? "target reached" : "last epoch done, target not reached";
-        string best = result.Best is null ? "" : $", best WER {result.Best.Wer:F2} % after epoch {result.Best.Epoch + 1}";
+        string best = result.Best is null ? "" : $", best WER {result.Best.Wer:F2} %{(result.Best.BeamWer is { } beam ? $" (beam {beam:F2} %)" : "")} after epoch {result.Best.Epoch + 1}";
         Console.WriteLine($"{outcome}{best}, {Durations.Text(result.State.TotalSeconds)} of training and evaluation");
         Console.WriteLine($"checkpoints {folder}");
         if (result.Best is not null)
-            Console.WriteLine($"to write a recording down: dotnet run --project Ds2.Train -- transcribe --checkpoint {Path.Combine(folder, "best.safetensors")} recording.wav");
+            Console.WriteLine($"to write a recording down: dotnet run --project Ds2.Train -- transcribe --checkpoint {ShellText.Quote(Path.Combine(folder, "best.safetensors"))} recording.wav");
     }
 
     public void Dispose() => EndLine();

@@ -35,6 +35,7 @@ internal sealed class JsonReporter : IRunReporter
         result.TargetReached,
         result.Interrupted,
         result.Best?.Wer,
+        result.Best?.BeamWer,
         Epochs = result.State.Epoch,
         Seconds = result.State.TotalSeconds,
         result.Checkpoint,

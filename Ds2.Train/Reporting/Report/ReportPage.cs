@@ -17,7 +17,8 @@ internal sealed class ReportPage(
     /// <summary>The most rows of the table of epochs; of more, every second, third, … is shown, beside the best and the last.</summary>
     private const int MaxRows = 100;
 
-    private readonly EpochMetrics? best = epochs.MinBy(epoch => epoch.Wer);
+    private readonly EpochMetrics? best = epochs.MinBy(epoch => run.BeamDecides ? epoch.BeamWer ?? epoch.Wer : epoch.Wer);
+    private readonly bool hasBeam = epochs.Any(epoch => epoch.BeamWer is not null);
 
     public string ToHtml() =>
         $"""
@@ -75,7 +76,8 @@ internal sealed class ReportPage(
         EpochMetrics last = epochs[^1];
         return string.Concat(
             "<dl>",
-            Tile("best WER", $"{Number(best.Wer, "F2")} %", $"after epoch {best.Epoch}; target {Number(run.Options.Training.TargetWer, "0.##")} %"),
+            Tile("best WER", $"{Number(best.Wer, "F2")} %", $"after epoch {best.Epoch}; target {Number(run.Options.Training.TargetWer, "0.##")} %{(run.BeamDecides ? " by beam search" : "")}"),
+            best.BeamWer is { } beam ? Tile("by beam search", $"{Number(beam, "F2")} %", $"the same epoch; CER {Number(best.BeamCer ?? double.NaN, "F2")} %") : "",
             Tile("last WER", $"{Number(last.Wer, "F2")} %", $"epoch {last.Epoch}; CER {Number(last.Cer, "F2")} %"),
             Tile("training loss", Number(last.Loss, "G4"), $"nats an utterance, epoch {last.Epoch}"),
             Tile("throughput", $"{Number(last.AudioSecondsPerSecond, "F1")} s/s", "seconds of audio a second of training"),
@@ -125,7 +127,7 @@ internal sealed class ReportPage(
             return "";
         int stride = (epochs.Count + MaxRows - 1) / MaxRows;
         var html = new StringBuilder("<section><h2>Epochs</h2>\n<div class=\"scroll\"><table>\n<thead><tr>");
-        foreach (string title in (ReadOnlySpan<string>)["epoch", "loss", "WER %", "utterance WER %", "CER %", "learning rate", "audio s/s", "time", "infeasible", "skipped steps"])
+        foreach (string title in (ReadOnlySpan<string>)["epoch", "loss", "WER %", "utterance WER %", "CER %", .. hasBeam ? ["beam WER %", "beam CER %"] : Array.Empty<string>(), "learning rate", "audio s/s", "time", "infeasible", "skipped steps"])
             html.Append("<th>").Append(title).Append("</th>");
         html.Append("</tr></thead>\n<tbody>\n");
         foreach (EpochMetrics epoch in epochs.Where((epoch, i) => (i + 1) % stride == 0 || epoch == best || epoch == epochs[^1]))
@@ -134,6 +136,7 @@ internal sealed class ReportPage(
             foreach (string cell in (ReadOnlySpan<string>)
             [
                 Number(epoch.Epoch, "F0"), Number(epoch.Loss, "F3"), Number(epoch.Wer, "F2"), Number(epoch.WerUtterance, "F2"), Number(epoch.Cer, "F2"),
+                .. hasBeam ? [Rate(epoch.BeamWer), Rate(epoch.BeamCer)] : Array.Empty<string>(),
                 Number(epoch.LearningRate, "G3"), Number(epoch.AudioSecondsPerSecond, "F1"), Durations.Text(epoch.Seconds), Number(epoch.Infeasible, "F0"),
                 Number(epoch.SkippedSteps, "F0"),
             ])
@@ -145,6 +148,8 @@ internal sealed class ReportPage(
         }
 
         return html.Append("</tbody></table></div></section>").ToString();
+
+        static string Rate(double? rate) => rate is { } percent ? Number(percent, "F2") : "";
     }
 
     private IEnumerable<(string Name, string Value)> EnvironmentRows() =>
@@ -188,6 +193,7 @@ internal sealed class ReportPage(
                 x = epochs.Select(epoch => epoch.Epoch),
                 loss = Rounded(epochs, epoch => epoch.Loss),
                 wer = Rounded(epochs, epoch => epoch.Wer),
+                beamWer = Rounded(epochs, epoch => epoch.BeamWer ?? double.NaN),
                 werUtterance = Rounded(epochs, epoch => epoch.WerUtterance),
                 cer = Rounded(epochs, epoch => epoch.Cer),
                 load = Rounded(epochs, epoch => epoch.LoadSeconds),

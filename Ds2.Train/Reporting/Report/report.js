@@ -2,11 +2,12 @@
 {
   const data = JSON.parse(document.getElementById('data').textContent);
   const { batches, epochs } = data;
+  const beam = epochs.beamWer.some(wer => wer !== null) ? [line('beam WER', epochs, 'beamWer', 'd', 2)] : [];
   const charts = [
     { title: 'Loss, nats an utterance', log: true, series: [line('batches', batches, 'loss', 'a', 1), line('epochs', epochs, 'loss', 'b', 2)] },
     {
       title: 'Error rates on the validation set, %', target: data.target,
-      series: [line('WER', epochs, 'wer', 'a', 2), line('utterance WER', epochs, 'werUtterance', 'b', 1), line('CER', epochs, 'cer', 'c', 1)],
+      series: [line('WER', epochs, 'wer', 'a', 2), line('utterance WER', epochs, 'werUtterance', 'b', 1), line('CER', epochs, 'cer', 'c', 1), ...beam],
     },
     { title: 'Gradient norm before clipping', log: true, series: [line('batches', batches, 'norm', 'a', 1)] },
     { title: 'Learning rate', series: [line('learning rate', batches, 'rate', 'a', 2)] },

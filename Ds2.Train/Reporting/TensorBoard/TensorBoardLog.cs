@@ -29,7 +29,10 @@ internal sealed class TensorBoardLog : IRunReporter
 
     public void OnEpoch(EpochReport report, EvaluationResult evaluation) => events!.Scalars(
         step,
-        ("train/epoch_loss", report.Loss), ("validation/wer", report.Wer), ("validation/wer_utterance", report.WerUtterance), ("validation/cer", report.Cer));
+        [
+            ("train/epoch_loss", report.Loss), ("validation/wer", report.Wer), ("validation/wer_utterance", report.WerUtterance), ("validation/cer", report.Cer),
+            .. report is { BeamWer: { } wer, BeamCer: { } cer } ? [("validation/beam_wer", wer), ("validation/beam_cer", cer)] : Array.Empty<(string, double)>(),
+        ]);
 
     public void Dispose() => events?.Dispose();
 }
