@@ -20,13 +20,14 @@ internal static class DecoderCommand
         Option<string?> checkpoint = RealLogits.Checkpoint(required: false), manifest = RealLogits.Manifest(required: false);
         var lm = new Option<string>("--lm") { Description = "the language model: that of the command lm, for instance", Required = true, HelpName = "FILE" };
         var beam = new Option<int>("--beam") { Description = "prefixes", DefaultValueFactory = _ => new BeamOptions().Width, HelpName = "N" };
-        var rounds = new Option<int>("--rounds") { Description = "how often each decoder decodes all, in turns", DefaultValueFactory = _ => 7, HelpName = "N" };
-        var command = new Command("decoder", "Greedy and beam search on one core, in turns; medians. On a model's logits (--checkpoint, --manifest), else on made-up ones.") { checkpoint, manifest, lm, beam, rounds };
-        command.SetAction(parsed => Run(parsed.GetValue(checkpoint), parsed.GetValue(manifest), parsed.GetRequiredValue(lm), parsed.GetValue(beam), parsed.GetValue(rounds)));
+        var hotWords = new Option<string?>("--hotwords") { Description = "a list more, beside the two that are made up", HelpName = "FILE" };
+        var rounds = new Option<int>("--rounds") { Description = "how often each decoder decodes all, an utterance after the other, in turns", DefaultValueFactory = _ => 7, HelpName = "N" };
+        var command = new Command("decoder", "Greedy and beam search on one core, in turns; medians. On a model's logits (--checkpoint, --manifest), else on made-up ones.") { checkpoint, manifest, lm, beam, hotWords, rounds };
+        command.SetAction(parsed => Run(parsed.GetValue(checkpoint), parsed.GetValue(manifest), parsed.GetRequiredValue(lm), parsed.GetValue(beam), parsed.GetValue(hotWords), parsed.GetValue(rounds)));
         return command;
     }
 
-    private static int Run(string? checkpoint, string? manifest, string lm, int width, int rounds)
+    private static int Run(string? checkpoint, string? manifest, string lm, int width, string? hotWords, int rounds)
     {
         string[] words = ZipfText.Words(200_000);
         (Alphabet alphabet, IReadOnlyList<float[]> utterances) = checkpoint is not null && manifest is not null && RealLogits.Of(checkpoint, manifest) is var real
@@ -36,43 +37,59 @@ internal static class DecoderCommand
         Console.WriteLine(Invariant($"{utterances.Count} utterances, {seconds:F0} s, {(checkpoint is null ? "made-up logits of made-up words" : $"logits of {checkpoint} on {manifest}")}, beam {width}, one core"));
         using LanguageModel model = LanguageModel.Open(lm);
 
-        // As names and terms are, of five letters and more: half of them words, half phrases of two.
+        // As names and terms are, of five letters and more: half of them words, half phrases of two. And the most frequent words, many of them of two or three letters, which most prefixes begin like.
         string[] rare = [.. words.Where(word => word.Length >= 5)];
-        var hot = new HotWords(alphabet, Enumerable.Range(0, HotWordCount).Select(i => new HotWord(i % 2 == 0 ? rare[20 * i] : $"{rare[20 * i]} {rare[i]}", HotWords.DefaultBoost)));
+        List<(string Name, HotWords Words)> lists =
+        [
+            ($"{HotWordCount} names", new HotWords(alphabet, Enumerable.Range(0, HotWordCount).Select(i => new HotWord(i % 2 == 0 ? rare[20 * i] : $"{rare[20 * i]} {rare[i]}", HotWords.DefaultBoost)))),
+            ($"{HotWordCount} frequent words", new HotWords(alphabet, words.Take(HotWordCount).Select(word => new HotWord(word, HotWords.DefaultBoost)))),
+        ];
+        if (hotWords is not null && HotWords.Load(hotWords, alphabet) is var own)
+            lists.Add(($"the {own.Count} of {Path.GetFileName(hotWords)}", own));
         var options = new BeamOptions { Width = width };
         var greedy = new GreedyDecoder(alphabet);
         (string Name, Action<float[]> Decode)[] decoders =
         [
             ("greedy", logits => greedy.Decode(logits, logits.Length / alphabet.Size, 1, [logits.Length / alphabet.Size])),
             ("beam", Of(new BeamDecoder(alphabet, options))),
-            ($"beam, {HotWordCount} hot words", Of(new BeamDecoder(alphabet, options, null, hot))),
+            .. lists.Select(list => ($"beam, {list.Name}", Of(new BeamDecoder(alphabet, options, null, list.Words)))),
             ("beam with the model", Of(new BeamDecoder(alphabet, options, model))),
-            ($"the same, {HotWordCount} hot words", Of(new BeamDecoder(alphabet, options, model, hot))),
+            .. lists.Select(list => ($"the same, {list.Name}", Of(new BeamDecoder(alphabet, options, model, list.Words)))),
         ];
         var times = decoders.Select(_ => new List<double>()).ToArray();
         var garbage = new long[decoders.Length];
         for (int round = -1; round < rounds; round++)
         {
-            for (int i = 0; i < decoders.Length; i++)
+            var sums = new double[decoders.Length];
+            Array.Clear(garbage);
+            foreach (float[] logits in utterances)
             {
-                long before = GC.GetAllocatedBytesForCurrentThread(), start = Stopwatch.GetTimestamp();
-                foreach (float[] logits in utterances)
+                for (int i = 0; i < decoders.Length; i++)
+                {
+                    long before = GC.GetAllocatedBytesForCurrentThread(), start = Stopwatch.GetTimestamp();
                     decoders[i].Decode(logits);
-                if (round >= 0)
-                    times[i].Add(Stopwatch.GetElapsedTime(start).TotalSeconds);
-                garbage[i] = GC.GetAllocatedBytesForCurrentThread() - before;
+                    sums[i] += Stopwatch.GetElapsedTime(start).TotalSeconds;
+                    garbage[i] += GC.GetAllocatedBytesForCurrentThread() - before;
+                }
             }
+
+            for (int i = 0; round >= 0 && i < decoders.Length; i++)
+                times[i].Add(sums[i]);
         }
 
         for (int i = 0; i < decoders.Length; i++)
         {
             double median = times[i].Median();
-            Console.WriteLine(Invariant($"  {decoders[i].Name,-28} {seconds / median,9:F0} times real time, {1e6 * median / (seconds * FramesPerSecond),7:F2} us a frame, {garbage[i] / seconds,7:F0} bytes of garbage a second of speech"));
+            Console.WriteLine(Invariant($"  {decoders[i].Name,-32} {seconds / median,9:F0} times real time, {1e6 * median / (seconds * FramesPerSecond),7:F2} us a frame, {garbage[i] / seconds,7:F0} bytes of garbage a second of speech"));
         }
 
         // In turns: the ratio of each round, which a busy machine moves less than the times.
-        Console.WriteLine(Invariant($"  hot words with the model: {100 * (times[4].Zip(times[3], (with, without) => with / without).Median() - 1):F1} % more time"));
+        int withModel = 2 + lists.Count;
+        for (int i = 0; i < lists.Count; i++)
+            Console.WriteLine(Invariant($"  {lists[i].Name}: {More(2 + i, 1):F1} % more time without the model, {More(withModel + 1 + i, withModel):F1} % with it"));
         return 0;
+
+        double More(int with, int without) => 100 * (times[with].Zip(times[without], (one, other) => one / other).Median() - 1);
 
         Action<float[]> Of(BeamDecoder decoder) => logits => decoder.Best(logits, logits.Length / alphabet.Size, 1);
     }

@@ -243,6 +243,9 @@ public sealed class BeamSearch
                 int by = LabelProbabilities.Label(element);
                 if (most * p[by] < cut)
                     break;
+                double mass = total * p[by];
+                if (mass < cut && scorer is not null && !scorer.CanGain(prefix.HotState, by))
+                    continue;
                 double factor = 1, word = 1;
                 int known = childOf[by] == visits ? child[by] : PrefixTrie.None, state = 0;
                 if (known != PrefixTrie.None)
@@ -252,13 +255,13 @@ public sealed class BeamSearch
                         continue;
                     (factor, word, state) = (longer.Factor, longer.WordFactor, longer.HotState);
                 }
-                else if (scorer is not null && !scorer.TryExtend(node, by, cut / (total * p[by]), out factor, out word, out state))
+                else if (scorer is not null && !scorer.TryExtend(node, by, mass, cut, out factor, out word, out state))
                 {
                     continue;
                 }
 
                 // At most this; and this, nearly always.
-                if (total * p[by] * Math.Max(factor, word) < cut)
+                if (mass * Math.Max(factor, word) < cut)
                     continue;
                 Vector256<double> from = Repeats(node, by) ? ended : all;
                 double extended = (PrefixMass.Claimed(from) * factor + PrefixMass.Unclaimed(from) * word) * p[by];

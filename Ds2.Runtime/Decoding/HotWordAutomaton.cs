@@ -21,6 +21,9 @@ internal sealed class HotWordAutomaton
 
     private readonly double[] enter, leave, largestGain;
 
+    /// <summary>A bit for each label, modulo 64, that leads from a state elsewhere than to that of no match.</summary>
+    private readonly ulong[] leading;
+
     /// <summary>Whether no phrase goes on from a state but those that begin at its last label.</summary>
     private readonly bool[] isFresh;
 
@@ -39,7 +42,7 @@ internal sealed class HotWordAutomaton
             {
                 state = Child(state, phrase[i]);
                 if (space > 0 || i < phrase.Length - 1)
-                    credits[state] = Math.Max(credits[state], boost * (i + 1) / phrase.Length);
+                    credits[state] = Math.Max(credits[state], Math.Min(HotWords.LargestCredit, boost * (i + 1) / phrase.Length));
             }
 
             if (space > 0)
@@ -64,9 +67,13 @@ internal sealed class HotWordAutomaton
         enter = [.. ending.Zip(credit, (end, part) => Math.Exp(end + part))];
         leave = [.. credit.Select(part => Math.Exp(-part))];
         isFresh = new bool[children.Count];
+        leading = new ulong[children.Count];
         largestGain = new double[children.Count];
         foreach (int state in order)
         {
+            leading[state] = state == 0 ? 0 : leading[fallback[state]];
+            foreach (int by in children[state].Keys)
+                leading[state] |= 1UL << (by & 63);
             isFresh[state] = state == Start || (state != 0 && children[state].Count == 0 && isFresh[fallback[state]]);
             double entered = Math.Max(1, state == 0 ? 0 : largestGain[fallback[state]] / leave[fallback[state]]);
             foreach (int child in children[state].Values)
@@ -111,6 +118,9 @@ internal sealed class HotWordAutomaton
 
     /// <summary>e^<see cref="Gain"/>.</summary>
     public double Factor(int from, int to) => leave[from] * enter[to];
+
+    /// <summary>Whether a label leads to the state of no match for sure: most do, which is known without a search.</summary>
+    public bool EndsMatch(int state, int label) => (leading[state] >> (label & 63) & 1) == 0;
 
     /// <summary>Whether a text that ends with a space and is in this state is not within a phrase.</summary>
     public bool IsBetweenPhrases(int state) => isFresh[state];

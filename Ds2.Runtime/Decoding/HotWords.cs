@@ -12,8 +12,10 @@ public readonly record struct HotWord(string Text, double Boost);
 /// <summary>Words and phrases that a beam search favours. Immutable: threads may share one.</summary>
 /// <remarks>
 /// A phrase counts where it stands as whole words, each time, overlapping ones too; in alphabets without a space wherever it stands.
-/// So that it survives the frames in which it is begun, a prefix has credit for what is matched, Boost * labels matched / labels of the phrase, the largest of those that it may become;
+/// So that it survives the frames in which it is begun, a prefix has credit for what is matched, Boost * labels matched / labels of the phrase, the largest of those that it may become, and at most <see cref="LargestCredit"/>;
 /// it is taken back as soon as the match fails. What a text gets in the end is the sum of its phrases' boosts, nothing else: a neighbour that merely begins or ends like one has no gain.
+/// A boost pays for letters, never for the spaces around a word: it is an alignment's, and only of one that emits the space at each border from the phrase's beginning to its end in a frame in which
+/// the space has a probability of <see cref="LeastSpace"/> at least. A text's beginning and end are borders as well. Where a phrase begins within another that might go on, the borders back to that one's beginning count, too.
 /// The matching is that of Aho and Corasick (1975), over labels.
 /// </remarks>
 public sealed class HotWords
@@ -24,8 +26,11 @@ public sealed class HotWords
     /// <summary>The largest boost, up and down.</summary>
     public const double LargestBoost = 100;
 
-    /// <summary>How probable a space must be in the frame that emits it, to be a border that a hot word may begin or end at.</summary>
-    public const double LeastSpace = 0.1;
+    /// <summary>How probable a space must be in the frame that emits it to be a border of hot words: no less than all else.</summary>
+    public const double LeastSpace = 0.5;
+
+    /// <summary>The largest credit for a phrase that is not over, in nats: with more, what may fail yet would push what was heard out of the beam.</summary>
+    internal const double LargestCredit = DefaultBoost;
 
     private readonly HashSet<string> words = new(StringComparer.Ordinal);
 

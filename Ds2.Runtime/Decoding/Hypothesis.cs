@@ -6,7 +6,7 @@ namespace Ds2.Runtime.Decoding;
 /// <param name="LanguageModel">ln of its probability by the language model, the end of the text included once it is over; 0 without one.</param>
 /// <param name="Words">Its words: what stands between spaces; labels where the alphabet has no space.</param>
 /// <param name="UnknownWords">Those that the language model does not know, hot words apart.</param>
-/// <param name="HotWords">The boosts of the hot words in it.</param>
+/// <param name="HotWords">What the boosts of the hot words in it add: all of them, but for alignments with a border that was not heard.</param>
 /// <param name="Score">LogProbability + Alpha LanguageModel + Beta Words + UnknownPenalty UnknownWords + HotWords, which hypotheses are ranked by; without a language model
 /// LogProbability + HotWords.</param>
 public sealed record Hypothesis(string Text, double LogProbability, double LanguageModel, int Words, int UnknownWords, double HotWords, double Score);

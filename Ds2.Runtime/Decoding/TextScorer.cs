@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Ds2.Runtime.Decoding.LanguageModels;
 using Ds2.Runtime.Text;
 
@@ -49,22 +50,37 @@ internal sealed class TextScorer
     /// <summary>An upper bound of what a prefix's extension by whatever label is multiplied with.</summary>
     public double LargestFactor(int hotState) => automaton is null ? largestWordFactor : largestWordFactor * Math.Max(1, automaton.LargestFactor(hotState));
 
+    /// <summary>Whether a label may be multiplied with more than 1.</summary>
+    public bool CanGain(int hotState, int label) => space < 0 || label == space || (automaton is not null && !automaton.EndsMatch(hotState, label));
+
     /// <summary>What a prefix's extension by a label is multiplied with, unless that is less than is worth while: then the language model need not be asked.</summary>
     /// <param name="node">The prefix.</param>
     /// <param name="label">The label.</param>
-    /// <param name="least">The least that the mass must be multiplied with.</param>
+    /// <param name="mass">What is to be multiplied.</param>
+    /// <param name="cut">The least product that is worth while.</param>
     /// <param name="factor">The factor, all borders of hot words being heard.</param>
     /// <param name="word">The part of it that is not hot words'.</param>
     /// <param name="hotState">The state of hot words after it.</param>
-    public bool TryExtend(int node, int label, double least, out double factor, out double word, out int hotState)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public bool TryExtend(int node, int label, double mass, double cut, out double factor, out double word, out int hotState)
+    {
+        ref PrefixNode prefix = ref trie.Nodes[node];
+        hotState = prefix.HotState;
+        word = 1;
+        if (CanGain(hotState, label))
+            return TryExtendSearching(node, label, mass, cut, out factor, out word, out hotState);
+
+        // Nearly all: a letter after which no hot word can come about.
+        factor = automaton is null ? 1 : automaton.LossOfCredit(hotState);
+        hotState = 0;
+        return true;
+    }
+
+    private bool TryExtendSearching(int node, int label, double mass, double cut, out double factor, out double word, out int hotState)
     {
         ref PrefixNode prefix = ref trie.Nodes[node];
         hotState = prefix.HotState;
         factor = word = 1;
-
-        // Nearly all: a letter after which no hot word can come about.
-        if (space > 0 && label != space && hotState == 0)
-            return true;
         bool inWord = InWord(node, prefix.Label);
 
         // A word of no letters has no probability; without a model of words, words are what spaces stand between, however many.
@@ -79,7 +95,7 @@ internal sealed class TextScorer
 
         if (model is not null && Ends(label, inWord))
         {
-            if (largestWordFactor * Math.Max(1, gain) < least)
+            if (mass * largestWordFactor * Math.Max(1, gain) < cut)
                 return false;
             word = End(node).Factor;
         }

@@ -60,7 +60,7 @@ public sealed class HotWordsTests
         bool Ends(string[] phrase) => words.Count >= phrase.Length && words.TakeLast(phrase.Length).SequenceEqual(phrase);
     }
 
-    /// <summary>Spaces that are heard, and such as are not: in some frames a space is made unlikely.</summary>
+    /// <summary>Spaces that are heard, and such as are not: in some frames a space is made likely, in others unlikely.</summary>
     [Test]
     public void Best_OfABeamAsWideAsTheTree_HasTheBoostsOfEachTextsPhrases()
     {
@@ -70,8 +70,8 @@ public sealed class HotWordsTests
             for (int seed = 5; seed < 8; seed++)
             {
                 float[] logits = BruteForce.Logits(new Random(seed), 7, alphabet.Size, 2);
-                for (int t = seed % 2; t < 7; t += 2)
-                    logits[t * alphabet.Size + 3] -= 2;
+                for (int t = 0; t < 7; t++)
+                    logits[t * alphabet.Size + 3] += t % 2 == seed % 2 ? 1.5f : -1;
                 Dictionary<string, double> expected = BruteForce.Probabilities(logits, 7, alphabet), boosted = Boosted(logits, 7, alphabet, phrases);
                 IReadOnlyList<Hypothesis> found = new BeamDecoder(alphabet, BeamSearchTests.Everything, hotWords: new HotWords(alphabet, phrases)).Best(logits, 7, int.MaxValue);
                 Assert.That(found, Has.Count.EqualTo(expected.Count));
@@ -111,16 +111,17 @@ public sealed class HotWordsTests
         }
     }
 
-    /// <summary>Whatever the boost: parts of words at their beginning, middle and end, one alone and all at once. Letters are clear; a space within a word has odds of 1 : 99 in each frame between two letters.</summary>
-    [Test]
-    public void Best_OfWordsThatHotWordsArePartsOf_NeverBreaksThem()
+    /// <summary>Whatever the boost: parts of words at their beginning, middle and end, one alone and all at once. Letters are clear; a space is less likely than none in each frame between two letters.</summary>
+    [TestCase(99f)]
+    [TestCase(1.5f)]
+    public void Best_OfWordsThatHotWordsArePartsOf_NeverBreaksThem(float odds)
     {
         const string said = "STATION CAN STAND";
-        float[] logits = Spelled(said, Alphabet.English, lead: 60, odds: 99);
+        float[] logits = Spelled(said, Alphabet.English, lead: 60, odds);
         string[] parts = ["STAT", "TAT", "ION", "AN", "TAN", "D", "O", "STAT ION", "C AN"];
-        foreach (double boost in new double[] { 4, 10, 20 })
+        foreach (string[] list in parts.Select(part => new[] { part }).Append(parts))
         {
-            foreach (string[] list in boost == 10 ? [parts] : parts.Select(part => new[] { part }))
+            foreach (double boost in list.Length == 1 ? new double[] { 20 } : [4, 20])
             {
                 var hot = new HotWords(Alphabet.English, list.Select(part => new HotWord(part, boost)));
                 Hypothesis best = new BeamDecoder(Alphabet.English, hotWords: hot).Best(logits, logits.Length / Alphabet.English.Size, 1)[0];
@@ -129,20 +130,21 @@ public sealed class HotWordsTests
         }
     }
 
-    /// <summary>Where a space was heard, if with less than even odds, a boost may decide for it; and for the letters of a word that was misheard.</summary>
+    /// <summary>What a boost is for: the letters of a name that was misheard, and a space within it that was heard.</summary>
     [Test]
-    public void Best_OfWhatIsInDoubt_IsTheHotWord()
+    public void Best_OfAMisheardName_IsTheHotWord()
     {
-        // ANNA is heard, 3 : 1 for no space after AN; then ANNE, 20 : 1 for A.
         Alphabet english = Alphabet.English;
-        float[] logits = Spelled("ANNA", english);
-        logits[3 * english.Size + english.LabelOf(" ")] = logits[3 * english.Size] - MathF.Log(3);
-        Assert.That(Best(), Is.EqualTo("ANNA"));
-        Assert.That(Best(new HotWord("AN", 4)), Is.EqualTo("AN NA"));
-        logits = Spelled("ANNA", english);
-        logits[6 * english.Size + english.LabelOf("E")] = logits[6 * english.Size + english.LabelOf("A")] - MathF.Log(20);
-        Assert.That(Best(), Is.EqualTo("ANNA"));
-        Assert.That(Best(new HotWord("ANNE", 4)), Is.EqualTo("ANNE"));
+        float[] logits = Spelled("AND ANNA", english);
+        int last = (2 * "AND ANNA".Length - 2) * english.Size;
+        logits[last + english.LabelOf("E")] = logits[last + english.LabelOf("A")] - MathF.Log(20);
+        Assert.That(Best(), Is.EqualTo("AND ANNA"));
+        Assert.That(Best(new HotWord("ANNE", 4)), Is.EqualTo("AND ANNE"));
+        logits = Spelled("AND AN NA", english);
+        int space = 2 * "AND AN".Length * english.Size;
+        logits[space] = logits[space + english.LabelOf(" ")] - MathF.Log(9);
+        Assert.That(Best(), Is.EqualTo("AND AN NA"));
+        Assert.That(Best(new HotWord("ANNA", 4)), Is.EqualTo("AND ANNA"));
 
         string Best(params HotWord[] words) => new BeamDecoder(english, hotWords: new HotWords(english, words)).Best(logits, logits.Length / english.Size, 1)[0].Text;
     }
