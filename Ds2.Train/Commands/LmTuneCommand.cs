@@ -71,8 +71,8 @@ internal static class LmTuneCommand
                 return;
             }
 
-            string words = string.Concat(decoding.OptionsOfTuning.Where(option => parsed.GetResult(option) is { Implicit: false }).Select(option => $" {option.Name} {parsed.GetResult(option)!.Tokens[^1].Value}"));
-            Console.WriteLine(Invariant($"use: --lm {lmPath} --alpha {result.Best.Options.Alpha} --beta {result.Best.Options.Beta}{words}"));
+            string words = string.Concat(decoding.OptionsOfTuning.Where(option => parsed.GetResult(option) is { Implicit: false }).Select(option => $" {option.Name} {ShellText.Quote(parsed.GetResult(option)!.Tokens[^1].Value)}"));
+            Console.WriteLine(Invariant($"use: --lm {ShellText.Quote(lmPath)} --alpha {result.Best.Options.Alpha} --beta {result.Best.Options.Beta}{words}"));
         }
     }
 
