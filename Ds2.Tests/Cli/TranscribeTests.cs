@@ -59,7 +59,10 @@ public sealed class TranscribeTests
     {
         var broken = new Dictionary<string, byte[]>
         {
-            ["a/x.wav"] = "no sound"u8.ToArray(), ["b/x.wav"] = [], ["b/3x.flac"] = "fLaC"u8.ToArray(), ["x.npy"] = File.ReadAllBytes(corpus.PathOf("0.npy"))[..100],
+            ["a/x.wav"] = "no sound"u8.ToArray(),
+            ["b/x.wav"] = [],
+            ["b/3x.flac"] = "fLaC"u8.ToArray(),
+            ["x.npy"] = File.ReadAllBytes(corpus.PathOf("0.npy"))[..100],
         };
         foreach ((string name, byte[] content) in broken)
             File.WriteAllBytes(corpus.PathOf($"wav/{name}"), content);
