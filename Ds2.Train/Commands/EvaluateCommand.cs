@@ -39,17 +39,17 @@ internal static class EvaluateCommand
         foreach (Option option in decoding.Options)
             command.Options.Add(option);
         command.SetAction(parsed => Run(
-            parsed.GetRequiredValue(checkpoint), parsed.GetRequiredValue(manifest), alphabet => decoding.Open(parsed, alphabet), parsed.GetValue(transcripts), parsed.GetValue(strictText), parsed.GetValue(skipBad), parsed.GetValue(batch),
+            parsed.GetRequiredValue(checkpoint), parsed.GetRequiredValue(manifest), (alphabet, cancellation) => decoding.Open(parsed, alphabet, cancellation), parsed.GetValue(transcripts), parsed.GetValue(strictText), parsed.GetValue(skipBad), parsed.GetValue(batch),
             parsed.GetValue(device), parsed.GetValue(threads), CommandLine.LoadersOf(parsed.GetValue(loaders)), parsed.GetValue(json)));
         return command;
     }
 
     private static int Run(
-        string checkpointPath, string manifest, Func<Alphabet, Decoding> openDecoding, string? transcriptsPath, bool strictText, bool skipBad, int batch, DeviceChoice device, int threads, int loaders, bool json)
+        string checkpointPath, string manifest, Func<Alphabet, CancellationToken, Decoding> openDecoding, string? transcriptsPath, bool strictText, bool skipBad, int batch, DeviceChoice device, int threads, int loaders, bool json)
     {
         using var interruption = new Interruption("stopping, without a result");
         using ModelFile file = ModelFile.Open(checkpointPath);
-        using Decoding decoding = openDecoding(file.Description.Alphabet);
+        using Decoding decoding = openDecoding(file.Description.Alphabet, interruption.Token);
         Corpus corpus = CorpusInput.Load(manifest, file.Description.Alphabet, skipBad, interruption.Token);
         corpus.RequireFeatures(file.Description.Options.Features);
         StrictText.Note(corpus, strictText);

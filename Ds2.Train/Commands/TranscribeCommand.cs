@@ -80,7 +80,7 @@ internal static class TranscribeCommand
             return 0;
 
         using ModelFile file = ModelFile.Open(parsed.GetRequiredValue(Checkpoint));
-        using Decoding decoding = Decoding.Open(parsed, file.Description.Alphabet);
+        using Decoding decoding = Decoding.Open(parsed, file.Description.Alphabet, interruption.Token);
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(Device), parsed.GetValue(Threads));
         using DeepSpeech2 model = file.Load(engine);
         IDecoder decoder = decoding.Decoder(file.Description.Alphabet);
@@ -100,7 +100,7 @@ internal static class TranscribeCommand
         if (parsed.GetValue(Formats) is { Length: > 0 } || parsed.GetValue(Out) is not null)
             throw new InputException("--live writes lines as they come, to stdout: leave out --format and --out");
         using ModelFile file = ModelFile.Open(parsed.GetRequiredValue(Checkpoint));
-        using (Decoding decoding = Decoding.Open(parsed, file.Description.Alphabet))
+        using (Decoding decoding = Decoding.Open(parsed, file.Description.Alphabet, cancellation))
         {
             if (decoding.IsBeam)
                 throw new InputException("--live decodes greedily so far: leave out --lm, --beam and --hotwords");
