@@ -13,6 +13,12 @@ public abstract class Storage<T>(IEngine engine, int length) : IDisposable
     /// <summary>The number of elements.</summary>
     public int Length { get; } = length;
 
+    /// <summary>How often the host has written to it.</summary>
+    internal int HostWrites { get; private set; }
+
+    /// <summary>Counts a write by the host.</summary>
+    internal void CountWrite() => HostWrites++;
+
     /// <summary>Copies from host memory; returns when <paramref name="source"/> may be reused.</summary>
     internal abstract void CopyFrom(int offset, ReadOnlySpan<T> source);
 

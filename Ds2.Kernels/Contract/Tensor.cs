@@ -38,6 +38,9 @@ public sealed class Tensor<T> : IDisposable
     /// <summary>The number of elements.</summary>
     public int Length => Shape.Length;
 
+    /// <summary>Changes whenever <see cref="CopyFrom"/>, <see cref="Prefetch"/> or <see cref="Fill"/> writes to the memory that this tensor is a window of. What ops write does not show.</summary>
+    public int HostWrites => Storage.HostWrites;
+
     /// <summary>The memory that the elements are part of.</summary>
     internal Storage<T> Storage { get; }
 
@@ -68,8 +71,10 @@ public sealed class Tensor<T> : IDisposable
     public void CopyFrom(ReadOnlySpan<T> source)
     {
         CheckLength(source.Length);
-        if (Length > 0)
-            Storage.CopyFrom(Offset, source);
+        if (Length == 0)
+            return;
+        Storage.CountWrite();
+        Storage.CopyFrom(Offset, source);
     }
 
     /// <summary>As <see cref="CopyFrom"/>, but while the ops called so far still run: none of them may use this tensor.</summary>
@@ -78,8 +83,10 @@ public sealed class Tensor<T> : IDisposable
     public void Prefetch(ReadOnlySpan<T> source)
     {
         CheckLength(source.Length);
-        if (Length > 0)
-            Storage.Prefetch(Offset, source);
+        if (Length == 0)
+            return;
+        Storage.CountWrite();
+        Storage.Prefetch(Offset, source);
     }
 
     /// <summary>Waits for the engine and copies all elements to host memory, in row-major order.</summary>
@@ -113,8 +120,10 @@ public sealed class Tensor<T> : IDisposable
     /// <summary>Sets every element to one value.</summary>
     public void Fill(T value)
     {
-        if (Length > 0)
-            Storage.Fill(Offset, Length, value);
+        if (Length == 0)
+            return;
+        Storage.CountWrite();
+        Storage.Fill(Offset, Length, value);
     }
 
     /// <summary>Whether two tensors share an element's memory.</summary>

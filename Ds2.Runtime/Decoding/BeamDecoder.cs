@@ -27,15 +27,10 @@ public sealed class BeamDecoder : IDecoder
     public string[] Decode(ReadOnlySpan<float> logits, int t, int n, ReadOnlySpan<int> frames)
     {
         int labels = alphabet.Size;
-        if (logits.Length != (long)t * n * labels)
-            throw new ArgumentException($"{logits.Length} logits are not [{t}, {n}, {labels}]", nameof(logits));
-        if (frames.Length != n)
-            throw new ArgumentException($"{frames.Length} frame counts for {n} utterances", nameof(frames));
+        LogitBatch.Require(logits, t, n, labels, frames);
         var texts = new string[n];
         for (int i = 0; i < n; i++)
         {
-            if (frames[i] < 0 || frames[i] > t)
-                throw new ArgumentException($"utterance {i} has {frames[i]} frames of {t}", nameof(frames));
             search.Reset();
             for (int frame = 0; frame < frames[i]; frame++)
                 search.Advance(logits.Slice((frame * n + i) * labels, labels));

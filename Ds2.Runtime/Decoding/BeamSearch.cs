@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
 using Ds2.Runtime.Decoding.LanguageModels;
 using Ds2.Runtime.Text;
 
@@ -14,6 +15,7 @@ namespace Ds2.Runtime.Decoding;
 /// </code>
 /// f is what the language model, the words and the hot words are worth, as a factor: shallow fusion, applied when a word ends. The probabilities are kept as they are, not as logarithms,
 /// multiplied with f and with a power of two that keeps the best of a frame near 1: so a frame takes neither exponentials nor logarithms, and what lies 10^-300 below the best is nothing.
+/// A hot word's boost is an alignment's (see <see cref="HotWords"/>), so with hot words a prefix has these two probabilities for alignments with and without a claim to one apart: <see cref="PrefixMass"/>.
 /// After each frame the Width best prefixes stay, those within Margin of the best one. Of equal prefixes the one whose labels come first, in the order of the alphabet, is the better one.
 /// An object serves one utterance after the other, on one thread at a time, and keeps its memory: in a steady state a frame allocates nothing.
 /// </remarks>
@@ -30,13 +32,19 @@ public sealed class BeamSearch
     private readonly double leastFraction;
     private readonly int space;
 
-    // The beam: [slots] a node, and the probabilities of its alignments that end with a blank and with its last label. And where the next frame's is made.
+    /// <summary>Whether hot words have borders, so that masses are apart.</summary>
+    private readonly bool hasBorders;
+
+    // The beam: [slots] a node and its mass. And where the next frame's is made.
     private int[] nodes, nextNodes;
-    private double[] blank, nextBlank, label, nextLabel;
+    private PrefixMass[] masses, nextMasses;
     private int slots;
 
-    // The probabilities that the beam's prefixes have a frame later, as far as they stay.
-    private readonly double[] stayBlank, stayLabel;
+    // The masses that the beam's prefixes have a frame later, as far as they stay.
+    private readonly PrefixMass[] stays;
+
+    /// <summary>Whether the frame's space is a border for hot words.</summary>
+    private bool isHeard;
 
     /// <summary>The power of two that all probabilities were divided by.</summary>
     private long exponent;
@@ -71,9 +79,9 @@ public sealed class BeamSearch
         frame = new LabelProbabilities(alphabet.Size, options.MinLabelProbability);
         scorer = model is null && hotWords is null ? null : new TextScorer(alphabet, options, model, hotWords, trie);
         best = new BestFirst(Precedes);
+        hasBorders = hotWords is not null && space > 0;
         (nodes, nextNodes) = (new int[width], new int[width]);
-        (blank, nextBlank, label, nextLabel) = (new double[width], new double[width], new double[width], new double[width]);
-        (stayBlank, stayLabel) = (new double[width], new double[width]);
+        (masses, nextMasses, stays) = (new PrefixMass[width], new PrefixMass[width], new PrefixMass[width]);
         child = new int[alphabet.Size];
         childOf = new long[alphabet.Size];
         Reset();
@@ -82,6 +90,24 @@ public sealed class BeamSearch
     /// <summary>Frames since the utterance's start.</summary>
     public long Frames { get; private set; }
 
+    /// <summary>How many characters all texts of the beam begin with: they stay, whatever follows.</summary>
+    public int Stable
+    {
+        get
+        {
+            // The trie has nothing but the beam's prefixes and what they begin with.
+            int length = 0;
+            Span<PrefixNode> all = trie.Nodes;
+            for (int node = PrefixTrie.Root; all[node].Slot == PrefixTrie.None && all[all[node].Child].Next == PrefixTrie.None;)
+            {
+                node = all[node].Child;
+                length += alphabet[all[node].Label].Length;
+            }
+
+            return length;
+        }
+    }
+
     /// <summary>Forgets what was heard: the next frame is an utterance's first.</summary>
     public void Reset()
     {
@@ -89,7 +115,7 @@ public sealed class BeamSearch
         trie.Nodes[PrefixTrie.Root].Slot = 0;
         scorer?.Start();
         (slots, exponent, Frames) = (1, 0, 0);
-        (nodes[0], blank[0], label[0]) = (PrefixTrie.Root, 1, 0);
+        (nodes[0], masses[0]) = (PrefixTrie.Root, PrefixMass.Start);
     }
 
     /// <summary>Takes the next frames.</summary>
@@ -122,13 +148,17 @@ public sealed class BeamSearch
     internal void Advance(ReadOnlySpan<float> logits)
     {
         frame.Read(logits);
+        isHeard = hasBorders && frame.All[space] >= HotWords.LeastSpace;
         double highest = Stay(out double lowest);
 
         // Where the beam is full, whatever is below the lowest of those that stay is not among the best: they are enough to fill the next one.
         double cut = slots == width ? lowest : 0;
         int count = Extend(ref cut, ref highest);
-        Select(count, highest);
         Frames++;
+
+        // Where nothing but a space is heard and no text can have one, the frame is passed over.
+        if (highest > 0)
+            Select(count, highest);
     }
 
     /// <summary>What becomes of the beam's own prefixes.</summary>
@@ -142,22 +172,51 @@ public sealed class BeamSearch
         for (int slot = 0; slot < slots; slot++)
         {
             ref PrefixNode prefix = ref all[nodes[slot]];
-            double stay = (blank[slot] + label[slot]) * pBlank, repeated = label[slot] * p[prefix.Label];
+            ref PrefixMass mass = ref masses[slot], stay = ref stays[slot];
+            stay.Blank = (mass.Blank + mass.Label) * pBlank;
+            stay.Label = mass.Label * p[prefix.Label];
             int parent = prefix.Parent >= 0 ? all[prefix.Parent].Slot : PrefixTrie.None;
             if (parent >= 0)
-            {
-                double from = all[prefix.Parent].Label == prefix.Label ? blank[parent] : blank[parent] + label[parent];
-                repeated += from * p[prefix.Label] * prefix.Factor;
-            }
-
-            stayBlank[slot] = stay;
-            stayLabel[slot] = repeated;
-            highest = Math.Max(highest, stay + repeated);
-            lowest = Math.Min(lowest, stay + repeated);
+                stay.Label += Extended(masses[parent], prefix.Parent, prefix.Label, prefix.HotState, prefix.Factor, prefix.WordFactor);
+            double total = stay.Total;
+            highest = Math.Max(highest, total);
+            lowest = Math.Min(lowest, total);
         }
 
         return highest;
     }
+
+    /// <summary>What comes out of a prefix's mass by one label more.</summary>
+    /// <param name="from">The mass.</param>
+    /// <param name="node">The prefix.</param>
+    /// <param name="by">The label.</param>
+    /// <param name="state">The state of hot words after it.</param>
+    /// <param name="factor">What the score gains where there is a claim to hot words.</param>
+    /// <param name="word">The part of the factor that is not hot words'.</param>
+    /// <returns>Alignments that end with the label.</returns>
+    private Vector256<double> Extended(in PrefixMass from, int node, int by, int state, double factor, double word)
+    {
+        Vector256<double> mass = (Repeats(node, by) ? from.Blank : from.Blank + from.Label) * frame.All[by];
+        if (by == space && hasBorders)
+            return Border(mass, node, state, factor, word);
+        mass = PrefixMass.Multiply(mass, factor, word);
+
+        // No hot word can come about in state 0: then a claim makes no difference.
+        return state == 0 && PrefixMass.Unclaimed(mass) > 0 ? PrefixMass.WithClaim(mass) : mass;
+    }
+
+    /// <summary>The same by a space where hot words have borders.</summary>
+    private Vector256<double> Border(Vector256<double> mass, int node, int state, double factor, double word)
+    {
+        Vector256<double> heard = PrefixMass.Multiply(mass, factor, word);
+
+        // A second space decides nothing. A claim to a phrase that goes on is its beginning's; a word that begins here has its own.
+        if (!scorer!.IsInWord(node) || (isHeard && !scorer.IsBetweenPhrases(state)))
+            return heard;
+        return isHeard ? PrefixMass.WithClaim(heard) : PrefixMass.WithoutClaim(mass * word, scorer.LossOfClaim(node)).WithElement(2, PrefixMass.Plain(heard));
+    }
+
+    private bool Repeats(int node, int by) => by == trie.Nodes[node].Label && node != PrefixTrie.Root;
 
     /// <summary>The prefixes that come out of the beam's by one label more, those apart that are in it.</summary>
     /// <returns>How many there are.</returns>
@@ -174,41 +233,48 @@ public sealed class BeamSearch
         {
             int node = nodes[slot];
             ref PrefixNode prefix = ref trie.Nodes[node];
-            double total = blank[slot] + label[slot], bound = scorer is null ? 1 : scorer.LargestFactor(prefix.HotState);
-            if (total * largest * bound < cut)
+            Vector256<double> ended = masses[slot].Blank, all = ended + masses[slot].Label;
+            double total = PrefixMass.Of(all), most = scorer is null ? total : total * scorer.LargestFactor(prefix.HotState);
+            if (most * largest < cut)
                 continue;
             MarkChildren(prefix.Child);
             foreach (long element in extending)
             {
                 int by = LabelProbabilities.Label(element);
-                if (total * p[by] * bound < cut)
+                if (most * p[by] < cut)
                     break;
-                double mass = (by == prefix.Label && node != PrefixTrie.Root ? blank[slot] : total) * p[by], factor = 1;
-                int known = childOf[by] == visits ? child[by] : PrefixTrie.None, hotState = 0;
+                double factor = 1, word = 1;
+                int known = childOf[by] == visits ? child[by] : PrefixTrie.None, state = 0;
                 if (known != PrefixTrie.None)
                 {
                     ref PrefixNode longer = ref trie.Nodes[known];
                     if (longer.Slot >= 0)
                         continue;
-                    factor = longer.Factor;
+                    (factor, word, state) = (longer.Factor, longer.WordFactor, longer.HotState);
                 }
-                else if (scorer is not null && mass * bound >= cut)
+                else if (scorer is not null && !scorer.TryExtend(node, by, cut / (total * p[by]), out factor, out word, out state))
                 {
-                    factor = scorer.Factor(node, by, out hotState);
+                    continue;
                 }
 
-                mass *= factor;
-                if (mass < cut || mass == 0)
+                // At most this; and this, nearly always.
+                if (total * p[by] * Math.Max(factor, word) < cut)
                     continue;
-                if (mass > highest)
+                Vector256<double> from = Repeats(node, by) ? ended : all;
+                double extended = (PrefixMass.Claimed(from) * factor + PrefixMass.Unclaimed(from) * word) * p[by];
+                if (by == space && hasBorders && !isHeard)
+                    extended = PrefixMass.Of(Border(from, node, state, factor, word)) * p[by];
+                if (extended < cut || extended == 0)
+                    continue;
+                if (extended > highest)
                 {
-                    highest = mass;
+                    highest = extended;
                     cut = Math.Max(cut, highest * leastFraction);
                 }
 
                 if (count == extensions.Length)
                     Array.Resize(ref extensions, 2 * count);
-                extensions[count++] = new Extension(slot, by, known, hotState, mass, factor);
+                extensions[count++] = new Extension(slot, by, known, state, extended, factor, word);
             }
         }
 
@@ -234,7 +300,7 @@ public sealed class BeamSearch
         best.Clear();
         for (int slot = 0; slot < slots; slot++)
         {
-            double mass = stayBlank[slot] + stayLabel[slot];
+            double mass = stays[slot].Total;
             if (mass >= cut && mass > 0)
                 best.Add(mass, slot);
         }
@@ -256,15 +322,14 @@ public sealed class BeamSearch
         for (int slot = 0; slot < slots; slot++)
             trie.Nodes[nodes[slot]].Slot = PrefixTrie.None;
         int kept = 0;
-        foreach ((double mass, int index) in best.Items)
+        foreach ((_, int index) in best.Items)
         {
-            bool stays = index < slots;
-            int node = stays ? nodes[index] : NodeOf(extensions[index - slots]);
+            int node = index < slots ? nodes[index] : NodeOf(extensions[index - slots]);
             trie.Nodes[node].Slot = kept;
             nextNodes[kept] = node;
-            nextBlank[kept] = stays ? stayBlank[index] * scale : 0;
-            nextLabel[kept] = (stays ? stayLabel[index] : mass) * scale;
-            kept++;
+            ref PrefixMass next = ref nextMasses[kept++];
+            next = index < slots ? stays[index] : new PrefixMass { Label = Extended(extensions[index - slots]) };
+            next.Scale(scale);
         }
 
         for (int slot = 0; slot < slots; slot++)
@@ -275,9 +340,11 @@ public sealed class BeamSearch
 
         slots = kept;
         (nodes, nextNodes) = (nextNodes, nodes);
-        (blank, nextBlank) = (nextBlank, blank);
-        (label, nextLabel) = (nextLabel, label);
+        (masses, nextMasses) = (nextMasses, masses);
     }
+
+    private Vector256<double> Extended(in Extension extension) =>
+        Extended(masses[extension.Slot], nodes[extension.Slot], extension.Label, extension.HotState, extension.Factor, extension.WordFactor);
 
     /// <summary>The node of an extension that the next beam has.</summary>
     private int NodeOf(in Extension extension)
@@ -285,7 +352,7 @@ public sealed class BeamSearch
         if (extension.Known != PrefixTrie.None)
             return extension.Known;
         int node = trie.Add(nodes[extension.Slot], extension.Label);
-        scorer?.Fill(node, extension.Factor, extension.HotState);
+        scorer?.Fill(node, extension.Factor, extension.WordFactor, extension.HotState);
         return node;
     }
 
@@ -294,7 +361,7 @@ public sealed class BeamSearch
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         best.Clear();
         for (int slot = 0; slot < slots; slot++)
-            best.Add(LogProbability(slot) + Score(slot, finished).Weight, slot);
+            best.Add(Score(slot, finished).Total, slot);
         best.KeepBest(count);
         best.Sort();
         var hypotheses = new List<Hypothesis>(best.Items.Length);
@@ -302,18 +369,26 @@ public sealed class BeamSearch
         {
             trie.Labels(nodes[slot], written);
             ReadOnlySpan<int> labels = CollectionsMarshal.AsSpan(written);
-            TextScore score = Score(slot, finished);
-            hypotheses.Add(new Hypothesis(alphabet.Decode(labels), LogProbability(slot), score.Language, Words(labels), score.Unknown, score.HotWords, total));
+            (double probability, TextScore score, _) = Score(slot, finished);
+            hypotheses.Add(new Hypothesis(alphabet.Decode(labels), probability, score.Language, Words(labels), score.Unknown, score.HotWords, total));
         }
 
         return hypotheses;
     }
 
-    private TextScore Score(int slot, bool finished) =>
-        scorer is null ? default : finished ? scorer.Finished(nodes[slot]) : scorer.Unfinished(nodes[slot]);
+    /// <summary>ln P_ctc of a prefix of the beam, what its score has beyond that, and the score.</summary>
+    private (double LogProbability, TextScore Beyond, double Total) Score(int slot, bool finished)
+    {
+        int node = nodes[slot];
+        Vector256<double> mass = masses[slot].Blank + masses[slot].Label;
+        double carried = trie.Nodes[node].Weight;
+        TextScore score = scorer is null ? default : finished ? scorer.Finished(node) : scorer.Unfinished(node);
 
-    /// <summary>ln P_ctc of a prefix of the beam.</summary>
-    private double LogProbability(int slot) => Math.Log(blank[slot] + label[slot]) + exponent * Ln2 - trie.Nodes[nodes[slot]].Weight;
+        // What the text has of its hot words' boosts is less by what alignments without a claim have not.
+        double plain = Math.Log(PrefixMass.Plain(mass)), scaled = exponent * Ln2 - carried;
+        double lack = Math.Log(PrefixMass.Of(PrefixMass.Multiply(mass, 1, Math.Exp(-score.End)))) - plain;
+        return (plain + scaled, score with { HotWords = score.HotWords + lack }, plain + lack + scaled + score.Weight);
+    }
 
     private int Words(ReadOnlySpan<int> labels)
     {
@@ -349,8 +424,9 @@ public sealed class BeamSearch
     /// <param name="Slot">That prefix.</param>
     /// <param name="Label">The label.</param>
     /// <param name="Known">Its node, where others begin with it; else <see cref="PrefixTrie.None"/>.</param>
-    /// <param name="HotState">Where it has no node: the state of hot words.</param>
+    /// <param name="HotState">The state of hot words.</param>
     /// <param name="Mass">Its probability, fused and scaled as those of the beam.</param>
-    /// <param name="Factor">The part of it that is not CTC's.</param>
-    private readonly record struct Extension(int Slot, int Label, int Known, int HotState, double Mass, double Factor);
+    /// <param name="Factor">The part of it that is not CTC's, where borders are heard.</param>
+    /// <param name="WordFactor">The part of the factor that is not hot words'.</param>
+    private readonly record struct Extension(int Slot, int Label, int Known, int HotState, double Mass, double Factor, double WordFactor);
 }

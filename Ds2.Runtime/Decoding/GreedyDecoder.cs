@@ -13,21 +13,16 @@ public sealed class GreedyDecoder(Alphabet alphabet) : IDecoder
     public string[] Decode(ReadOnlySpan<float> logits, int t, int n, ReadOnlySpan<int> frames)
     {
         int labels = alphabet.Size;
-        if (logits.Length != (long)t * n * labels)
-            throw new ArgumentException($"{logits.Length} logits are not [{t}, {n}, {labels}]", nameof(logits));
-        if (frames.Length != n)
-            throw new ArgumentException($"{frames.Length} frame counts for {n} utterances", nameof(frames));
+        LogitBatch.Require(logits, t, n, labels, frames);
         var texts = new string[n];
         var path = new List<int>(t);
         for (int i = 0; i < n; i++)
         {
-            if (frames[i] < 0 || frames[i] > t)
-                throw new ArgumentException($"utterance {i} has {frames[i]} frames of {t}", nameof(frames));
             path.Clear();
             int previous = alphabet.Blank;
             for (int frame = 0; frame < frames[i]; frame++)
             {
-                int best = ArgMax(logits.Slice((frame * n + i) * labels, labels));
+                int best = BestLabel(logits.Slice((frame * n + i) * labels, labels));
                 if (best != previous && best != alphabet.Blank)
                     path.Add(best);
                 previous = best;
@@ -37,7 +32,8 @@ public sealed class GreedyDecoder(Alphabet alphabet) : IDecoder
         return texts;
     }
 
-    private static int ArgMax(ReadOnlySpan<float> scores)
+    /// <summary>The most likely label of a frame.</summary>
+    internal static int BestLabel(ReadOnlySpan<float> scores)
     {
         int best = 0;
         float highest = float.NegativeInfinity;

@@ -21,6 +21,9 @@ internal sealed class HotWordAutomaton
 
     private readonly double[] enter, leave, largestGain;
 
+    /// <summary>Whether no phrase goes on from a state but those that begin at its last label.</summary>
+    private readonly bool[] isFresh;
+
     public HotWordAutomaton(Alphabet alphabet, IEnumerable<(int[] Labels, double Boost)> phrases)
     {
         labels = alphabet.Size;
@@ -60,9 +63,11 @@ internal sealed class HotWordAutomaton
 
         enter = [.. ending.Zip(credit, (end, part) => Math.Exp(end + part))];
         leave = [.. credit.Select(part => Math.Exp(-part))];
+        isFresh = new bool[children.Count];
         largestGain = new double[children.Count];
         foreach (int state in order)
         {
+            isFresh[state] = state == Start || (state != 0 && children[state].Count == 0 && isFresh[fallback[state]]);
             double entered = Math.Max(1, state == 0 ? 0 : largestGain[fallback[state]] / leave[fallback[state]]);
             foreach (int child in children[state].Values)
                 entered = Math.Max(entered, enter[child]);
@@ -106,6 +111,12 @@ internal sealed class HotWordAutomaton
 
     /// <summary>e^<see cref="Gain"/>.</summary>
     public double Factor(int from, int to) => leave[from] * enter[to];
+
+    /// <summary>Whether a text that ends with a space and is in this state is not within a phrase.</summary>
+    public bool IsBetweenPhrases(int state) => isFresh[state];
+
+    /// <summary>What is left of a text's score without the credit for what is matched, as a factor.</summary>
+    public double LossOfCredit(int state) => leave[state];
 
     /// <summary>The largest <see cref="Factor"/> of any next label, or more.</summary>
     public double LargestFactor(int from) => largestGain[from];

@@ -24,6 +24,9 @@ public sealed class HotWords
     /// <summary>The largest boost, up and down.</summary>
     public const double LargestBoost = 100;
 
+    /// <summary>How probable a space must be in the frame that emits it, to be a border that a hot word may begin or end at.</summary>
+    public const double LeastSpace = 0.1;
+
     private readonly HashSet<string> words = new(StringComparer.Ordinal);
 
     /// <summary>Takes phrases.</summary>

@@ -33,6 +33,9 @@ internal struct PrefixNode
     /// <summary>exp of what its score has beyond CTC's, as a factor on its parent's.</summary>
     public double Factor;
 
+    /// <summary>The part of <see cref="Factor"/> that is not hot words'.</summary>
+    public double WordFactor;
+
     /// <summary>ln of the product of the factors from the root on.</summary>
     public double Weight;
 
@@ -61,7 +64,7 @@ internal sealed class PrefixTrie
     {
         used = 1;
         free = None;
-        nodes[Root] = new PrefixNode { Parent = None, Child = None, Next = None, Previous = None, Slot = None, Factor = 1 };
+        nodes[Root] = new PrefixNode { Parent = None, Child = None, Next = None, Previous = None, Slot = None, Factor = 1, WordFactor = 1 };
     }
 
     /// <summary>A new prefix, one label longer than another.</summary>
@@ -80,7 +83,7 @@ internal sealed class PrefixTrie
         }
 
         int sibling = nodes[parent].Child;
-        nodes[node] = new PrefixNode { Parent = parent, Child = None, Next = sibling, Previous = None, Label = label, Slot = None, Factor = 1 };
+        nodes[node] = new PrefixNode { Parent = parent, Child = None, Next = sibling, Previous = None, Label = label, Slot = None, Factor = 1, WordFactor = 1 };
         if (sibling != None)
             nodes[sibling].Previous = node;
         nodes[parent].Child = node;

@@ -47,40 +47,65 @@ internal sealed class TextScorer
     }
 
     /// <summary>An upper bound of what a prefix's extension by whatever label is multiplied with.</summary>
-    public double LargestFactor(int hotState) => automaton is null ? largestWordFactor : largestWordFactor * automaton.LargestFactor(hotState);
+    public double LargestFactor(int hotState) => automaton is null ? largestWordFactor : largestWordFactor * Math.Max(1, automaton.LargestFactor(hotState));
 
-    /// <summary>What a prefix's extension by a label is multiplied with.</summary>
+    /// <summary>What a prefix's extension by a label is multiplied with, unless that is less than is worth while: then the language model need not be asked.</summary>
     /// <param name="node">The prefix.</param>
     /// <param name="label">The label.</param>
+    /// <param name="least">The least that the mass must be multiplied with.</param>
+    /// <param name="factor">The factor, all borders of hot words being heard.</param>
+    /// <param name="word">The part of it that is not hot words'.</param>
     /// <param name="hotState">The state of hot words after it.</param>
-    public double Factor(int node, int label, out int hotState)
+    public bool TryExtend(int node, int label, double least, out double factor, out double word, out int hotState)
     {
         ref PrefixNode prefix = ref trie.Nodes[node];
         hotState = prefix.HotState;
+        factor = word = 1;
 
         // Nearly all: a letter after which no hot word can come about.
         if (space > 0 && label != space && hotState == 0)
-            return 1;
+            return true;
         bool inWord = InWord(node, prefix.Label);
 
         // A word of no letters has no probability; without a model of words, words are what spaces stand between, however many.
         if (label == space && !inWord)
-            return model is null ? 1 : 0;
-        double factor = model is not null && Ends(label, inWord) ? End(node).Factor : 1;
-        if (automaton is null)
-            return factor;
-        hotState = automaton.Next(prefix.HotState, label);
-        return factor * automaton.Factor(prefix.HotState, hotState);
+            return model is null;
+        double gain = 1;
+        if (automaton is not null)
+        {
+            hotState = automaton.Next(prefix.HotState, label);
+            gain = automaton.Factor(prefix.HotState, hotState);
+        }
+
+        if (model is not null && Ends(label, inWord))
+        {
+            if (largestWordFactor * Math.Max(1, gain) < least)
+                return false;
+            word = End(node).Factor;
+        }
+
+        factor = word * gain;
+        return true;
     }
 
+    /// <summary>Whether a prefix ends within a word.</summary>
+    public bool IsInWord(int node) => InWord(node, trie.Nodes[node].Label);
+
+    /// <summary>Whether a prefix that ends with a space and has this state is not within a phrase.</summary>
+    public bool IsBetweenPhrases(int hotState) => automaton!.IsBetweenPhrases(hotState);
+
+    /// <summary>What a prefix's mass is multiplied with where it loses its claim to hot words.</summary>
+    public double LossOfClaim(int node) => automaton!.LossOfCredit(trie.Nodes[node].HotState);
+
     /// <summary>Fills in a new prefix what depends on the one that it extends.</summary>
-    public void Fill(int node, double factor, int hotState)
+    public void Fill(int node, double factor, double word, int hotState)
     {
         Span<PrefixNode> nodes = trie.Nodes;
         ref PrefixNode prefix = ref nodes[node];
         ref PrefixNode parent = ref nodes[prefix.Parent];
         bool inWord = InWord(prefix.Parent, parent.Label), ended = Ends(prefix.Label, inWord);
         prefix.Factor = factor;
+        prefix.WordFactor = word;
         prefix.HotState = hotState;
         prefix.Context = ended ? prefix.Parent : parent.Context;
         prefix.HotScore = parent.HotScore;
@@ -100,8 +125,8 @@ internal sealed class TextScorer
     {
         ref PrefixNode prefix = ref trie.Nodes[node];
         return model is null
-            ? new TextScore(0, 0, prefix.HotScore, prefix.Weight)
-            : new TextScore(ends[prefix.Context].Language, ends[prefix.Context].Unknown, prefix.HotScore, prefix.Weight);
+            ? new TextScore(0, 0, prefix.HotScore, prefix.Weight, 0)
+            : new TextScore(ends[prefix.Context].Language, ends[prefix.Context].Unknown, prefix.HotScore, prefix.Weight, 0);
     }
 
     /// <summary>The same if the text ends here.</summary>
@@ -109,15 +134,14 @@ internal sealed class TextScorer
     {
         ref PrefixNode prefix = ref trie.Nodes[node];
         bool inWord = InWord(node, prefix.Label);
-        double hot = automaton?.Finish(prefix.HotState, inWord) ?? 0, weight = prefix.Weight + hot;
-        hot += prefix.HotScore;
+        double ending = automaton?.Finish(prefix.HotState, inWord) ?? 0, weight = prefix.Weight + ending, hot = prefix.HotScore + ending;
         if (model is null)
-            return new TextScore(0, 0, hot, weight);
+            return new TextScore(0, 0, hot, weight, ending);
         ref WordEnd end = ref End(inWord ? node : prefix.Context);
         if (inWord)
             weight += end.LogFactor;
         double over = Ln10 * model.End(end.State);
-        return new TextScore(end.Language + over, end.Unknown, hot, weight + options.Alpha * over);
+        return new TextScore(end.Language + over, end.Unknown, hot, weight + options.Alpha * over, ending);
     }
 
     /// <summary>Whether a label comes after a word's last one.</summary>
@@ -191,4 +215,5 @@ internal sealed class TextScorer
 /// <param name="Unknown">Words that it does not know, hot words apart.</param>
 /// <param name="HotWords">Boosts.</param>
 /// <param name="Weight">All of them, weighted, with the words' bonus.</param>
-internal readonly record struct TextScore(double Language, int Unknown, double HotWords, double Weight);
+/// <param name="End">What the text's end adds to the boosts.</param>
+internal readonly record struct TextScore(double Language, int Unknown, double HotWords, double Weight, double End);

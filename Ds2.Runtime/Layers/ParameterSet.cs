@@ -14,6 +14,7 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
     private readonly List<Parameter> parameters = [];
     private readonly List<(Parameter Parameter, float Bound, float Constant)> initial = [];
     private readonly List<(Statistic Statistic, float Constant)> statistics = [];
+    private readonly List<Tensor> derived = [];
     private readonly Rollback rollback = Rollback.On(engine);
     private Tensor? values;
     private Tensor? gradients;
@@ -39,6 +40,12 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
     /// <summary>All gradients, laid out as <see cref="Values"/>.</summary>
     /// <exception cref="InvalidOperationException"><see cref="Allocate"/> was not called, or was told to leave them out.</exception>
     public Tensor Gradients => gradients ?? throw new InvalidOperationException("the parameter set has no gradients: it is not allocated, or for inference alone");
+
+    /// <summary>
+    /// Another number whenever the values may be others: what a layer has made of them serves for as long as it stays. Null where there are gradients: training writes to the values by ops (optimisers, sums
+    /// over devices) that nobody counts, so nothing made of them may be kept.
+    /// </summary>
+    internal int? Version => HasGradients ? null : Values.HostWrites;
 
     /// <summary>The number of trained values.</summary>
     public long Count => parameters.Sum(parameter => (long)parameter.Shape.Length);
@@ -107,6 +114,13 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
         AllocateStatistics();
     }
 
+    /// <summary>Memory for what a layer makes of its parameters; given back with theirs.</summary>
+    internal Tensor AllocateDerived(Shape shape)
+    {
+        derived.Add(Engine.Allocate(shape));
+        return derived[^1];
+    }
+
     /// <summary>Begins a step, before its first forward pass: gradients become zero, and the running statistics, which forward passes move, are remembered.</summary>
     public void BeginStep()
     {
@@ -132,6 +146,8 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
         gradients?.Dispose();
         statisticValues?.Dispose();
         keptStatistics?.Dispose();
+        foreach (Tensor tensor in derived)
+            tensor.Dispose();
     }
 
     private void AllocateStatistics()

@@ -21,8 +21,11 @@ public sealed record RecurrentDirection(Parameter InputWeight, Parameter Recurre
 /// <remarks>[T, N, I] to [T, N, H]; the outputs of two directions are summed. Padded frames are zero in the output.</remarks>
 public sealed class RecurrentLayer : ILayer
 {
+    private readonly ParameterSet parameters;
     private GruWeights[]? weights;
     private GruWeights[]? gradients;
+    private Tensor? packed;
+    private int? packedVersion;
 
     /// <summary>Declares the layer's parameters.</summary>
     /// <param name="name">The layer's name in PyTorch's state dict: <c>rnns.0</c>.</param>
@@ -38,6 +41,7 @@ public sealed class RecurrentLayer : ILayer
         Workspace workspace)
     {
         ArgumentNullException.ThrowIfNull(parameters);
+        this.parameters = parameters;
         Engine = parameters.Engine;
         InputSize = inputSize;
         HiddenSize = hiddenSize;
@@ -76,6 +80,9 @@ public sealed class RecurrentLayer : ILayer
     // Made at the first call: parameters have no memory while layers are built.
     internal GruWeights[] Weights => weights ??= [.. Directions.Select(direction => direction.Values)];
 
+    /// <summary>Whether it only recognizes: its recurrent weights are then packed once, for all passes.</summary>
+    internal bool IsForInference => parameters.Version is not null;
+
     internal GruWeights[] Gradients => gradients ??= [.. Directions.Select(direction => direction.Gradients)];
 
     /// <inheritdoc/>
@@ -97,6 +104,21 @@ public sealed class RecurrentLayer : ILayer
 
     /// <inheritdoc/>
     ILayerPass ILayer.NewPass() => NewPass();
+
+    /// <summary>The recurrent weights as <see cref="Gru.Infer"/> reads them, packed at the first call and whenever they have changed.</summary>
+    /// <exception cref="InvalidOperationException">The layer trains: its weights change unseen.</exception>
+    internal Tensor PackedWeights()
+    {
+        int version = parameters.Version ?? throw new InvalidOperationException("the weights of a model that trains are not kept packed");
+        if (packedVersion != version)
+        {
+            packed ??= parameters.AllocateDerived(Gru.PackedShape(HiddenSize, Directions.Count));
+            Gru.Pack(ShapeFor(new Shape(0, 0, InputSize)), Weights, packed);
+            packedVersion = version;
+        }
+
+        return packed!;
+    }
 
     /// <summary>The sizes for an input's shape, [T, N, I].</summary>
     internal GruShape ShapeFor(Shape input) => new(input[0], input[1], InputSize, HiddenSize, Directions.Count);

@@ -29,15 +29,21 @@ public sealed class RecurrentPass : ILayerPass
         inputGradient = new GrowingTensor(layer.Engine);
     }
 
+    // With one direction the output is the hidden states themselves.
+    private GrowingTensor Output => layer.Directions.Count == 1 ? hidden : sum;
+
     /// <inheritdoc/>
     public LayerMemory MemoryFor(Shape input, bool training)
     {
         GruShape size = layer.ShapeFor(input);
         LayerMemory norm = normalization?.MemoryFor(NormShapeFor(size), training) ?? new LayerMemory([], 0);
+        (GrowingTensor, int) normalizedInput = (normalized, normalization is null ? 0 : size.X.Length);
+        if (layer.IsForInference)
+            return new LayerMemory([normalizedInput, (Output, size.Y.Length), .. norm.Activations], Math.Max(layer.Gru.InferWorkspace(size), norm.Scratch));
         int backward = training ? layer.Gru.BackwardWorkspace(size) : 0;
         return new LayerMemory(
             [
-                (normalized, normalization is null ? 0 : size.X.Length), (hidden, size.Hidden.Length),
+                normalizedInput, (hidden, size.Hidden.Length),
                 (sum, layer.Directions.Count == 1 ? 0 : size.Y.Length), (gates, size.Gates.Length), (candidates, size.Hidden.Length),
                 (inputGradient, training ? size.X.Length : 0), .. norm.Activations,
             ],
@@ -99,8 +105,15 @@ public sealed class RecurrentPass : ILayerPass
             normalization.Forward(NormShapeFor(shape), input.Values, input.Frames, x, training);
         }
 
+        Tensor y = Output.As(shape.Y);
+        if (layer.IsForInference)
+        {
+            layer.Workspace.Reserve(layer.Gru.InferWorkspace(shape));
+            layer.Gru.Infer(shape, x, input.Frames.Device, layer.Weights, layer.PackedWeights(), y, layer.Workspace, state, state);
+            return new Sequence(y, input.Frames);
+        }
+
         Tensor states = hidden.As(shape.Hidden);
-        Tensor y = layer.Directions.Count == 1 ? states.Reshape(shape.Y) : sum.As(shape.Y);
         layer.Workspace.Reserve(layer.Gru.ForwardWorkspace(shape));
         layer.Gru.Forward(
             shape, x, input.Frames.Device, layer.Weights, y, states, gates.As(shape.Gates), candidates.As(shape.Hidden), layer.Workspace, state,

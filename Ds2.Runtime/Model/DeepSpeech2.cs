@@ -28,7 +28,7 @@ public sealed class DeepSpeech2 : IDisposable
     /// <param name="architecture">The sizes.</param>
     /// <param name="engine">The engine it runs on; it outlives the model.</param>
     /// <param name="seed">Of the initial values; null for zeros, which a file's values replace.</param>
-    /// <param name="trains">Whether it has gradients; a model that only recognizes takes half the memory.</param>
+    /// <param name="trains">Whether it has gradients; a model that only recognizes takes half the memory, and from the first batch on that of its packed recurrent weights.</param>
     public DeepSpeech2(Architecture architecture, IEngine engine, int? seed, bool trains = true)
     {
         ArgumentNullException.ThrowIfNull(architecture);

@@ -25,7 +25,11 @@ public static class AlphabetFile
         string text = InputFile.Guard(path, () => File.ReadAllText(path, new UTF8Encoding(false, throwOnInvalidBytes: true)));
         try
         {
-            return new Alphabet(text.TrimStart().StartsWith('[') ? JsonSerializer.Deserialize<string[]>(text) ?? [] : LabelsOf(text));
+            string[] labels = text.TrimStart().StartsWith('[') ? JsonSerializer.Deserialize<string[]>(text) ?? [] : [.. LabelsOf(text)];
+            // Others have the blank last: read as ours, the first letter would be what is never written.
+            if (labels is [{ Length: > 0 } first, ..] && Rune.TryGetRuneAt(first, 0, out Rune rune) && (Rune.IsWhiteSpace(rune) || Rune.IsLetterOrDigit(rune)))
+                throw new InputException($"{path}: the first label is the blank, which is never written, and here it is '{first}': put \"{Blank}\" first");
+            return new Alphabet(labels);
         }
         catch (JsonException exception)
         {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using Ds2.Runtime.Audio;
 using Ds2.Tests.Audio;
@@ -100,11 +101,25 @@ public sealed class TranscribeTests
     [TestCase("--live", "file.wav")]
     [TestCase("--live", "-", "--format", "srt")]
     [TestCase("--live", "-", "--beam", "5")]
+    [TestCase("--live", "-", "--nbest", "5")]
     [TestCase("--live", "-")]
     public void Live_OfWhatCannotBeLive_IsOneLine(params string[] arguments)
     {
         (int code, string output, string error) = Run(arguments);
         Assert.That((code, output, error.Trim().Split('\n').Length), Is.EqualTo((2, "", 1)), error);
+    }
+
+    [Test]
+    public void Live_WithABeamAndHotWords_HearsToTheEnd()
+    {
+        Assert.That(Program.Run([.. corpus.TrainArguments("live"), "--set", "bidirectional=false", "--set", "normalization=corpus", "--epochs", "1", "--max-batches", "1", "--json"]).Code, Is.Zero);
+        File.WriteAllText(corpus.PathOf("hot.txt"), "stop\t2\n");
+        using Process process = Program.StartBy(
+            ["sh", "-c", $"exec \"$@\" < '{corpus.PathOf("wav/a/0.wav")}'", "sh"],
+            "transcribe", "--checkpoint", corpus.PathOf("live/latest.safetensors"), "--device", "host", "--live", "--beam", "5", "--hotwords", corpus.PathOf("hot.txt"), "-");
+        string error = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        Assert.That((process.ExitCode, error), Is.EqualTo((0, "")));
     }
 
     [Test]

@@ -8,6 +8,22 @@ internal static class BruteForce
     /// <summary>P_ctc of each sequence of labels, by going through all C^T alignments in double.</summary>
     public static Dictionary<string, double> Probabilities(float[] logits, int frames, Alphabet alphabet)
     {
+        var all = new Dictionary<string, double>();
+        Walk(logits, frames, alphabet, (path, probability) =>
+        {
+            string text = alphabet.Decode([.. path.Select(step => step.Label)]);
+            all[text] = all.GetValueOrDefault(text) + probability;
+        });
+        return all;
+    }
+
+    /// <summary>Goes through all alignments.</summary>
+    /// <param name="logits">[T, C].</param>
+    /// <param name="frames">T.</param>
+    /// <param name="alphabet">The labels.</param>
+    /// <param name="visit">Told of each the labels with the probability that each had in the frame that it was emitted in, and the alignment's probability.</param>
+    public static void Walk(float[] logits, int frames, Alphabet alphabet, Action<IReadOnlyList<(int Label, double Probability)>, double> visit)
+    {
         int labels = alphabet.Size;
         var softmax = new double[frames, labels];
         for (int t = 0; t < frames; t++)
@@ -19,16 +35,14 @@ internal static class BruteForce
                 softmax[t, label] /= sum;
         }
 
-        var all = new Dictionary<string, double>();
-        Walk(0, 1, 0, []);
-        return all;
+        var path = new List<(int, double)>();
+        Step(0, 1, 0);
 
-        void Walk(int t, double probability, int previous, List<int> path)
+        void Step(int t, double probability, int previous)
         {
             if (t == frames)
             {
-                string text = alphabet.Decode(path.ToArray());
-                all[text] = all.GetValueOrDefault(text) + probability;
+                visit(path, probability);
                 return;
             }
 
@@ -36,8 +50,8 @@ internal static class BruteForce
             {
                 bool writes = label != 0 && label != previous;
                 if (writes)
-                    path.Add(label);
-                Walk(t + 1, probability * softmax[t, label], label, path);
+                    path.Add((label, softmax[t, label]));
+                Step(t + 1, probability * softmax[t, label], label);
                 if (writes)
                     path.RemoveAt(path.Count - 1);
             }

@@ -13,7 +13,7 @@ public sealed class FusionTests
     private static readonly Alphabet NoSpace = new(["_", "A", "B", "C"]);
     private static readonly double Ln10 = Math.Log(10);
 
-    private static SmallModel Bigrams(bool unknown)
+    internal static SmallModel Bigrams(bool unknown)
     {
         var model = new SmallModel();
         (string, double, double)[] ngrams =
@@ -28,7 +28,7 @@ public sealed class FusionTests
         return model;
     }
 
-    private static T With<T>(SmallModel model, Func<LanguageModel, T> use)
+    internal static T With<T>(SmallModel model, Func<LanguageModel, T> use)
     {
         using var folder = new TempFolder();
         string path = Path.Combine(folder.Path, "model.arpa");
@@ -48,7 +48,7 @@ public sealed class FusionTests
             bool spaces = alphabet == Letters;
             HotWord[] hot = spaces ? [new("BB", 2), new("A BA", 1.5)] : [new("CA", 2)];
             float[] logits = BruteForce.Logits(new Random(8), 7, alphabet.Size, 2);
-            Dictionary<string, double> acoustic = BruteForce.Probabilities(logits, 7, alphabet);
+            Dictionary<string, double> acoustic = BruteForce.Probabilities(logits, 7, alphabet), boosted = HotWordsTests.Boosted(logits, 7, alphabet, hot);
             BeamOptions options = BeamSearchTests.Everything with { Alpha = alpha, Beta = beta, UnknownPenalty = penalty };
             IReadOnlyList<Hypothesis> found = With(grammar, model => new BeamDecoder(alphabet, options, model, new HotWords(alphabet, hot)).Best(logits, 7, int.MaxValue));
             Assert.That(found.Select(hypothesis => hypothesis.Text), Is.EquivalentTo(acoustic.Keys.Where(text => !text.StartsWith(' ') && !text.Contains("  "))), "a word of no letters has no probability");
@@ -61,11 +61,11 @@ public sealed class FusionTests
                 for (int i = 0; i <= words.Length; i++)
                     language += Ln10 * grammar.Score([.. words[..i].Prepend("<s>"), i < words.Length ? words[i] : "</s>"]);
                 int strangers = words.Count(word => !grammar.Words.Contains(word) && !spared.Contains(word));
-                double boosts = HotWordsTests.Boosts(hypothesis.Text, hot, spaces);
+                double boosts = boosted[hypothesis.Text] - Math.Log(acoustic[hypothesis.Text]);
                 Assert.That(hypothesis.LogProbability, Is.EqualTo(Math.Log(acoustic[hypothesis.Text])).Within(Tolerances.LogProbability(7)), hypothesis.Text);
                 Assert.That(hypothesis.LanguageModel, Is.EqualTo(language).Within(1e-4), hypothesis.Text);
                 Assert.That((hypothesis.Words, hypothesis.UnknownWords), Is.EqualTo((words.Length, strangers)), hypothesis.Text);
-                Assert.That(hypothesis.HotWords, Is.EqualTo(boosts).Within(1e-9), hypothesis.Text);
+                Assert.That(hypothesis.HotWords, Is.EqualTo(boosts).Within(Tolerances.LogProbability(7)), hypothesis.Text);
                 double sum = hypothesis.LogProbability + alpha * hypothesis.LanguageModel + beta * hypothesis.Words + penalty * hypothesis.UnknownWords + hypothesis.HotWords;
                 Assert.That(hypothesis.Score, Is.EqualTo(sum).Within(1e-6), hypothesis.Text);
             }
@@ -90,6 +90,19 @@ public sealed class FusionTests
         string heard = new BeamDecoder(Letters).Best(logits, 5, 1)[0].Text;
         string helped = With(Bigrams(true), model => new BeamDecoder(Letters, new BeamOptions(), model).Best(logits, 5, 1)[0].Text);
         Assert.That((heard, helped), Is.EqualTo(("A  B", "A A B")));
+    }
+
+    /// <summary>A space that nothing else can be, where no text can have one: the texts before it stay.</summary>
+    [Test]
+    public void Advance_OfNothingButASpaceWhereNoneCanBe_PassesTheFrameOver()
+    {
+        const float low = float.NegativeInfinity;
+        float[] logits = [low, low, low, 0, 0, 9, 0, 0, low, low, low, 0, 9, low, low, low, low, low, low, 0];
+        foreach (int width in new[] { 1, 100 })
+        {
+            Hypothesis best = With(Bigrams(true), model => new BeamDecoder(Letters, new BeamOptions { Width = width }, model).Best(logits, 5, 1)[0]);
+            Assert.That((best.Text, double.IsFinite(best.Score)), Is.EqualTo(("A ", true)));
+        }
     }
 
     [Test]

@@ -1,9 +1,11 @@
 using System.Text.Json;
 using Ds2.Runtime;
 using Ds2.Runtime.Audio;
+using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Recognition.Streaming;
 using Ds2.Tests.Data;
 using Ds2.Tests.Recognition.Streaming;
+using Ds2.Tests.Transcripts;
 using Ds2.Train.Live;
 
 namespace Ds2.Tests.Live;
@@ -41,9 +43,33 @@ public sealed class LiveLoopTests
             Assert.That(lines[^1].GetProperty("event").GetString(), Is.EqualTo("final"), what);
             Assert.That(lines[^1].GetProperty("text").GetString(), Is.EqualTo(text), what);
             JsonElement[] words = [.. lines[^1].GetProperty("words").EnumerateArray()];
-            Assert.That(string.Join(' ', words.Select(word => word.GetProperty("text").GetString())), Is.EqualTo(text), what);
+            Assert.That(string.Join(' ', words.Select(word => word.GetProperty("word").GetString())), Is.EqualTo(text), what);
             Assert.That(words.Select(word => word.GetProperty("start").GetDouble()), Is.Ordered.And.All.InRange(0, 2.5));
         }
+    }
+
+    /// <summary>docs/live.schema.json describes what is written, greedily and by beam search, all of it and nothing else.</summary>
+    [Test]
+    public void Run_WritesWhatTheSchemaSays()
+    {
+        var schema = new JsonSchema("live.schema.json");
+        using var beam = new StreamingModel(live.Model, live.Description, new StreamingOptions { Pause = 1000 }, () => new BeamPassage(live.Description.Alphabet, new BeamOptions { Width = 10 }));
+        using var folder = new TempFolder();
+        var files = new List<string>();
+        foreach (StreamingModel model in new[] { streaming, beam })
+        {
+            JsonElement[] lines = Lines(new Trickle(Wav()), new LiveOptions(), model);
+            Assert.That(lines.Select(line => line.GetProperty("event").GetString()), Is.SupersetOf(new[] { "partial", "final" }));
+            foreach (JsonElement line in lines)
+            {
+                Assert.That(schema.Faults(line), Is.Empty, line.GetRawText());
+                files.Add(folder.Write($"{files.Count}.json", line.GetRawText()));
+            }
+        }
+
+        foreach ((string from, string to) in new[] { ("\"stable\":3", "\"stable\":3.5"), ("\"partial\"", "\"final\""), ("\"text\"", "\"words\"") })
+            Assert.That(schema.Faults(JsonDocument.Parse("{\"event\":\"partial\",\"start\":0.1,\"end\":0.5,\"text\":\"HEL\",\"stable\":3}".Replace(from, to)).RootElement), Is.Not.Empty, to);
+        schema.RequireValidatorsConsent(files);
     }
 
     [Test]
@@ -85,10 +111,10 @@ public sealed class LiveLoopTests
 
     private static string Words(string text) => string.Join(' ', text.Split(' ', StringSplitOptions.RemoveEmptyEntries));
 
-    private JsonElement[] Lines(Stream input, LiveOptions options)
+    private JsonElement[] Lines(Stream input, LiveOptions options, StreamingModel? model = null)
     {
         var output = new StringWriter();
-        new LiveLoop(streaming, options, output, TextWriter.Null).Run(input);
+        new LiveLoop(model ?? streaming, options, output, TextWriter.Null).Run(input);
         return [.. output.ToString().Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
     }
 

@@ -1,4 +1,5 @@
 using Ds2.Runtime.Layers;
+using Ds2.Runtime.Model;
 using Ds2.Tests.Engines;
 
 namespace Ds2.Tests.Model;
@@ -97,6 +98,19 @@ public sealed class DeepSpeech2Tests(string engineName)
         using var second = new TinyModel(Engine);
         Assert.That(second.LossAndGradients(), Is.EqualTo(first.LossAndGradients()));
         Assert.That(second.Model.Parameters.Gradients.ToArray(), Is.EqualTo(first.Model.Parameters.Gradients.ToArray()));
+    }
+
+    [Test]
+    public void Forward_OfAModelForInference_GivesTheBitsOfOneThatTrains([Values] bool bidirectional)
+    {
+        using var tiny = new TinyModel(Engine, bidirectional, seed: 4);
+        using var model = new DeepSpeech2(tiny.Model.Architecture, Engine, seed: 4, trains: false);
+        using ModelPass first = model.NewPass(), second = model.NewPass();
+        float[] expected = tiny.Pass.Forward(tiny.Features, TinyModel.Frames, training: false).Values.ToArray();
+        second.Reserve(TinyModel.Frames.Length, TinyModel.Frames.Max(), training: false);
+        Assert.That(first.Forward(tiny.Features, TinyModel.Frames, training: false).Values.ToArray(), Is.EqualTo(expected));
+        Assert.That(second.Forward(tiny.Features, TinyModel.Frames, training: false).Values.ToArray(), Is.EqualTo(expected), "another pass, by the same packed weights");
+        Assert.That(first.BytesFor(3, 50, training: false), Is.LessThan(tiny.Pass.BytesFor(3, 50, training: false)), "no gates are kept");
     }
 
     [Test]

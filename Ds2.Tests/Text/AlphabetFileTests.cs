@@ -37,6 +37,8 @@ public sealed class AlphabetFileTests
     [TestCase("[\"_\", \"a\", \"a\"]", "twice")]
     [TestCase("[\"_\", 1]", "no JSON array")]
     [TestCase("[\"_\"", "no JSON array")]
+    [TestCase("[\"a\", \"b\", \" \", \"_\"]", "put \"_\" first")]
+    [TestCase("[\" \", \"a\", \"<blank>\"]", "put \"_\" first")]
     [TestCase("", "can write nothing")]
     [TestCase("a\n\t\n", "white space")]
     public void Read_NoAlphabet_IsOneLineThatNamesTheFile(string text, string fault)

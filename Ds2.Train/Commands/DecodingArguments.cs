@@ -3,6 +3,7 @@ using System.Globalization;
 using Ds2.Runtime;
 using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Decoding.LanguageModels;
+using Ds2.Runtime.Recognition.Streaming;
 using Ds2.Runtime.Text;
 using Ds2.Train.Reporting;
 
@@ -112,6 +113,9 @@ internal sealed record Decoding(LanguageModel? Model, HotWords? HotWords, BeamOp
 {
     /// <summary>A decoder, for one thread.</summary>
     public IDecoder Decoder(Alphabet alphabet) => IsBeam ? new BeamDecoder(alphabet, Options, Model, HotWords) : new GreedyDecoder(alphabet);
+
+    /// <summary>A decoder of one live stream.</summary>
+    public IPassageDecoder Passage(Alphabet alphabet) => IsBeam ? new BeamPassage(alphabet, Options, Model, HotWords) : new GreedyPassage(alphabet);
 
     public void Dispose() => Model?.Dispose();
 }

@@ -1,14 +1,11 @@
 using System.CommandLine;
 using System.Globalization;
-using Ds2.Kernels.Engines;
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
-using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Decoding.LanguageModels;
 using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Model;
-using Ds2.Runtime.Recognition;
 using Ds2.Runtime.Text;
 using Ds2.Train.Reporting;
 
@@ -19,35 +16,32 @@ internal static class LmTuneCommand
 {
     public static Command Create()
     {
-        var checkpoint = new Option<string>("--checkpoint") { Description = "a checkpoint of a training run", Required = true, HelpName = "FILE" };
-        var manifest = new Option<string>("--manifest") { Description = "utterances that neither the checkpoint nor the language model was trained on: lines 'audio path,text path'", Required = true, HelpName = "FILE" };
+        var recognition = new CorpusRecognition("utterances that neither the checkpoint nor the language model was trained on: lines 'audio path,text path'");
         var lm = new Option<string>("--lm") { Description = "the n-gram model, ARPA or compiled", Required = true, HelpName = "FILE" };
         var decoding = new DecodingArguments();
-        Option<bool> skipBad = CorpusFaultReport.SkipBad();
-        Option<int> batch = CommandLine.Bounded("--batch", "utterances at a time", 8, 1);
-        Option<DeviceChoice> device = CommandLine.Device();
-        Option<int> threads = CommandLine.Threads();
-        Option<int> loaders = CommandLine.Loaders();
-        Option<bool> strictText = StrictText.Option();
         Option<bool> json = CommandLine.Json();
-        var command = new Command("tune", "Finds the --alpha and --beta with which a language model helps most, and says what it is like without.")
-        {
-            checkpoint, manifest, lm, strictText, skipBad, batch, device, threads, loaders, json,
-        };
-        foreach (Option option in decoding.OptionsOfTuning)
+        var command = new Command("tune", "Finds the --alpha and --beta with which a language model helps most, and says what it is like without.");
+        foreach (Option option in (Option[])[.. recognition.Required, lm, .. recognition.Others, json, .. decoding.OptionsOfTuning])
             command.Options.Add(option);
         command.SetAction(parsed =>
         {
             using var interruption = new Interruption("stopping, without a result");
-            using ModelFile file = ModelFile.Open(parsed.GetRequiredValue(checkpoint));
+            using ModelFile file = recognition.Open(parsed);
             Alphabet alphabet = file.Description.Alphabet;
             HotWords? hotWords = decoding.HotWordsOf(parsed, alphabet);
             using LanguageModel model = DecodingArguments.OpenModel(parsed.GetRequiredValue(lm), alphabet, interruption.Token);
-            Corpus corpus = CorpusInput.Load(parsed.GetRequiredValue(manifest), alphabet, parsed.GetValue(skipBad), interruption.Token);
-            corpus.RequireFeatures(file.Description.Options.Features);
-            StrictText.Note(corpus, parsed.GetValue(strictText));
+            Corpus corpus = recognition.Load(parsed, file, interruption.Token);
             var kept = new KeptLogits(new GreedyDecoder(alphabet));
-            EvaluationResult greedy = Recognize(file, corpus, kept, parsed.GetValue(device), parsed.GetValue(threads), parsed.GetValue(batch), CommandLine.LoadersOf(parsed.GetValue(loaders)), interruption.Token);
+            EvaluationResult greedy = WorkReport.Run(progress =>
+            {
+                using IWorkItem work = progress.Begin("recognizing", corpus.Utterances.Count, WorkUnit.Items);
+                int before = 0;
+                return recognition.Run(parsed, file, corpus, kept, done =>
+                {
+                    work.Advance(done - before);
+                    before = done;
+                }, interruption.Token).Result;
+            });
             var tuner = new FusionTuner(alphabet, model, hotWords, [.. kept.Utterances.Zip(greedy.Transcripts, (logits, transcript) => (logits, transcript.Reference))]);
             BeamOptions basis = decoding.BeamOptions(parsed);
             ErrorRates plain = tuner.RatesOf(basis, withModel: false, interruption.Token);
@@ -73,24 +67,6 @@ internal static class LmTuneCommand
             Console.WriteLine(Invariant($"{100 * result.Unknown:F1} % of the words that were said are unknown to the language model"));
             Console.WriteLine(result.Advice(lmPath, decoding.OptionsOfTuning.Where(option => parsed.GetResult(option) is { Implicit: false }).Select(option => (option.Name, parsed.GetResult(option)!.Tokens[^1].Value))));
         }
-    }
-
-    private static EvaluationResult Recognize(ModelFile file, Corpus corpus, IDecoder decoder, DeviceChoice device, int threads, int batch, int loaders, CancellationToken cancellation)
-    {
-        using IEngine engine = CommandLine.CreateEngine(device, threads);
-        using DeepSpeech2 model = file.Load(engine);
-        using var loader = new BatchLoader(corpus, file.Description.CreateExtractor(), batch, BatchOrder.Sorted, seed: 0, loaders);
-        using var recognizer = new Recognizer(model, decoder);
-        return WorkReport.Run(progress =>
-        {
-            using IWorkItem work = progress.Begin("recognizing", corpus.Utterances.Count, WorkUnit.Items);
-            int before = 0;
-            return new Evaluator(recognizer).Run(loader, done =>
-            {
-                work.Advance(done - before);
-                before = done;
-            }, cancellation);
-        });
     }
 
     /// <summary>The share of the reference's words that the model does not have: where it is large, case or spelling is not the alphabet's.</summary>

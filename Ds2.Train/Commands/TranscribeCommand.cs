@@ -97,18 +97,13 @@ internal static class TranscribeCommand
     {
         if (arguments is not [RecordingList.StandardInput])
             throw new InputException("--live: sound comes through standard input: name - and nothing else, as in: arecord -f S16_LE -r 16000 | … transcribe --live --rate 16000 -");
-        if (parsed.GetValue(Formats) is { Length: > 0 } || parsed.GetValue(Out) is not null)
-            throw new InputException("--live writes lines as they come, to stdout: leave out --format and --out");
+        if (new Option[] { Formats, Out, Words, Alternatives, Overwrite }.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false }) is { } meaningless)
+            throw new InputException($"--live writes lines as they come, with their words, to stdout: leave out {meaningless.Name}");
         using ModelFile file = ModelFile.Open(parsed.GetRequiredValue(Checkpoint));
-        using (Decoding decoding = Decoding.Open(parsed, file.Description.Alphabet, cancellation))
-        {
-            if (decoding.IsBeam)
-                throw new InputException("--live decodes greedily so far: leave out --lm, --beam and --hotwords");
-        }
-
+        using Decoding decoding = Decoding.Open(parsed, file.Description.Alphabet, cancellation);
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(Device), parsed.GetValue(Threads));
         using DeepSpeech2 model = file.Load(engine);
-        using var streaming = new StreamingModel(model, file.Description);
+        using var streaming = new StreamingModel(model, file.Description, decoders: () => decoding.Passage(file.Description.Alphabet));
         bool terminal = !Console.IsOutputRedirected;
         var options = new LiveOptions { Rate = parsed.GetValue(Rate), RewritesLine = terminal, LineWidth = terminal ? Math.Max(20, Console.WindowWidth) : 80 };
         using Stream input = Console.OpenStandardInput();

@@ -5,7 +5,7 @@ using Ds2.Runtime.Recognition.Streaming;
 namespace Ds2.Train.Live;
 
 /// <summary>For programs: a JSON object a line.</summary>
-/// <remarks>{"event":"partial","start":…,"end":…,"text":…,"stable":…} and {"event":"final","start":…,"end":…,"text":…,"words":[{"text":…,"start":…,"end":…}]}, in seconds from the sound's start.</remarks>
+/// <remarks>{"event":"partial","start":…,"end":…,"text":…,"stable":…} and {"event":"final","start":…,"end":…,"text":…,"words":[{"word":…,"start":…,"end":…}]}; docs/live.schema.json says what each is.</remarks>
 /// <param name="output">Where the lines go, each at once.</param>
 internal sealed class JsonDisplay(TextWriter output) : ILiveDisplay
 {
@@ -20,7 +20,7 @@ internal sealed class JsonDisplay(TextWriter output) : ILiveDisplay
         Start = Round(passage.Start),
         End = Round(passage.End),
         passage.Text,
-        Words = passage.Words.Select(word => new { word.Text, Start = Round(word.Start), End = Round(word.End) }),
+        Words = passage.Words.Select(word => new { Word = word.Text, Start = Round(word.Start), End = Round(word.End) }),
     });
 
     private static double Round(double seconds) => Math.Round(seconds, 3);

@@ -20,7 +20,7 @@ internal sealed class LiveLoop(StreamingModel model, LiveOptions options, TextWr
     private readonly ILiveDisplay display = options.RewritesLine ? new LineDisplay(output, options.LineWidth) : new JsonDisplay(output);
     private readonly SoundPipe sound = new(options.Name, options.Rate);
     private StreamingRecognizer? stream;
-    private string shown = "";
+    private (string Text, int Stable) shown = ("", 0);
     private long samples, started, warned;
 
     /// <summary>Runs until the end of the input or of the token.</summary>
@@ -76,12 +76,13 @@ internal sealed class LiveLoop(StreamingModel model, LiveOptions options, TextWr
         while (stream.TryTake(out Passage? passage))
         {
             display.Final(passage);
-            shown = "";
+            shown = ("", 0);
         }
 
-        if (stream.Text == shown)
+        (string Text, int Stable) now = (stream.Text, stream.Stable);
+        if (now == shown)
             return;
-        shown = stream.Text;
+        shown = now;
         display.Partial(stream);
     }
 

@@ -62,6 +62,10 @@ internal unsafe interface ILanes<TSelf> :
     /// <summary>Writes two registers alternately: even, odd, even, odd.</summary>
     static abstract void StorePairs(TSelf even, TSelf odd, float* destination);
 
+    /// <summary>Of as many words of two halves as a register has lanes, the numbers of the first and of the second halves, both 1 / <see cref="HalfPrecision.Scale"/> of their size.
+    /// They must be finite.</summary>
+    static abstract void LoadHalves(uint* source, out TSelf first, out TSelf second);
+
     /// <summary>Writes the numbers to an address; it need not be aligned.</summary>
     void Store(float* destination);
 }

@@ -60,6 +60,14 @@ internal unsafe struct Lanes512(Vector512<float> value) : ILanes<Lanes512>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadHalves(uint* source, out Lanes512 first, out Lanes512 second)
+    {
+        Vector512<int> words = Vector512.Load((int*)source), bits = Vector512.Create(HalfPrecision.MovedBits);
+        first = new((((words << HalfPrecision.Length) >> HalfPrecision.MovedBy) & bits).AsSingle());
+        second = new(((words >> HalfPrecision.MovedBy) & bits).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StorePairs(Lanes512 even, Lanes512 odd, float* destination)
     {
         Vector512<uint> first = even.value.AsUInt32(), second = odd.value.AsUInt32();
@@ -142,6 +150,14 @@ internal unsafe struct Lanes256(Vector256<float> value) : ILanes<Lanes256>
         Vector256<ulong> low = Vector256.Load((ulong*)source), high = Vector256.Load((ulong*)source + Vector256<ulong>.Count);
         even = new(Vector256.Narrow(low, high).AsSingle());
         odd = new(Vector256.Narrow(low >> FloatBits.Length, high >> FloatBits.Length).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadHalves(uint* source, out Lanes256 first, out Lanes256 second)
+    {
+        Vector256<int> words = Vector256.Load((int*)source), bits = Vector256.Create(HalfPrecision.MovedBits);
+        first = new((((words << HalfPrecision.Length) >> HalfPrecision.MovedBy) & bits).AsSingle());
+        second = new(((words >> HalfPrecision.MovedBy) & bits).AsSingle());
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -230,6 +246,14 @@ internal unsafe struct Lanes128(Vector128<float> value) : ILanes<Lanes128>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void LoadHalves(uint* source, out Lanes128 first, out Lanes128 second)
+    {
+        Vector128<int> words = Vector128.Load((int*)source), bits = Vector128.Create(HalfPrecision.MovedBits);
+        first = new((((words << HalfPrecision.Length) >> HalfPrecision.MovedBy) & bits).AsSingle());
+        second = new(((words >> HalfPrecision.MovedBy) & bits).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StorePairs(Lanes128 even, Lanes128 odd, float* destination)
     {
         Vector128<uint> first = even.value.AsUInt32(), second = odd.value.AsUInt32();
@@ -303,6 +327,13 @@ internal unsafe struct Lanes1(float value) : ILanes<Lanes1>
     public static Lanes1 MultiplyAdd(Lanes1 a, Lanes1 b, Lanes1 c) => new(float.MultiplyAddEstimate(a.value, b.value, c.value));
 
     public static void LoadPairs(float* source, out Lanes1 even, out Lanes1 odd) => (even, odd) = (new(source[0]), new(source[1]));
+
+    public static void LoadHalves(uint* source, out Lanes1 first, out Lanes1 second)
+    {
+        int word = (int)*source;
+        first = new(BitConverter.Int32BitsToSingle(((word << HalfPrecision.Length) >> HalfPrecision.MovedBy) & HalfPrecision.MovedBits));
+        second = new(BitConverter.Int32BitsToSingle((word >> HalfPrecision.MovedBy) & HalfPrecision.MovedBits));
+    }
 
     public static void StorePairs(Lanes1 even, Lanes1 odd, float* destination) => (destination[0], destination[1]) = (even.value, odd.value);
 

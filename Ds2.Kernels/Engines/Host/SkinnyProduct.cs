@@ -25,7 +25,7 @@ internal static unsafe class SkinnyProduct<TLanes>
     // 12 KiB: a chunk and the rows' parts fit a first-level cache of 32 KiB.
     private const int ChunkFloats = 3072;
 
-    /// <summary>The fp32 elements that <see cref="Multiply(float**, int, int, ushort*, ushort*, float*, float*)"/> widens a panel's part into.</summary>
+    /// <summary>The fp32 elements that <see cref="Multiply(float**, int, int, uint*, uint*, float*, float*)"/> widens a panel's part into.</summary>
     public static int WidenedLength => ChunkFloats;
 
     private static int Chunk => ChunkFloats / Width;
@@ -56,20 +56,39 @@ internal static unsafe class SkinnyProduct<TLanes>
     /// <param name="rows">Where each row begins.</param>
     /// <param name="count">Rows, 1..<see cref="MaxRows"/>.</param>
     /// <param name="length">Elements of a row; 0 gives zeros.</param>
-    /// <param name="panel">[length, Width].</param>
+    /// <param name="panel">[length / 2 rounded up, Width], words of two halves: those of an even row and of the next one. Behind an odd length zeros follow.</param>
     /// <param name="next">The panel that the caller needs next.</param>
     /// <param name="widened">Scratch, <see cref="WidenedLength"/>.</param>
     /// <param name="result">[MaxRows, Width]; rows from count on are undefined.</param>
-    public static void Multiply(float** rows, int count, int length, ushort* panel, ushort* next, float* widened, float* result)
+    public static void Multiply(float** rows, int count, int length, uint* panel, uint* next, float* widened, float* result)
     {
         int passes = Clear(count, result);
         for (int start = 0, some; start < length; start += some)
         {
             some = Math.Min(Chunk, length - start);
-            ushort* chunk = panel + (nint)start * Width;
-            ushort* ahead = length - start > Chunk ? chunk + Chunk * Width : next;
-            HalfPrecision.Widen(chunk, (nint)some * Width, widened);
+            uint* words = panel + (nint)start / 2 * Width;
+            uint* ahead = length - start > Chunk ? words + Chunk / 2 * Width : next;
+            for (int row = 0; row < some; row += 2)
+                HalfPrecision.Widen(words + row / 2 * Width, Width, widened + row * Width, widened + (row + 1) * Width);
             AddChunk(rows, count, start, some, widened, (float*)ahead, Width / 2 / passes, result);
+        }
+    }
+
+    /// <summary>The same for a single row and a panel whose numbers are all finite: they are widened in registers, and nothing is written on the way.</summary>
+    /// <param name="scaled">The row times <see cref="HalfPrecision.Scale"/>, with a zero behind an odd length.</param>
+    /// <param name="length">Elements of the row; 0 gives zeros.</param>
+    /// <param name="panel">As above.</param>
+    /// <param name="next">The panel that the caller needs next.</param>
+    /// <param name="result">[Width].</param>
+    public static void Multiply(float* scaled, int length, uint* panel, uint* next, float* result)
+    {
+        Clear(1, result);
+        int pairs = Pieces(length, 2);
+        for (int start = 0, some; start < pairs; start += some)
+        {
+            some = Math.Min(Chunk, pairs - start);
+            uint* words = panel + (nint)start * Width;
+            OneOfHalves(scaled + 2 * start, some, words, result, pairs - start > Chunk ? words + Chunk * Width : next);
         }
     }
 
@@ -114,6 +133,30 @@ internal static unsafe class SkinnyProduct<TLanes>
             TLanes.AddProduct(ref a0, h, TLanes.Load(panel));
             TLanes.AddProduct(ref a1, h, TLanes.Load(panel + TLanes.Count));
             TLanes.AddProduct(ref a2, h, TLanes.Load(panel + 2 * TLanes.Count));
+        }
+
+        Store(result, a0, a1, a2);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void OneOfHalves(float* row, nint pairs, uint* panel, float* result, uint* ahead)
+    {
+        Load(result, out TLanes a0, out TLanes a1, out TLanes a2);
+        for (nint p = 0; p < pairs; p++, panel += Width, ahead += Width)
+        {
+            if (Sse.IsSupported)
+                PrefetchRow((float*)ahead + (TLanes.Count < Lanes512.Count ? 0 : ChunkFloats));
+            TLanes.LoadHalves(panel, out TLanes u0, out TLanes v0);
+            TLanes.LoadHalves(panel + TLanes.Count, out TLanes u1, out TLanes v1);
+            TLanes.LoadHalves(panel + 2 * TLanes.Count, out TLanes u2, out TLanes v2);
+            TLanes h = TLanes.All(row[2 * p]);
+            TLanes.AddProduct(ref a0, h, u0);
+            TLanes.AddProduct(ref a1, h, u1);
+            TLanes.AddProduct(ref a2, h, u2);
+            h = TLanes.All(row[2 * p + 1]);
+            TLanes.AddProduct(ref a0, h, v0);
+            TLanes.AddProduct(ref a1, h, v1);
+            TLanes.AddProduct(ref a2, h, v2);
         }
 
         Store(result, a0, a1, a2);

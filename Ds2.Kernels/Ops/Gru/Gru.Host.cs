@@ -9,18 +9,27 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
     private readonly GruRecurrence recurrence = GruRecurrence.Create(engine.Lanes, precision);
 
     /// <inheritdoc/>
-    public override int ForwardWorkspace(GruShape shape) =>
-        checked(Workspace.Round(shape.H) + Workspace.Round(3 * shape.H) + shape.Directions * recurrence.ForwardPanels(shape.H));
-
-    /// <inheritdoc/>
     public override int BackwardWorkspace(GruShape shape) =>
         checked(
             Workspace.Round(shape.H) + shape.Directions * (Workspace.Round(shape.N * shape.H) + recurrence.BackwardPanels(shape.H) + RoundedLength(shape)));
 
     /// <inheritdoc/>
+    protected override int PackedLength(int hidden) => recurrence.ForwardPanels(hidden);
+
+    /// <inheritdoc/>
+    protected override int PassWorkspace(GruShape shape, bool keepsGates) => checked(Workspace.Round(shape.H) + Workspace.Round(3 * shape.H));
+
+    /// <inheritdoc/>
+    protected override void PackCore(int hidden, ReadOnlySpan<GruWeights> weights, Tensor packed)
+    {
+        for (int d = 0; d < weights.Length; d++)
+            recurrence.Pack(Host.Workers, hidden, weights[d].Recurrent.Pointer(), packed.Pointer() + (nint)d * recurrence.ForwardPanels(hidden));
+    }
+
+    /// <inheritdoc/>
     protected override void ForwardCore(
-        GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights,
-        Tensor y, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace, Tensor? initial)
+        GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, Tensor packed,
+        Tensor y, Tensor hidden, Tensor gates, Tensor? candidates, Workspace workspace, Tensor? initial)
     {
         int h = shape.H, rows = shape.T * shape.N;
         GruDirection[] directions = Directions(shape, weights, hidden, gates, candidates, initial, workspace);
@@ -30,7 +39,7 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
             // c_n stays out: r multiplies it. The other gates only ever see the sum of their biases.
             new Span<float>(weights[d].InputBias.Pointer(), 3 * h).CopyTo(new Span<float>(bias, 3 * h));
             Elementwise.Run(new Accumulate(weights[d].RecurrentBias.Pointer(), bias), 2 * h);
-            directions[d].Panels = workspace.Take(new Shape(recurrence.ForwardPanels(h))).Pointer();
+            directions[d].Panels = packed.Pointer() + (nint)d * recurrence.ForwardPanels(h);
             MatrixProduct.Multiply(
                 Host, rows, 3 * h, shape.I, false, true, x.Pointer(), shape.I, weights[d].Input.Pointer(), shape.I, directions[d].Gates, 3 * h, 0, bias);
         }
@@ -81,7 +90,7 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
     }
 
     private GruDirection[] Directions(
-        GruShape shape, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates, Tensor? initial, Workspace workspace)
+        GruShape shape, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor? candidates, Tensor? initial, Workspace workspace)
     {
         float* zeros = workspace.Take(new Shape(shape.H)).Pointer();
         new Span<float>(zeros, shape.H).Clear();
@@ -94,7 +103,7 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
                 Recurrent = weights[d].Recurrent.Pointer(),
                 CandidateBias = weights[d].RecurrentBias.Pointer() + 2 * shape.H,
                 Gates = gates.Pointer() + d * 3 * states,
-                Candidates = candidates.Pointer() + d * states,
+                Candidates = candidates is null ? null : candidates.Pointer() + d * states,
                 Hidden = hidden.Pointer() + d * states,
                 Initial = initial is null ? zeros : initial.Pointer(),
                 InitialStride = initial is null ? 0 : shape.H,

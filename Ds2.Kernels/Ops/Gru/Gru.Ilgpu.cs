@@ -31,17 +31,28 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
     private readonly AddFramesLauncher addFrames = engine.Load<AddFramesLauncher>(AddFramesKernel);
 
     /// <inheritdoc/>
-    public override int ForwardWorkspace(GruShape shape) =>
-        checked(shape.Directions * forward.PackedLength(shape.H) + GruForwardKernel.StatesLength(shape));
-
-    /// <inheritdoc/>
     public override int BackwardWorkspace(GruShape shape) =>
         checked(shape.Directions * backward.PackedLength(shape.H) + GruBackwardKernel.GradientsLength(shape) + Workspace.Round(shape.Directions * shape.N * shape.H));
 
     /// <inheritdoc/>
+    protected override int PackedLength(int hidden) => forward.PackedLength(hidden);
+
+    /// <inheritdoc/>
+    protected override int PassWorkspace(GruShape shape, bool keepsGates) =>
+        checked(GruForwardKernel.StatesLength(shape) + (keepsGates ? 0 : Workspace.Round(shape.Hidden.Length)));
+
+    /// <inheritdoc/>
+    protected override void PackCore(int hidden, ReadOnlySpan<GruWeights> weights, Tensor packed)
+    {
+        for (int direction = 0; direction < weights.Length; direction++)
+            forward.Pack(weights[direction].Recurrent, Part(packed, direction));
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Its kernel writes the candidates in any case.</remarks>
     protected override void ForwardCore(
-        GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights,
-        Tensor y, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace, Tensor? initial)
+        GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, Tensor packed,
+        Tensor y, Tensor hidden, Tensor gates, Tensor? candidates, Workspace workspace, Tensor? initial)
     {
         int frames = shape.T * shape.N;
         int gateCount = 3 * shape.H;
@@ -56,10 +67,8 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
                 weights[direction].InputBias);
         }
 
-        Tensor packed = workspace.Take(new Shape(shape.Directions, forward.PackedLength(shape.H)));
+        candidates ??= workspace.Take(shape.Hidden);
         Tensor states = workspace.Take(new Shape(GruForwardKernel.StatesLength(shape)));
-        for (int direction = 0; direction < shape.Directions; direction++)
-            forward.Pack(weights[direction].Recurrent, Part(packed, direction));
         forward.Start(initial, states);
         var step = new GruStep { T = shape.T, N = shape.N, H = shape.H };
         for (; step.Done < shape.T; step.Done++)

@@ -20,8 +20,15 @@ public abstract class Gru(IEngine engine) : Op(engine)
     public static Gru On(IEngine engine, RecurrentPrecision precision = RecurrentPrecision.Fp32) =>
         engine.Implement<Gru>(host => new HostGru(host, precision), ilgpu => new IlgpuGru(ilgpu, precision));
 
+    /// <summary>The recurrent weights of all directions in the order in which the forward pass reads them (<see cref="Pack"/>).</summary>
+    public Shape PackedShape(int hidden, int directions) => new(directions, PackedLength(hidden));
+
     /// <summary>Scratch that <see cref="Forward"/> needs, in fp32 elements.</summary>
-    public abstract int ForwardWorkspace(GruShape shape);
+    public int ForwardWorkspace(GruShape shape) => checked(Workspace.Round(PackedShape(shape.H, shape.Directions).Length) + PassWorkspace(shape, keepsGates: true));
+
+    /// <summary>Scratch that <see cref="Infer"/> needs, in fp32 elements.</summary>
+    public int InferWorkspace(GruShape shape) => checked(
+        PassWorkspace(shape, keepsGates: false) + Workspace.Round(shape.Gates.Length) + (shape.Directions == 1 ? 0 : Workspace.Round(shape.Hidden.Length)));
 
     /// <summary>Scratch that <see cref="Backward"/> needs, in fp32 elements.</summary>
     public abstract int BackwardWorkspace(GruShape shape);
@@ -80,7 +87,74 @@ public abstract class Gru(IEngine engine) : Op(engine)
         Check.Is(workspace, Engine);
         workspace.Begin(ForwardWorkspace(shape));
         if (shape.Y.Length > 0)
-            ForwardCore(shape, x, lengths, weights, y, hidden, gates, candidates, workspace, initial);
+        {
+            Tensor packed = workspace.Take(PackedShape(shape.H, shape.Directions));
+            PackCore(shape.H, weights, packed);
+            ForwardCore(shape, x, lengths, weights, packed, y, hidden, gates, candidates, workspace, initial);
+        }
+
+        if (final?.Length > 0)
+            TakeFinalStates(shape, lengths, hidden, initial, final);
+    }
+
+    /// <summary>Packs the recurrent weights for <see cref="Infer"/>: they are then read as they were now, whatever becomes of the parameters.</summary>
+    /// <param name="shape">The sizes; frames and utterances do not matter.</param>
+    /// <param name="weights">The parameters of each direction, the forward one first.</param>
+    /// <param name="packed"><see cref="PackedShape"/>; overwritten.</param>
+    /// <exception cref="ArgumentException">A shape or the engine differs.</exception>
+    public void Pack(GruShape shape, ReadOnlySpan<GruWeights> weights, Tensor packed)
+    {
+        CheckWeights(shape, weights, nameof(weights));
+        Check.Is(packed, Engine, PackedShape(shape.H, shape.Directions));
+        if (packed.Length > 0)
+            PackCore(shape.H, weights, packed);
+    }
+
+    /// <summary>The output of <see cref="Forward"/>, bit for bit, where no backward pass follows: nothing is kept for one, and the recurrent weights were packed before.</summary>
+    /// <param name="shape">The sizes.</param>
+    /// <param name="x">[T, N, I]; what stands at padded frames is ignored.</param>
+    /// <param name="lengths">[N]: valid frames of each utterance, 0..T.</param>
+    /// <param name="weights">The parameters of each direction; the recurrent weights are not read.</param>
+    /// <param name="packed">From <see cref="Pack"/>.</param>
+    /// <param name="y">[T, N, H]; overwritten.</param>
+    /// <param name="workspace">At least <see cref="InferWorkspace"/> elements.</param>
+    /// <param name="initial">As for <see cref="Forward"/>.</param>
+    /// <param name="final">As for <see cref="Forward"/>.</param>
+    /// <exception cref="ArgumentException">A shape or the engine differs, outputs overlap, the workspace is short, or a state is given with two directions.</exception>
+    public void Infer(
+        GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, Tensor packed, Tensor y, Workspace workspace,
+        Tensor? initial = null, Tensor? final = null)
+    {
+        using ProfilerRange range = Range();
+        CheckCommon(shape, x, lengths, weights, nameof(weights));
+        Check.Is(packed, Engine, PackedShape(shape.H, shape.Directions));
+        Check.Is(y, Engine, shape.Y);
+        Check.Disjoint(y, x);
+        if (initial is not null)
+        {
+            CheckState(shape, initial, nameof(initial));
+            Check.Disjoint(y, initial);
+        }
+
+        if (final is not null)
+        {
+            CheckState(shape, final, nameof(final));
+            Check.Disjoint(final, x);
+            Check.Disjoint(final, y);
+            if (initial is not null)
+                Check.SameOrDisjoint(final, initial);
+        }
+
+        Check.Is(workspace, Engine);
+        workspace.Begin(InferWorkspace(shape));
+        Tensor hidden = y.Reshape(new Shape(1, shape.T, shape.N, shape.H));
+        if (shape.Y.Length > 0)
+        {
+            if (shape.Directions > 1)
+                hidden = workspace.Take(shape.Hidden);
+            ForwardCore(shape, x, lengths, weights, packed, y, hidden, workspace.Take(shape.Gates), candidates: null, workspace, initial);
+        }
+
         if (final?.Length > 0)
             TakeFinalStates(shape, lengths, hidden, initial, final);
     }
@@ -145,10 +219,21 @@ public abstract class Gru(IEngine engine) : Op(engine)
             dInitial?.Fill(0);
     }
 
-    /// <summary><see cref="Forward"/> on validated arguments, not empty.</summary>
+    /// <summary>The length of a direction's packed recurrent weight.</summary>
+    protected abstract int PackedLength(int hidden);
+
+    /// <summary>Scratch that <see cref="ForwardCore"/> needs.</summary>
+    /// <param name="shape">The sizes.</param>
+    /// <param name="keepsGates">Whether it is given memory for candidates.</param>
+    protected abstract int PassWorkspace(GruShape shape, bool keepsGates);
+
+    /// <summary><see cref="Pack"/> on validated arguments, not empty.</summary>
+    protected abstract void PackCore(int hidden, ReadOnlySpan<GruWeights> weights, Tensor packed);
+
+    /// <summary><see cref="Forward"/> on validated arguments, not empty, with packed recurrent weights. Without <paramref name="candidates"/> nobody reads the gates afterwards.</summary>
     protected abstract void ForwardCore(
-        GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights,
-        Tensor y, Tensor hidden, Tensor gates, Tensor candidates, Workspace workspace, Tensor? initial);
+        GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, Tensor packed,
+        Tensor y, Tensor hidden, Tensor gates, Tensor? candidates, Workspace workspace, Tensor? initial);
 
     /// <summary>Writes <paramref name="final"/>, not empty: a copy of each utterance's last state in <paramref name="hidden"/>, else of its initial one, else zeros.</summary>
     protected abstract void TakeFinalStates(GruShape shape, IntTensor lengths, Tensor hidden, Tensor? initial, Tensor final);
@@ -166,9 +251,14 @@ public abstract class Gru(IEngine engine) : Op(engine)
 
     private void CheckCommon(GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, string name)
     {
-        Check.That(shape.Directions is 1 or 2, "a GRU has one or two directions");
+        CheckWeights(shape, weights, name);
         Check.Is(x, Engine, shape.X);
         Check.Is(lengths, Engine, new Shape(shape.N));
+    }
+
+    private void CheckWeights(GruShape shape, ReadOnlySpan<GruWeights> weights, string name)
+    {
+        Check.That(shape.Directions is 1 or 2, "a GRU has one or two directions");
         Check.That(weights.Length == shape.Directions, $"{name} has {weights.Length} entries, one for each of {shape.Directions} directions are needed");
         foreach (GruWeights direction in weights)
         {

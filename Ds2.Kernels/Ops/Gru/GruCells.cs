@@ -8,9 +8,9 @@ namespace Ds2.Kernels.Ops;
 /// <param name="gateStep">Elements from one gate's products to the next's.</param>
 /// <param name="candidateBias">c_n.</param>
 /// <param name="before">The state before.</param>
-/// <param name="gates">The projections of r, z, n with their biases, h apart; overwritten by the gates.</param>
+/// <param name="gates">The projections of r, z, n with their biases, h apart; overwritten by the gates if <paramref name="candidates"/> are kept as well.</param>
 /// <param name="h">Hidden units.</param>
-/// <param name="candidates">U_n h + c_n; overwritten.</param>
+/// <param name="candidates">U_n h + c_n; overwritten. Null where no backward pass follows.</param>
 /// <param name="hidden">The new state; overwritten.</param>
 internal readonly unsafe struct GruCell(
     float* products, int gateStep, float* candidateBias, float* before, float* gates, int h, float* candidates, float* hidden) : IElementwise
@@ -25,10 +25,13 @@ internal readonly unsafe struct GruCell(
         TLanes z = VectorMath.Sigmoid(TLanes.Load(gate + h) + TLanes.Load(product + gateStep));
         TLanes candidate = TLanes.Load(product + 2 * gateStep) + TLanes.Load(candidateBias + index);
         TLanes n = VectorMath.Tanh(TLanes.MultiplyAdd(r, candidate, TLanes.Load(gate + 2 * h)));
-        r.Store(gate);
-        z.Store(gate + h);
-        n.Store(gate + 2 * h);
-        candidate.Store(candidates + index);
+        if (candidates is not null)
+        {
+            r.Store(gate);
+            z.Store(gate + h);
+            n.Store(gate + 2 * h);
+            candidate.Store(candidates + index);
+        }
 
         // (1 - z) n + z h
         TLanes.MultiplyAdd(z, TLanes.Load(before + index) - n, n).Store(hidden + index);

@@ -21,7 +21,7 @@ internal unsafe struct GruDirection
     /// <summary>[T, N, 3H]: projections, then gates, then their gradients.</summary>
     public float* Gates;
 
-    /// <summary>[T, N, H]: U_n h + c_n, then the candidates' gradients.</summary>
+    /// <summary>[T, N, H]: U_n h + c_n, then the candidates' gradients. Null where no backward pass follows: neither they nor the gates are then written.</summary>
     public float* Candidates;
 
     /// <summary>[T, N, H].</summary>
@@ -50,7 +50,7 @@ internal abstract unsafe class GruRecurrence
 {
     /// <summary>The recurrence for registers of a width.</summary>
     /// <param name="lanes">The width.</param>
-    /// <param name="precision">How the forward pass packs U; the backward pass takes it as it is given.</param>
+    /// <param name="precision">How U is packed for the forward pass; the backward pass takes it as it is given.</param>
     public static GruRecurrence Create(int lanes, RecurrentPrecision precision) => lanes switch
     {
         16 => new GruRecurrence<Lanes512>(precision),
@@ -64,6 +64,13 @@ internal abstract unsafe class GruRecurrence
 
     /// <summary>The length of a direction's packed U for the backward pass.</summary>
     public abstract int BackwardPanels(int h);
+
+    /// <summary>Packs a direction's U for the forward pass.</summary>
+    /// <param name="workers">The threads.</param>
+    /// <param name="h">Hidden units.</param>
+    /// <param name="recurrent">U.</param>
+    /// <param name="panels">The panels, <see cref="ForwardPanels"/>; overwritten.</param>
+    public abstract void Pack(WorkerPool workers, int h, float* recurrent, float* panels);
 
     /// <summary>Turns the projections in Gates into r, z, n and fills Hidden and Candidates.</summary>
     /// <param name="workers">The threads.</param>
@@ -91,6 +98,9 @@ internal sealed unsafe class GruRecurrence<TLanes>(RecurrentPrecision precision)
 
     private const int LineFloats = 16;
 
+    // Times HalfPrecision.Scale it is finite.
+    private const float LargestScaled = 16384;
+
     // Rows of a panel that are transposed before they are rounded: 12 KiB at most.
     private const int PackedAtOnce = 64;
 
@@ -101,8 +111,8 @@ internal sealed unsafe class GruRecurrence<TLanes>(RecurrentPrecision precision)
     /// <inheritdoc/>
     public override int ForwardPanels(int h)
     {
-        int elements = checked(Panels(h, TLanes.Count) * Width * h);
-        return Workspace.Round(IsHalf ? Pieces(elements, sizeof(float) / sizeof(ushort)) : elements);
+        int panels = Panels(h, TLanes.Count);
+        return checked(Workspace.Round(panels * ForwardPanel(h)) + (IsHalf ? Workspace.Round(panels) : 0));
     }
 
     /// <inheritdoc/>
@@ -112,13 +122,6 @@ internal sealed unsafe class GruRecurrence<TLanes>(RecurrentPrecision precision)
     public override void Forward(WorkerPool workers, GruShape shape, int* lengths, GruDirection[] directions)
     {
         int panels = Panels(shape.H, TLanes.Count);
-        workers.For(panels * directions.Length, item =>
-        {
-            if (IsHalf)
-                PackHalfUnits(directions[item / panels], item % panels, shape.H);
-            else
-                PackUnits(directions[item / panels], item % panels, 0, shape.H, shape.H, directions[item / panels].Panels + (nint)(item % panels) * Width * shape.H);
-        });
         workers.Run(worker =>
         {
             int first = Share(panels, worker, workers.Threads), last = Share(panels, worker + 1, workers.Threads);
@@ -126,10 +129,11 @@ internal sealed unsafe class GruRecurrence<TLanes>(RecurrentPrecision precision)
             int* active = stackalloc int[shape.N];
             float* products = stackalloc float[MaxRows * Width], widened = stackalloc float[IsHalf ? SkinnyProduct<TLanes>.WidenedLength + LineFloats : 0];
             widened = (float*)((nint)(widened + LineFloats - 1) & -(LineFloats * sizeof(float)));
+            float* scaled = stackalloc float[IsHalf ? shape.H + 1 : 0];
             for (int step = 0; step < shape.T; step++)
             {
                 foreach (ref GruDirection direction in directions.AsSpan())
-                    ForwardFrame(shape, lengths, ref direction, step, first, last, rows, active, products, widened);
+                    ForwardFrame(shape, lengths, ref direction, step, first, last, rows, active, products, widened, scaled);
                 workers.Barrier();
             }
         });
@@ -163,6 +167,15 @@ internal sealed unsafe class GruRecurrence<TLanes>(RecurrentPrecision precision)
         });
     }
 
+    /// <inheritdoc/>
+    public override void Pack(WorkerPool workers, int h, float* recurrent, float* panels) => workers.For(Panels(h, TLanes.Count), panel =>
+    {
+        if (IsHalf)
+            *IsFinite(panels, panel, h) = PackHalfUnits(recurrent, panel, h, (uint*)(panels + (nint)panel * ForwardPanel(h))) ? 1 : 0;
+        else
+            PackUnits(recurrent, panel, 0, h, h, panels + (nint)panel * ForwardPanel(h));
+    });
+
     private static int Panels(int h, int units) => Pieces(h, units);
 
     private static int Share(int panels, int worker, int workers) => (int)((long)panels * worker / workers);
@@ -173,29 +186,33 @@ internal sealed unsafe class GruRecurrence<TLanes>(RecurrentPrecision precision)
     private static Span<float> Units(float* row, int first, int last) => new(row + first, Math.Max(0, last - first));
 
     /// <summary>Some k of a forward panel: element (k, gate, lane) is U[gate H + unit, k].</summary>
-    private static void PackUnits(GruDirection direction, int panel, int k, int some, int h, float* target)
+    private static void PackUnits(float* recurrent, int panel, int k, int some, int h, float* target)
     {
         int unit = panel * TLanes.Count, units = Math.Min(TLanes.Count, h - unit);
         if (units < TLanes.Count)
             new Span<float>(target, Width * some).Clear();
         for (int gate = 0; gate < 3; gate++)
-            Packing.Transpose(direction.Recurrent + ((nint)gate * h + unit) * h + k, h, units, some, target + gate * TLanes.Count, Width);
+            Packing.Transpose(recurrent + ((nint)gate * h + unit) * h + k, h, units, some, target + gate * TLanes.Count, Width);
     }
 
-    /// <summary>The same in half precision.</summary>
-    private static void PackHalfUnits(GruDirection direction, int panel, int h)
+    /// <summary>The same in half precision, the rows k and k + 1 in the words of one.</summary>
+    /// <returns>Whether the panel's numbers are all finite.</returns>
+    private static bool PackHalfUnits(float* recurrent, int panel, int h, uint* target)
     {
-        ushort* target = HalfPanel(direction, panel, h);
+        bool isFinite = true;
         float* part = stackalloc float[PackedAtOnce * Width];
         for (int k = 0, some; k < h; k += some)
         {
             some = Math.Min(PackedAtOnce, h - k);
-            PackUnits(direction, panel, k, some, h, part);
-            HalfPrecision.Narrow(part, (nint)some * Width, target + (nint)k * Width);
+            PackUnits(recurrent, panel, k, some, h, part);
+            if (some % 2 > 0)
+                new Span<float>(part + some * Width, Width).Clear();
+            for (int row = 0; row < some; row += 2, target += Width)
+                isFinite &= HalfPrecision.Narrow(part + row * Width, part + (row + 1) * Width, Width, target);
         }
-    }
 
-    private static ushort* HalfPanel(GruDirection direction, int panel, int h) => (ushort*)direction.Panels + (nint)panel * Width * h;
+        return isFinite;
+    }
 
     /// <summary>Backward panel: element (j, column) is U[j, unit + column].</summary>
     private static void PackColumns(GruDirection direction, int panel, int h)
@@ -210,8 +227,36 @@ internal sealed unsafe class GruRecurrence<TLanes>(RecurrentPrecision precision)
         }
     }
 
+    /// <summary>A state times <see cref="HalfPrecision.Scale"/>, and a zero; whether that is finite, as it is but for initial states far beyond any that a GRU reaches.</summary>
+    private static bool Scale(float* state, int length, float* scaled)
+    {
+        TLanes lanes = TLanes.All(0);
+        int i = 0;
+        for (; i <= length - TLanes.Count; i += TLanes.Count)
+        {
+            TLanes h = TLanes.Load(state + i);
+            (h * TLanes.All(HalfPrecision.Scale)).Store(scaled + i);
+            lanes = TLanes.Max(lanes, TLanes.Max(h, TLanes.All(0) - h));
+        }
+
+        float largest = lanes.Max();
+        for (; i < length; i++)
+        {
+            scaled[i] = state[i] * HalfPrecision.Scale;
+            largest = Math.Max(largest, Math.Abs(state[i]));
+        }
+
+        scaled[length] = 0;
+        return largest <= LargestScaled;
+    }
+
+    private int ForwardPanel(int h) => IsHalf ? checked(Pieces(h, 2) * Width) : checked(h * Width);
+
+    // Behind the panels of halves, for each whether its numbers are all finite: 1 or 0.
+    private float* IsFinite(float* panels, int panel, int h) => panels + Workspace.Round(Panels(h, TLanes.Count) * ForwardPanel(h)) + panel;
+
     private void ForwardFrame(
-        GruShape shape, int* lengths, ref GruDirection direction, int step, int first, int last, float** rows, int* active, float* products, float* widened)
+        GruShape shape, int* lengths, ref GruDirection direction, int step, int first, int last, float** rows, int* active, float* products, float* widened, float* scaled)
     {
         int h = shape.H, t = direction.Reverse ? shape.T - 1 - step : step;
         nint frame = (nint)t * shape.N, before = frame + (direction.Reverse ? shape.N : -shape.N);
@@ -230,23 +275,27 @@ internal sealed unsafe class GruRecurrence<TLanes>(RecurrentPrecision precision)
         }
 
         int summed = step > 0 || direction.HasInitial ? h : 0;
+        bool isAlone = IsHalf && count == 1 && Scale(rows[0], summed, scaled);
         for (int i = first; i < last; i++)
         {
             int panel = Panel(step, i, first, last), next = Panel(step, Math.Min(i + 1, last - 1), first, last), unit = panel * TLanes.Count;
             for (int row = 0; row < count; row += MaxRows)
             {
                 int some = Math.Min(MaxRows, count - row);
-                if (IsHalf)
-                    SkinnyProduct<TLanes>.Multiply(rows + row, some, summed, HalfPanel(direction, panel, h), HalfPanel(direction, next, h), widened, products);
+                float* weights = direction.Panels + (nint)panel * ForwardPanel(h), following = direction.Panels + (nint)next * ForwardPanel(h);
+                if (isAlone && *IsFinite(direction.Panels, panel, h) == 1)
+                    SkinnyProduct<TLanes>.Multiply(scaled, summed, (uint*)weights, (uint*)following, products);
+                else if (IsHalf)
+                    SkinnyProduct<TLanes>.Multiply(rows + row, some, summed, (uint*)weights, (uint*)following, widened, products);
                 else
-                    SkinnyProduct<TLanes>.Multiply(
-                        rows + row, some, summed, direction.Panels + (nint)panel * Width * h, direction.Panels + (nint)next * Width * h, products);
+                    SkinnyProduct<TLanes>.Multiply(rows + row, some, summed, weights, following, products);
                 for (int j = 0; j < some; j++)
                 {
                     nint cell = frame + active[row + j];
                     var gates = new GruCell(
                         products + j * Width, TLanes.Count, direction.CandidateBias + unit, rows[row + j] + unit,
-                        direction.Gates + cell * 3 * h + unit, h, direction.Candidates + cell * h + unit, direction.Hidden + cell * h + unit);
+                        direction.Gates + cell * 3 * h + unit, h, direction.Candidates is null ? null : direction.Candidates + cell * h + unit,
+                        direction.Hidden + cell * h + unit);
                     Elementwise.Run(gates, Math.Min(TLanes.Count, h - unit));
                 }
             }

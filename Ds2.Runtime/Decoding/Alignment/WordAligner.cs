@@ -22,23 +22,34 @@ public sealed class WordAligner(Alphabet alphabet, FrameTimes times)
     /// <param name="logits">What the model says of the utterance.</param>
     /// <param name="text">Any text that the alphabet can write, whatever decoder gave it.</param>
     /// <returns>The words in order. Where the text has more labels than the frames allow, so that it was never read off them, its words share the frames evenly.</returns>
-    public IReadOnlyList<TimedWord> Align(Logits logits, string text)
+    public IReadOnlyList<TimedWord> Align(Logits logits, string text) => [.. Frames(alphabet, logits, text).Select(word =>
     {
+        var span = new LabelSpan(word.First, word.Last);
+        return new TimedWord(word.Text, times.Start(span), times.End(span));
+    })];
+
+    /// <summary>The words of a text with their frames.</summary>
+    /// <param name="alphabet">The labels.</param>
+    /// <param name="logits">As for <see cref="Align"/>.</param>
+    /// <param name="text">Likewise.</param>
+    public static IReadOnlyList<WordFrames> Frames(Alphabet alphabet, Logits logits, string text)
+    {
+        ArgumentNullException.ThrowIfNull(alphabet);
         ArgumentNullException.ThrowIfNull(logits);
         int[] labels = alphabet.Encode(text);
-        (int First, int Last)[] words = [.. HasSpaces ? Words(labels) : labels.Select((_, index) => (index, index))];
+        int space = alphabet.LabelOf(" ");
+        (int First, int Last)[] words = [.. space > 0 ? Words(labels, space) : labels.Select((_, index) => (index, index))];
         LabelSpan[] spans = CtcAlignment.Align(logits, labels, alphabet.Blank) ?? Even(labels.Length, logits.Frames);
-        return [.. words.Select(word => new TimedWord(
-            alphabet.Decode(labels.AsSpan(word.First..(word.Last + 1))), times.Start(spans[word.First]), times.End(spans[word.Last])))];
+        return [.. words.Select(word => new WordFrames(alphabet.Decode(labels.AsSpan(word.First..(word.Last + 1))), spans[word.First].First, spans[word.Last].Last))];
     }
 
     /// <summary>The first and the last label of each word.</summary>
-    private IEnumerable<(int First, int Last)> Words(int[] labels)
+    private static IEnumerable<(int First, int Last)> Words(int[] labels, int space)
     {
         int first = -1;
         for (int i = 0; i <= labels.Length; i++)
         {
-            bool ends = i == labels.Length || alphabet[labels[i]] == " ";
+            bool ends = i == labels.Length || labels[i] == space;
             if (ends && first >= 0)
                 yield return (first, i - 1);
             first = ends ? -1 : first < 0 ? i : first;

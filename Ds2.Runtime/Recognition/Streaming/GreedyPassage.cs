@@ -1,16 +1,19 @@
 using System.Text;
+using Ds2.Runtime.Decoding;
+using Ds2.Runtime.Decoding.Alignment;
 using Ds2.Runtime.Text;
 
 namespace Ds2.Runtime.Recognition.Streaming;
 
-/// <summary>The most likely label of each frame, as <see cref="Decoding.GreedyDecoder"/> reads it: what is written stays.</summary>
+/// <summary>The most likely label of each frame, as <see cref="GreedyDecoder"/> reads it: what is written stays.</summary>
 /// <param name="alphabet">The labels.</param>
 public sealed class GreedyPassage(Alphabet alphabet) : IPassageDecoder
 {
+    private readonly int space = alphabet.LabelOf(" ");
     private readonly StringBuilder text = new();
     private readonly List<WordFrames> words = [];
     private string? written;
-    private int wordStart = -1, first, last, frame, previous;
+    private int wordStart = -1, first, last, frame, previous = alphabet.Blank;
 
     /// <inheritdoc/>
     public string Text => written ??= text.ToString();
@@ -21,26 +24,20 @@ public sealed class GreedyPassage(Alphabet alphabet) : IPassageDecoder
     /// <inheritdoc/>
     public void Advance(ReadOnlySpan<float> logits)
     {
-        int label = BestLabel.Of(logits);
+        int label = GreedyDecoder.BestLabel(logits);
         if (label != alphabet.Blank)
         {
-            bool isSpace = alphabet[label] == " ";
             if (label != previous)
             {
-                if (isSpace)
-                {
+                if (label == space || space < 0)
                     EndWord();
-                }
-                else if (wordStart < 0)
-                {
+                if (label != space && wordStart < 0)
                     (wordStart, first) = (text.Length, frame);
-                }
-
                 text.Append(alphabet[label]);
                 written = null;
             }
 
-            if (!isSpace)
+            if (label != space)
                 last = frame;
         }
 
@@ -68,20 +65,5 @@ public sealed class GreedyPassage(Alphabet alphabet) : IPassageDecoder
         if (wordStart >= 0)
             words.Add(new WordFrames(text.ToString(wordStart, text.Length - wordStart), first, last));
         wordStart = -1;
-    }
-}
-
-/// <summary>The most likely label of a frame.</summary>
-internal static class BestLabel
-{
-    /// <summary>Of equal scores the lowest label wins; a NaN never does.</summary>
-    public static int Of(ReadOnlySpan<float> scores)
-    {
-        int best = 0;
-        float highest = float.NegativeInfinity;
-        for (int label = 0; label < scores.Length; label++)
-            if (scores[label] > highest)
-                (best, highest) = (label, scores[label]);
-        return best;
     }
 }

@@ -41,7 +41,7 @@ public sealed class StreamingModel : IDisposable
     /// <param name="sampleRate">Its samples a second.</param>
     /// <exception cref="InputException">The rate is in no simple ratio to 16 kHz.</exception>
     public StreamingRecognizer Open(int sampleRate = Audio.AudioFile.SampleRate) =>
-        new(this, pass.NewStream(), new FrameExtractor(extractor), sampleRate, description.Alphabet, decoders(), options);
+        new(this, pass.NewStream(), new FrameExtractor(extractor), sampleRate, new PassageReader(description.Alphabet, decoders(), options, Timing));
 
     /// <summary>Hears what the streams have taken in since, all of them at once.</summary>
     /// <param name="streams">Streams of this model, each once; those without new sound cost nothing.</param>

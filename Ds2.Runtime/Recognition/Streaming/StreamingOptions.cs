@@ -6,6 +6,6 @@ public sealed record StreamingOptions
     /// <summary>Seconds without a letter after which a passage is over.</summary>
     public double Pause { get; init; } = 0.8;
 
-    /// <summary>Seconds after which a passage without a pause ends with the next word.</summary>
+    /// <summary>Seconds after which a passage without a pause ends with the word that is being said; twice as many seconds end it wherever it is.</summary>
     public double LongestPassage { get; init; } = 30;
 }

@@ -1,4 +1,5 @@
 using Ds2.Runtime;
+using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Recognition.Streaming;
 using Ds2.Tests.Ops;
@@ -55,6 +56,33 @@ public sealed class StreamingRecognizerTests
         Assert.That(passage.Words.Select(word => word.Text), Is.EqualTo(passage.Text.Split(' ')));
         Assert.That(passage.Words.Zip(passage.Words.Skip(1), (word, next) => word.Start < word.End && word.End <= next.Start), Has.All.True);
         Assert.That(stream.TryTake(out _), Is.False);
+    }
+
+    /// <summary>The texts of a beam search are those of the recording's logits, and what is stable of them stays.</summary>
+    [Test]
+    public void Accept_WithABeam_GivesTheRecordingsText()
+    {
+        float[] sound = LiveModel.Speech(40000);
+        var options = new BeamOptions { Width = 20 };
+        using var streaming = new StreamingModel(live.Model, live.Description, OnePassage, () => new BeamPassage(live.Description.Alphabet, options));
+        StreamingRecognizer stream = streaming.Open();
+        var logits = new List<float>();
+        string stable = "";
+        for (int first = 0; first < sound.Length; first += 1600)
+        {
+            stream.Accept(sound.AsSpan(first, 1600));
+            stream.Advance();
+            logits.AddRange(stream.State.Logits);
+            Assert.That(stream.Text, Does.StartWith(stable));
+            stable = stream.Text[..stream.Stable];
+        }
+
+        stream.Finish();
+        stream.Advance();
+        logits.AddRange(stream.State.Logits);
+        string text = new BeamDecoder(live.Description.Alphabet, options).Best([.. logits], logits.Count / live.Description.Alphabet.Size, 1)[0].Text;
+        Assert.That(stream.TryTake(out Passage? passage));
+        Assert.That(passage!.Text, Is.EqualTo(string.Join(' ', text.Split(' ', StringSplitOptions.RemoveEmptyEntries))).And.StartsWith(stable));
     }
 
     [Test]
