@@ -40,7 +40,7 @@ public sealed class LmTuneTests
         Assert.That(result.GetProperty("note").ValueKind, Is.EqualTo(helps ? JsonValueKind.Null : JsonValueKind.String));
         (code, output, _) = Program.Run(["lm", "tune", .. model, "--lm", corpus.PathOf("lm.arpa"), "--beam", "8"]);
         Assert.That(output, Does.Contain("greedy").And.Contain("without a model").And.Contain("75.0 % of the words"));
-        Assert.That(output.TrimEnd(), Does.EndWith(helps ? " --beam 8" : result.GetProperty("note").GetString()));
+        Assert.That(output.TrimEnd(), Does.EndWith(helps ? " --beam 8" : result.GetProperty("note").GetString()!));
     }
 
     [Test]
