@@ -9,7 +9,8 @@ public static class AudioFile
     /// <summary>The rate everything is brought to, in samples a second.</summary>
     public const int SampleRate = 16000;
 
-    internal const int LeastRate = 1000, MostRate = 768000;
+    /// <summary>The lowest and the highest rate that sound is taken to be recorded at.</summary>
+    public const int LeastRate = 1000, MostRate = 768000;
 
     /// <summary>Reads a recording, mixes its channels to one by their mean, and resamples it to <see cref="SampleRate"/>.</summary>
     /// <param name="path">A WAV or FLAC file, or any other format of the installed libsndfile.</param>

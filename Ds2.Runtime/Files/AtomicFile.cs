@@ -26,20 +26,31 @@ public static class AtomicFile
         string partial = full + PartialSuffix;
 
         // Our own writes come in large blocks: a buffer between would only copy them once more.
-        using (var stream = new FileStream(partial, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0))
+        var stream = new FileStream(partial, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 0);
+        try
         {
-            try
+            using (stream)
             {
                 write(stream);
                 stream.Flush(flushToDisk: true);
             }
-            catch
-            {
-                File.Delete(partial);
-                throw;
-            }
+            File.Move(partial, full, overwrite: true);
         }
-        File.Move(partial, full, overwrite: true);
+        catch
+        {
+            File.Delete(partial);
+            throw;
+        }
         DiskSync.FlushFolder(folder);
+    }
+
+    /// <summary>Whether a write failed because the disk, or what of it the user may have, is full: others will fail too.</summary>
+    public static bool IsFullDisk(Exception exception)
+    {
+        ArgumentNullException.ThrowIfNull(exception);
+        const int NoSpace = 28, QuotaOfLinux = 122, QuotaOfMac = 69, DiskFullOfWindows = unchecked((int)0x80070070), HandleDiskFullOfWindows = unchecked((int)0x80070027);
+        // Elsewhere than on Windows, .NET has the operating system's number there.
+        return exception is IOException && exception.HResult is var number && (OperatingSystem.IsWindows() ? number is DiskFullOfWindows or HandleDiskFullOfWindows
+            : number == NoSpace || number == (OperatingSystem.IsMacOS() ? QuotaOfMac : QuotaOfLinux));
     }
 }

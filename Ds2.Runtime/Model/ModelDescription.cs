@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Ds2.Runtime.Data;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Options;
 using Ds2.Runtime.Text;
@@ -10,9 +11,10 @@ namespace Ds2.Runtime.Model;
 /// <param name="Options">Features and sizes.</param>
 /// <param name="Alphabet">Its labels.</param>
 /// <param name="FeatureStatistics">The figures of the training set, where features are normalized by them; else null.</param>
-public sealed record ModelDescription(ModelOptions Options, Alphabet Alphabet, RowStatistics? FeatureStatistics = null)
+/// <param name="Typical">What the training set's utterances are like; null where it is not known.</param>
+public sealed record ModelDescription(ModelOptions Options, Alphabet Alphabet, RowStatistics? FeatureStatistics = null, TypicalUtterance? Typical = null)
 {
-    private const string LabelsKey = "alphabet", MeansKey = "featureMeans", DeviationsKey = "featureDeviations";
+    private const string LabelsKey = "alphabet", MeansKey = "featureMeans", DeviationsKey = "featureDeviations", TypicalKey = "typicalUtterance";
 
     /// <summary>The model's sizes.</summary>
     public Architecture Architecture => Options.ArchitectureFor(Alphabet);
@@ -30,6 +32,8 @@ public sealed record ModelDescription(ModelOptions Options, Alphabet Alphabet, R
             json[MeansKey] = JsonSerializer.SerializeToNode(FeatureStatistics.Means);
             json[DeviationsKey] = JsonSerializer.SerializeToNode(FeatureStatistics.Deviations);
         }
+        if (Typical is not null)
+            json[TypicalKey] = JsonSerializer.SerializeToNode(Typical, JsonSerializerOptions.Web);
 
         return json.ToJsonString();
     }
@@ -40,7 +44,8 @@ public sealed record ModelDescription(ModelOptions Options, Alphabet Alphabet, R
     {
         JsonObject values = OptionsJson.Parse(json, source);
         ModelOptions options = OptionsJson.Read(values, source, new ModelOptions());
-        return new ModelDescription(options, AlphabetIn(values, source), options.Normalization == FeatureNormalization.Corpus ? StatisticsIn(values, source, options) : null);
+        return new ModelDescription(
+            options, AlphabetIn(values, source), options.Normalization == FeatureNormalization.Corpus ? StatisticsIn(values, source, options) : null, TypicalIn(values, source));
     }
 
     private static Alphabet AlphabetIn(JsonObject values, string source) => Reading($"{source}: the alphabet", () =>
@@ -52,6 +57,10 @@ public sealed record ModelDescription(ModelOptions Options, Alphabet Alphabet, R
         int rows = new FeatureExtractor(options.Features).Rows;
         return statistics.Rows == rows ? statistics : throw new ArgumentException($"{statistics.Rows} rows where the features have {rows}");
     });
+
+    private static TypicalUtterance? TypicalIn(JsonObject values, string source) => Reading($"{source}: {TypicalKey}", () =>
+        values[TypicalKey].Deserialize<TypicalUtterance>(JsonSerializerOptions.Web) is not { } typical ? null
+            : typical is { Seconds: > 0 and < 1e6, EdgeSilence: null or >= 0 and < 60 } ? typical : throw new ArgumentException($"{typical} is no utterance"));
 
     private static T Reading<T>(string what, Func<T> read)
     {

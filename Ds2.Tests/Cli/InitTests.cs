@@ -178,6 +178,7 @@ public sealed class InitTests
         static IReadOnlyList<float> Means(string path)
         {
             using ModelFile file = ModelFile.Open(path);
+            Assert.That(file.Description.Typical, Is.Not.Null);
             return file.Description.FeatureStatistics!.Means;
         }
     }

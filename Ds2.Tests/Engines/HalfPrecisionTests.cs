@@ -5,20 +5,28 @@ namespace Ds2.Tests.Engines;
 public sealed unsafe class HalfPrecisionTests
 {
     private const int Halves = 1 << 16;
+    private const int Width = 32;
 
     [Test]
     public void Widen_EveryHalf_EqualsSystemHalf()
     {
         ushort[] halves = [.. Enumerable.Range(0, Halves).Select(bits => (ushort)bits)];
         uint[] words = [.. halves.Select((half, i) => half | ((uint)halves[^(i + 1)] << 16))];
-        float[] first = new float[Halves], second = new float[Halves];
+        float[] widened = new float[2 * Halves], inRows = new float[2 * Halves];
         fixed (uint* from = words)
-        fixed (float* toFirst = first, toSecond = second)
-            HalfPrecision.Widen(from, Halves, toFirst, toSecond);
+        fixed (float* to = widened, toRows = inRows)
+        {
+            HalfPrecision.Widen(from, 1, Halves, to);
+            HalfPrecision.Widen(from, Halves / Width, Width, toRows);
+        }
+
         for (int i = 0; i < Halves; i++)
         {
-            AssertSame(first[i], (float)BitConverter.UInt16BitsToHalf(halves[i]), $"half {i:x4}");
-            AssertSame(second[^(i + 1)], first[i], $"half {i:x4} in the upper bits");
+            AssertSame(widened[i], (float)BitConverter.UInt16BitsToHalf(halves[i]), $"half {i:x4}");
+            AssertSame(widened[^(i + 1)], widened[i], $"half {i:x4} in the upper bits");
+            int row = i / Width, column = i % Width;
+            AssertSame(inRows[2 * row * Width + column], widened[i], $"half {i:x4} in rows");
+            AssertSame(inRows[(2 * row + 1) * Width + column], widened[Halves + i], $"word {i:x4} in rows");
         }
     }
 

@@ -32,7 +32,7 @@ public sealed partial class ScliteTests
                 string[] heard = [.. said.SelectMany(word => Heard(word, random))];
                 double start = 10 * i + 1, width = 8.0 / Math.Max(heard.Length, 1);
                 string[] written = [.. said.Select(CtmWriter.Text)];
-                reference.Append(CultureInfo.InvariantCulture, $"talk_{file} 1 speaker {start - 0.5:F2} {start + 8.5:F2} {string.Join(' ', written)}\n");
+                reference.Append(CultureInfo.InvariantCulture, $"talks_of/{file} 1 speaker {start - 0.5:F2} {start + 8.5:F2} {string.Join(' ', written)}\n");
                 rates.Add(string.Join(' ', said), string.Join(' ', heard));
                 if (heard.Length > 0)
                 {
@@ -42,7 +42,7 @@ public sealed partial class ScliteTests
                 }
             }
 
-            hypothesis.Append(new Transcription($"folder/talk {file}.wav", 300, " ", segments).Written("ctm"));
+            hypothesis.Append(new Transcription($"folder/talks of/{file}.wav", 300, " ", segments).Written("ctm", name: $"talks of/{file}"));
         }
 
         (int errors, int words) = Score(reference.ToString(), hypothesis.ToString());

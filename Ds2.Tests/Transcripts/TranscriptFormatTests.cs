@@ -181,11 +181,12 @@ public sealed class TranscriptFormatTests
     public void Ctm_ReplacesWhatIsNoWordToSclite(string word, string written) =>
         Assert.That(Samples.OfWords(word).Written("ctm"), Is.EqualTo($"a 1 0.000 0.200 {written}\n"));
 
-    [TestCase("-", "stdin")]
-    [TestCase("/a.b/c.d.wav", "c.d")]
-    [TestCase(";;a b.wav", "__a_b")]
-    [TestCase(".wav", "_")]
-    public void Ctm_NamesTheRecordingInOneColumn(string source, string name) => Assert.That(CtmWriter.FileOf(source), Is.EqualTo(name));
+    [TestCase("-", null, "stdin")]
+    [TestCase("/a.b/c.d.wav", null, "c.d")]
+    [TestCase("/a.b/c.d.wav", "a.b/c d", "a.b/c_d")]
+    [TestCase(";;a b.wav", null, "__a_b")]
+    [TestCase(".wav", null, "_")]
+    public void Ctm_NamesTheRecordingInOneColumn(string source, string? name, string written) => Assert.That(CtmWriter.FileOf(source, name), Is.EqualTo(written));
 
     [Test]
     public void Ctm_WithoutSpaces_HasALineACharacter() =>

@@ -69,6 +69,7 @@ internal sealed class TrainingData : IDisposable
             };
         }
 
+        description = description with { Typical = TypicalUtterance.Of(corpus) };
         FeatureExtractor extractor = description.CreateExtractor();
         return new TrainingData(
             corpus,

@@ -21,5 +21,5 @@ internal sealed record TuningResult(ErrorRates Greedy, ErrorRates Plain, FusionT
     /// <param name="model">The language model's file.</param>
     /// <param name="others">The options that were given to the tuning and hold for its result, each with its value.</param>
     public string Advice(string model, IEnumerable<(string Name, string Value)> others) => Note
-        ?? string.Create(CultureInfo.InvariantCulture, $"use: --lm {ShellWord.Quote(model)} --alpha {Best.Options.Alpha} --beta {Best.Options.Beta}{string.Concat(others.Select(option => $" {option.Name} {ShellWord.Quote(option.Value)}"))}");
+        ?? string.Create(CultureInfo.InvariantCulture, $"use: --lm {ShellText.Quote(model)} --alpha {Best.Options.Alpha} --beta {Best.Options.Beta}{string.Concat(others.Select(option => $" {option.Name} {ShellText.Quote(option.Value)}"))}");
 }

@@ -105,7 +105,7 @@ internal sealed class ConsoleReporter : IRunReporter
         Console.WriteLine($"{outcome}{best}, {Durations.Text(result.State.TotalSeconds)} of training and evaluation");
         Console.WriteLine($"checkpoints {folder}");
         if (result.Best is not null)
-            Console.WriteLine($"to write a recording down: dotnet run --project Ds2.Train -- transcribe --checkpoint {ShellWord.Quote(Path.Combine(folder, "best.safetensors"))} recording.wav");
+            Console.WriteLine($"to write a recording down: dotnet run --project Ds2.Train -- transcribe --checkpoint {ShellText.Quote(Path.Combine(folder, "best.safetensors"))} recording.wav");
     }
 
     public void Dispose() => EndLine();

@@ -4,18 +4,18 @@ namespace Ds2.Train.Transcripts;
 
 /// <summary>A format that recordings are written down in: docs/formats.md describes each.</summary>
 /// <param name="Name">What it is called on the command line.</param>
-/// <param name="Writer">Makes its writer, given the name of the model that transcribed, or null where that is not to be told.</param>
-internal sealed record TranscriptFormat(string Name, Func<string?, ITranscriptWriter> Writer)
+/// <param name="Writer">Makes a recording's writer, given the name of the model that transcribed, or null where that is not to be told, and the recording's name, or null for its file's.</param>
+internal sealed record TranscriptFormat(string Name, Func<string?, string?, ITranscriptWriter> Writer)
 {
     /// <summary>All of them, plain text first.</summary>
     public static IReadOnlyList<TranscriptFormat> All { get; } =
     [
-        new("txt", _ => new TxtWriter()),
-        new("json", model => new JsonWriter(model)),
-        new("srt", _ => new SrtWriter()),
-        new("vtt", _ => new VttWriter()),
-        new("ctm", _ => new CtmWriter()),
-        new("tsv", _ => new TsvWriter()),
+        new("txt", (_, _) => new TxtWriter()),
+        new("json", (model, _) => new JsonWriter(model)),
+        new("srt", (_, _) => new SrtWriter()),
+        new("vtt", (_, _) => new VttWriter()),
+        new("ctm", (_, recording) => new CtmWriter(recording)),
+        new("tsv", (_, _) => new TsvWriter()),
     ];
 
     /// <summary>Their names for people: <c>txt, json, …</c>.</summary>

@@ -39,33 +39,36 @@ internal static unsafe class HalfPrecision
     private const int Subnormal = (FloatBits.Bias - 1) << FloatBits.ExponentShift; // 0.5, whose last bit is 2^-24
     private const int RoundDown = (1 << (MantissaShift - 1)) - 1;
 
-    /// <summary>The numbers in fp32.</summary>
-    /// <param name="source">Words of two halves.</param>
-    /// <param name="count">Words.</param>
-    /// <param name="first">[count]: the first halves' numbers.</param>
-    /// <param name="second">[count]: the second halves' numbers.</param>
+    /// <summary>The numbers in fp32: each row of words gives one of their first halves, then one of their second ones.</summary>
+    /// <param name="source">[rows, width], words of two halves.</param>
+    /// <param name="rows">Rows of words.</param>
+    /// <param name="width">Words of a row.</param>
+    /// <param name="target">[2 rows, width]; overwritten.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Widen(uint* source, nint count, float* first, float* second)
+    public static void Widen(uint* source, nint rows, nint width, float* target)
     {
-        nint i = 0;
-        for (; Avx512F.IsSupported && i <= count - Vector512<float>.Count; i += Vector512<float>.Count)
+        for (nint row = 0; row < rows; row++, source += width, target += 2 * width)
         {
-            Vector512<int> words = Vector512.Load((int*)source + i);
-            Widen(words << Length).Store(first + i);
-            Widen(words).Store(second + i);
-        }
+            nint i = 0;
+            for (; Avx512F.IsSupported && i <= width - Vector512<float>.Count; i += Vector512<float>.Count)
+            {
+                Vector512<int> words = Vector512.Load((int*)source + i);
+                Widen(words << Length).Store(target + i);
+                Widen(words).Store(target + width + i);
+            }
 
-        for (; Avx2.IsSupported && i <= count - Vector256<float>.Count; i += Vector256<float>.Count)
-        {
-            Vector256<int> words = Vector256.Load((int*)source + i);
-            Widen(words << Length).Store(first + i);
-            Widen(words).Store(second + i);
-        }
+            for (; Avx2.IsSupported && i <= width - Vector256<float>.Count; i += Vector256<float>.Count)
+            {
+                Vector256<int> words = Vector256.Load((int*)source + i);
+                Widen(words << Length).Store(target + i);
+                Widen(words).Store(target + width + i);
+            }
 
-        for (; i < count; i++)
-        {
-            first[i] = (float)BitConverter.UInt16BitsToHalf((ushort)source[i]);
-            second[i] = (float)BitConverter.UInt16BitsToHalf((ushort)(source[i] >> Length));
+            for (; i < width; i++)
+            {
+                target[i] = (float)BitConverter.UInt16BitsToHalf((ushort)source[i]);
+                target[width + i] = (float)BitConverter.UInt16BitsToHalf((ushort)(source[i] >> Length));
+            }
         }
     }
 

@@ -68,8 +68,7 @@ internal static unsafe class SkinnyProduct<TLanes>
             some = Math.Min(Chunk, length - start);
             uint* words = panel + (nint)start / 2 * Width;
             uint* ahead = length - start > Chunk ? words + Chunk / 2 * Width : next;
-            for (int row = 0; row < some; row += 2)
-                HalfPrecision.Widen(words + row / 2 * Width, Width, widened + row * Width, widened + (row + 1) * Width);
+            HalfPrecision.Widen(words, Pieces(some, 2), Width, widened);
             AddChunk(rows, count, start, some, widened, (float*)ahead, Width / 2 / passes, result);
         }
     }

@@ -1,14 +1,17 @@
+using Ds2.Runtime.Data;
+
 namespace Ds2.Runtime.Recognition.Long;
 
-/// <summary>Cuts a recording where nobody speaks, into pieces of at most half a minute.</summary>
+/// <summary>Cuts a recording where nobody speaks, into pieces like the utterances that the model was trained on, of at most half a minute.</summary>
 /// <remarks>
 /// Frames are quiet that lie less than 10 dB above the quietest hundredth of the window, and at least 20 dB under its loudest twentieth; without so much between, as under music, nothing is quiet.
-/// The longer a piece has become, the shorter a pause ends it: 0.4 s within its first three seconds, 0.15 s after fifteen. Where the window has none that is long enough for its place, the
-/// longest ends the piece; where it has none at all, the piece ends in the middle of speech and the next one begins some seconds before that end.
-/// Silence beyond a tenth of a second on each side of a cut belongs to no piece: more of it than the utterances have that a model was trained on changes what it hears, most of all
-/// where it is digital, as it weighs in the normalization. A recording of at most half a minute is one piece.
+/// Digital silence always is, and says nothing of how loud a room's silence is. A pause of 0.4 s ends a piece; else the pause does, of those nearly as long as the longest within 2.5 typical
+/// utterances, that is best by its own length and the piece's. Where the window has no pause at all, the piece ends in the middle of speech and the next one begins some seconds before that end.
+/// Of a long silence, the piece before and the one after have no more than utterances have: what a room gives, up to where it is digital, and of that a tenth of a second.
+/// A recording of at most half a minute is one piece.
 /// </remarks>
-public sealed class PieceCutter
+/// <param name="usual">What the model's training utterances were like; null where that is not known.</param>
+public sealed class PieceCutter(TypicalUtterance? usual = null)
 {
     /// <summary>The longest piece, in frames.</summary>
     public const int MostFrames = 3000;
@@ -16,12 +19,34 @@ public sealed class PieceCutter
     /// <summary>How much two pieces have in common where there is no pause, in frames.</summary>
     public const int Overlap = 400;
 
-    private const int LeastPause = 15, LongPause = 40, ShortPieces = 300, LongPieces = 1500, LeastPiece = 100, Kept = 10;
+    /// <summary>The level of a frame of digital silence.</summary>
+    public const float Digital = float.NegativeInfinity;
+
+    /// <summary>A typical utterance where nothing is known of it.</summary>
+    private const double UnknownSeconds = 10;
+
+    // The closure of a stop is quiet for a tenth of a second, but not digitally.
+    private const int LeastPause = 15, LeastDigitalPause = 5, LongPause = 40, LeastPiece = 100;
+    private const int KeptOfDigital = 10, MostRoom = 100;
     private const float AboveFloor = 10, UnderPeak = 20, Forgotten = 6;
+
+    /// <summary>A pause that ends a piece is no shorter than this part of the longest that could.</summary>
+    private const double NearlyLongest = 0.6;
+
+    /// <summary>How far, in typical utterances, the end of an utterance is looked for.</summary>
+    private const double Near = 2.5;
+
+    /// <summary>The pause, in frames, that is as good for a typical utterance's end as none is bad.</summary>
+    private const double FairPause = 10;
+
+    private readonly double typical = 100 * (usual?.Seconds ?? UnknownSeconds);
+
+    /// <summary>A model that is used to digital silence next to speech wants little else there.</summary>
+    private readonly int keptOfRoom = usual?.EdgeSilence >= 0.01 ? 5 : 30;
 
     private readonly List<float> levels = [];
     private long start;
-    private bool overlaps, any;
+    private bool overlaps, any, trimmed;
     private float peak = float.NegativeInfinity;
 
     /// <summary>The first frame that is still needed.</summary>
@@ -46,11 +71,11 @@ public sealed class PieceCutter
             int window = Math.Min(levels.Count, MostFrames);
             float quiet = Quiet(window);
             int silence = overlaps ? 0 : Run(0, quiet);
-            bool last = ended && silence == levels.Count;
-            if (silence > Kept || last)
+            // Silence that goes on beyond what has come may end in speech yet.
+            int skipped = ended && silence == levels.Count ? silence : trimmed ? 0 : silence - KeptBefore(new Pause(0, silence));
+            if (skipped > 0)
             {
-                // Nothing of it is needed but what leads into speech; silence that goes on beyond the window may end in speech yet.
-                Skip(last ? silence : silence - Kept);
+                Skip(skipped);
                 any = true;
                 continue;
             }
@@ -62,36 +87,84 @@ public sealed class PieceCutter
 
     private Piece Cut(int window, float quiet, bool ended)
     {
-        (int From, int To)? longest = null;
-        int first = Math.Max(LeastPiece, overlaps ? Overlap + LeastPause : 0);
-        for (int at = first; at < window; at++)
+        List<Pause> pauses = Pauses(window, quiet);
+        bool isRest = ended && levels.Count <= MostFrames;
+        double near = Math.Min(window, Near * typical);
+        double longest = isRest && levels.Count <= near ? LongPause : 0;
+        if (pauses.Count > 0 && longest == 0)
+            longest = NearlyLongest * pauses.Where((pause, i) => i == 0 || pause.From <= near).Max(pause => pause.Length);
+        double enough = Math.Min(LongPause, longest), bestCost = isRest ? levels.Count : double.PositiveInfinity;
+        Pause? best = null;
+        foreach (Pause pause in pauses)
         {
-            int to = at + Run(at, quiet);
-            if (to - at >= LeastPause && (ended || to < levels.Count))
-            {
-                if (to - at >= Needed(at))
-                    return CutAt((at, to));
-                if (longest is not { } known || to - at > known.To - known.From)
-                    longest = (at, to);
-            }
-            at = Math.Max(at, to);
+            if (pause.From > near && best is not null)
+                break;
+            if (pause.Length < enough || Cost(pause) >= bestCost)
+                continue;
+            (best, bestCost) = (pause, Cost(pause));
+            if (pause.Length >= LongPause)
+                break;
         }
-        if (ended && levels.Count <= MostFrames)
-            return Take(levels.Count, levels.Count, false);
-        return longest is { } pause ? CutAt(pause) : Take(MostFrames, MostFrames - Overlap, true);
+        if (best is { } found)
+            return CutAt(found);
+        return isRest ? Take(levels.Count, levels.Count, false) : Take(MostFrames, MostFrames - Overlap, true);
     }
 
-    private Piece CutAt((int From, int To) pause)
+    /// <summary>How bad a pause is for the end of the piece: short pieces and long pauses are good, and it is for short pauses that a piece may grow.</summary>
+    private double Cost(Pause pause)
     {
-        int middle = (pause.From + pause.To) / 2;
-        return Take(Math.Min(Math.Min(pause.From + Kept, middle), MostFrames), Math.Max(pause.To - Kept, middle), false);
+        double shortness = typical * FairPause / pause.Length;
+        return pause.From + shortness * shortness / pause.From;
+    }
+
+    /// <summary>The pauses of the window that may end a piece.</summary>
+    private List<Pause> Pauses(int window, float quiet)
+    {
+        var pauses = new List<Pause>();
+        int first = Math.Max((int)Math.Min(LeastPiece, typical / 4), overlaps ? Overlap + LeastPause : 1);
+        for (int at = first; at < window; at++)
+        {
+            var pause = new Pause(at, Math.Min(window, at + Run(at, quiet)));
+            if (pause.Length >= LeastPause || LongestDigital(pause) >= LeastDigitalPause)
+                pauses.Add(pause);
+            at = Math.Max(at, pause.To);
+        }
+        return pauses;
+    }
+
+    private Piece CutAt(Pause pause)
+    {
+        int end = pause.From + KeptAfter(pause), next = pause.To - KeptBefore(pause);
+        if (end > next)
+            end = next = (end + next) / 2;
+        bool isWhole = pause.To < Math.Min(levels.Count, MostFrames);
+        Piece piece = Take(end, next, false);
+        trimmed = isWhole;
+        return piece;
+    }
+    /// <summary>How much of a pause belongs to the speech before it.</summary>
+    private int KeptAfter(Pause pause) => Kept(pause.Length, i => levels[pause.From + i]);
+
+    /// <summary>How much of a pause belongs to the speech that follows.</summary>
+    private int KeptBefore(Pause pause) => Kept(pause.Length, i => levels[pause.To - 1 - i]);
+
+    private int Kept(int length, Func<int, float> levelFromSpeech)
+    {
+        int room = 0, digital = 0;
+        while (room < length && levelFromSpeech(room) > Digital)
+            room++;
+        if (room > length / 2 || room > MostRoom)
+            return Math.Min(length, keptOfRoom);
+        while (room + digital < length && digital < KeptOfDigital && levelFromSpeech(room + digital) == Digital)
+            digital++;
+        return room + digital;
     }
 
     private Piece Take(int length, int next, bool nextOverlaps)
     {
         var piece = new Piece(start, start + length, overlaps);
         Skip(next);
-        (overlaps, any) = (nextOverlaps, true);
+        (overlaps, any, trimmed) = (nextOverlaps, true, false);
         return piece;
     }
 
@@ -110,18 +183,35 @@ public sealed class PieceCutter
         return at - from;
     }
 
-    private static double Needed(int at) =>
-        LongPause - (LongPause - LeastPause) * Math.Clamp((double)(at - ShortPieces) / (LongPieces - ShortPieces), 0, 1);
+    private int LongestDigital(Pause pause)
+    {
+        int longest = 0, run = 0;
+        for (int at = pause.From; at < pause.To; at++)
+        {
+            run = levels[at] == Digital ? run + 1 : 0;
+            longest = Math.Max(longest, run);
+        }
+        return longest;
+    }
 
     /// <summary>The level up to which the frames of a window are quiet.</summary>
     private float Quiet(int window)
     {
-        float[] sorted = [.. levels[..window]];
+        // A frame beside digital silence may be filled with it in part: it says nothing of the room either.
+        float[] sorted = [.. levels.Take(window).Where((_, at) => levels[Math.Max(0, at - 1)] > Digital && levels[at] > Digital && levels[Math.Min(at + 1, levels.Count - 1)] > Digital)];
+        if (sorted.Length == 0)
+            return Digital;
         Array.Sort(sorted);
-        float floor = sorted[window / 100], loud = sorted[Math.Min(window - 1, window - window / 20)];
+        float floor = sorted[sorted.Length / 100], loud = sorted[Math.Min(sorted.Length - 1, sorted.Length - sorted.Length / 20)];
         // A window of silence alone knows nothing of speech: what was heard before counts on for a while.
         peak = Math.Max(loud, peak - Forgotten);
         float quiet = Math.Min(floor + AboveFloor, peak - UnderPeak);
-        return quiet < floor ? float.NegativeInfinity : quiet;
+        return quiet < floor ? Digital : quiet;
+    }
+
+    /// <summary>Quiet frames, from <paramref name="From"/> to before <paramref name="To"/>.</summary>
+    private readonly record struct Pause(int From, int To)
+    {
+        public int Length => To - From;
     }
 }

@@ -1,5 +1,3 @@
-using Ds2.Runtime.Features;
-
 namespace Ds2.Runtime.Recognition.Long;
 
 /// <summary>Pieces that wait for a batch: those of a length go together. Readers wait where it is full, so that memory does not grow.</summary>
@@ -27,7 +25,7 @@ internal sealed class PiecePool(long capacity, int readers)
             if (closed)
                 return false;
             waiting.Add(piece);
-            frames += piece.Features.Frames;
+            frames += piece.Frames;
             Monitor.PulseAll(gate);
             return true;
         }
@@ -78,16 +76,16 @@ internal sealed class PiecePool(long capacity, int readers)
         WaitingPiece oldest = waiting[0];
         var batch = new List<WaitingPiece>();
         int longest = 0;
-        foreach (WaitingPiece piece in waiting.OrderBy(piece => Math.Abs(piece.Features.Frames - oldest.Features.Frames)))
+        foreach (WaitingPiece piece in waiting.OrderBy(piece => Math.Abs(piece.Frames - oldest.Frames)))
         {
-            int padded = Math.Max(longest, piece.Features.Frames);
+            int padded = Math.Max(longest, piece.Frames);
             if (batch.Count > 0 && (long)padded * (batch.Count + 1) > budget)
                 break;
             batch.Add(piece);
             longest = padded;
         }
         waiting.RemoveAll(batch.Contains);
-        frames -= batch.Sum(piece => (long)piece.Features.Frames);
+        frames -= batch.Sum(piece => (long)piece.Frames);
         Monitor.PulseAll(gate);
         return batch;
     }
@@ -96,6 +94,8 @@ internal sealed class PiecePool(long capacity, int readers)
 /// <summary>A piece that waits.</summary>
 /// <param name="Recording">What it belongs to.</param>
 /// <param name="Index">Its number there.</param>
-/// <param name="Piece">Where it is.</param>
-/// <param name="Features">Normalized.</param>
-internal sealed record WaitingPiece(OpenRecording Recording, int Index, Piece Piece, FeatureMatrix Features);
+/// <param name="Heard">The piece.</param>
+internal sealed record WaitingPiece(OpenRecording Recording, int Index, HeardPiece Heard)
+{
+    public int Frames => Heard.Features.Frames;
+}

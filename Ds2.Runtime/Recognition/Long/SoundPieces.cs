@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Ds2.Runtime.Audio;
 using Ds2.Runtime.Features;
 
@@ -5,14 +6,12 @@ namespace Ds2.Runtime.Recognition.Long;
 
 /// <summary>The features of a recording, piece by piece.</summary>
 /// <param name="extractor">Makes the features that the model was trained on.</param>
-internal sealed class SoundPieces(FeatureExtractor extractor)
+/// <param name="cutter">Says where the pieces are.</param>
+/// <param name="edges">Makes their edges; null where nothing is known of what the model is used to.</param>
+internal sealed class SoundPieces(FeatureExtractor extractor, PieceCutter cutter, SoundEdges? edges)
 {
     private const int Hop = AudioFile.SampleRate / 100;
 
-    /// <summary>Digital silence, in decibels.</summary>
-    private const float Nothing = -100;
-
-    private readonly PieceCutter cutter = new();
     private readonly List<float> held = [];
     private long first, levelled;
 
@@ -24,17 +23,17 @@ internal sealed class SoundPieces(FeatureExtractor extractor)
 
     /// <summary>Reads a recording to its end.</summary>
     /// <exception cref="InputException">It is damaged, or holds no samples.</exception>
-    public IEnumerable<(Piece Piece, FeatureMatrix Features)> Read(SoundReader reader)
+    public IEnumerable<HeardPiece> Read(SoundReader reader)
     {
         while (Take(reader))
         {
             while (cutter.TryNext(ended: false, out Piece piece))
-                yield return (piece, FeaturesOf(piece));
+                yield return Hear(piece);
         }
         if (End == 0)
             throw new InputException("holds no samples");
         while (cutter.TryNext(ended: true, out Piece piece))
-            yield return (piece, FeaturesOf(piece));
+            yield return Hear(piece);
     }
 
     private bool Take(SoundReader reader)
@@ -52,23 +51,32 @@ internal sealed class SoundPieces(FeatureExtractor extractor)
         while (levelled + Hop <= End || ended && levelled < End)
         {
             int from = (int)(levelled - first), count = (int)Math.Min(Hop, End - levelled);
-            double sum = 0;
-            for (int i = 0; i < count; i++)
-                sum += held[from + i] * held[from + i];
-            level[0] = (float)Math.Max(Nothing, 10 * Math.Log10(sum / count + 1e-12));
+            level[0] = LevelOf(CollectionsMarshal.AsSpan(held).Slice(from, count));
             cutter.Add(level);
             levelled += count;
         }
     }
 
-    private FeatureMatrix FeaturesOf(Piece piece)
+    private static float LevelOf(ReadOnlySpan<float> frame)
+    {
+        double sum = 0;
+        foreach (float sample in frame)
+            sum += sample * sample;
+        return DigitalSilence.Before(frame) == frame.Length ? PieceCutter.Digital : (float)(10 * Math.Log10(sum / frame.Length));
+    }
+
+    private HeardPiece Hear(Piece piece)
     {
         long from = piece.Start * Hop, to = Math.Min(piece.End * Hop, End);
         float[] samples = [.. held[(int)(from - first)..(int)(to - first)]];
         int dropped = (int)(Math.Min(cutter.Start * Hop, End) - first);
         held.RemoveRange(0, dropped);
         first += dropped;
+        int offset = 0;
+        if (edges is not null)
+            (samples, offset) = edges.Of(samples);
         // One too short for a frame says nothing: a frame of silence stands for it.
-        return samples.Length < extractor.MinimumSamples ? new FeatureMatrix(new float[extractor.Rows], extractor.Rows, 1) : extractor.Normalize(extractor.ExtractSensible(samples));
+        FeatureMatrix features = samples.Length < extractor.MinimumSamples ? new FeatureMatrix(new float[extractor.Rows], extractor.Rows, 1) : extractor.Normalize(extractor.ExtractSensible(samples));
+        return new HeardPiece(piece, features, (double)(from + offset) / AudioFile.SampleRate);
     }
 }

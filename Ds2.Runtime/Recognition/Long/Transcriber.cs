@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using Ds2.Runtime.Data;
 using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Decoding.Alignment;
 using Ds2.Runtime.Features;
@@ -15,6 +16,7 @@ public sealed class Transcriber
 
     private readonly Recognizer recognizer;
     private readonly FeatureExtractor extractor;
+    private readonly TypicalUtterance? typical;
     private readonly TranscriberOptions options;
     private readonly WordAligner aligner;
     private readonly BeamDecoder? beam;
@@ -31,6 +33,7 @@ public sealed class Transcriber
         this.recognizer = recognizer;
         this.options = options;
         extractor = description.CreateExtractor();
+        typical = description.Typical;
         Architecture architecture = description.Architecture;
         aligner = new WordAligner(description.Alphabet, new FrameTimes(0.01 * architecture.FirstOutputCentre, 0.01 * architecture.OutputStride));
         this.beam = options.Confidence || options.Alternatives > 0 ? beam ?? new BeamDecoder(description.Alphabet) : null;
@@ -115,9 +118,9 @@ public sealed class Transcriber
         {
             int count = 0;
             double seconds = 0;
-            foreach ((Piece piece, FeatureMatrix features) in recording.Source.Pieces(extractor, length => seconds = length))
+            foreach (HeardPiece piece in recording.Source.Pieces(extractor, typical, length => seconds = length))
             {
-                if (!pool.Add(new WaitingPiece(recording, count++, piece, features)))
+                if (!pool.Add(new WaitingPiece(recording, count++, piece)))
                     return false;
             }
             recording.End(count, seconds);
@@ -134,28 +137,29 @@ public sealed class Transcriber
     {
         if (batch.Length == 0)
             return [];
-        int rows = extractor.Rows, longest = batch.Max(piece => piece.Features.Frames);
+        int rows = extractor.Rows, longest = batch.Max(piece => piece.Frames);
         var values = new float[batch.Length * rows * longest];
         for (int i = 0; i < batch.Length; i++)
         {
             for (int row = 0; row < rows; row++)
-                batch[i].Features.Row(row).CopyTo(values.AsSpan((i * rows + row) * longest));
+                batch[i].Heard.Features.Row(row).CopyTo(values.AsSpan((i * rows + row) * longest));
         }
-        Recognition[] recognitions = recognizer.Recognize(values, [.. batch.Select(piece => piece.Features.Frames)], longest);
+        Recognition[] recognitions = recognizer.Recognize(values, [.. batch.Select(piece => piece.Frames)], longest);
         var outcomes = new List<TranscriptionOutcome>();
         for (int i = 0; i < batch.Length; i++)
         {
             OpenRecording recording = batch[i].Recording;
-            recording.Add(batch[i].Index, TextOf(batch[i].Piece, recognitions[i]));
-            heard?.Invoke(recording.Source, batch[i].Features.Frames / 100.0);
+            recording.Add(batch[i].Index, TextOf(batch[i].Heard, recognitions[i]));
+            heard?.Invoke(recording.Source, batch[i].Frames / 100.0);
             if (recording.TakeOutcome(aligner.Separator, options.KeepsWords) is { } outcome)
                 outcomes.Add(outcome);
         }
         return outcomes;
     }
 
-    private PieceText TextOf(Piece piece, Recognition recognition)
+    private PieceText TextOf(HeardPiece heard, Recognition recognition)
     {
+        Piece piece = heard.Piece;
         double start = piece.Start / 100.0, end = piece.End / 100.0;
         // Whether the next piece overlaps is not known here; one that is full may be followed by such a one.
         bool joined = piece.Overlaps || piece.End - piece.Start >= PieceCutter.MostFrames;
@@ -164,7 +168,9 @@ public sealed class Transcriber
         double[]? confidences = options.Confidence && words.Count > 0 && aligner.HasSpaces && alternatives.Count > 0 ? WordPosteriors.Of(recognition.Text, alternatives) : null;
         return new PieceText(
             start, end, piece.Overlaps, recognition.Text,
-            [.. words.Select((word, i) => word with { Start = start + word.Start, End = Math.Min(start + word.End, Math.Max(end, start + word.Start)), Confidence = confidences?[i] })],
+            [.. words.Select((word, i) => word with { Start = Within(heard.Start + word.Start), End = Within(heard.Start + word.End), Confidence = confidences?[i] })],
             [.. alternatives.Take(options.Alternatives)]);
+
+        double Within(double time) => Math.Clamp(time, start, end);
     }
 }

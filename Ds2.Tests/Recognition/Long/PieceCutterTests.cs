@@ -1,3 +1,4 @@
+using Ds2.Runtime.Data;
 using Ds2.Runtime.Recognition.Long;
 
 namespace Ds2.Tests.Recognition.Long;
@@ -43,6 +44,35 @@ public sealed class PieceCutterTests
         Assert.That(pieces.Sum(piece => piece.End - piece.Start), Is.LessThan(700));
     }
 
+    /// <summary>Pieces are as long as what the model was trained on where short pauses leave the choice, and end at long pauses whatever their length.</summary>
+    [Test]
+    public void Pieces_AreLikeTheModelsUtterances([Values(2, 6, 12)] double typical)
+    {
+        Piece[] words = Cut(Levels([.. Enumerable.Repeat(new[] { (40, Speech), (8, PieceCutter.Digital) }, 200).SelectMany(part => part)]), typical);
+        double[] lengths = [.. words.SkipLast(1).Select(piece => (piece.End - piece.Start) / 100.0)];
+        Assert.That(lengths, Has.All.InRange(0.6 * typical, 2 * typical));
+        Piece[] utterances = Cut(Levels([.. Enumerable.Repeat(new[] { (150, Speech), (8, PieceCutter.Digital), (250, Speech), (60, PieceCutter.Digital) }, 20).SelectMany(part => part)]), typical);
+        Assert.That(utterances, Has.Length.EqualTo(20));
+    }
+
+    /// <summary>What a room gives belongs to the utterance, up to the digital silence that was put between: silence that is a tenth of it digital is cut there.</summary>
+    [Test]
+    public void DigitalSilence_IsWhereItIsCut()
+    {
+        Piece[] pieces = Cut(Levels([.. Enumerable.Repeat(new[] { (25, Silence), (400, Speech), (35, Silence), (40, PieceCutter.Digital) }, 10).SelectMany(part => part)]));
+        Assert.That(pieces, Has.Length.EqualTo(10));
+        for (int i = 1; i < 9; i++)
+            Assert.That(pieces[i], Is.EqualTo(new Piece(500 * i - 10, 500 * i + 470, false)));
+    }
+
+    /// <summary>Of silence that goes on beyond the window, a piece has no more than of any other.</summary>
+    [Test]
+    public void EndlessSilence_EndsAPiece()
+    {
+        Piece[] pieces = Cut(Levels((300, Speech), (9000, Silence), (300, Speech)));
+        Assert.That(pieces.Select(piece => piece.End - piece.Start), Has.All.LessThan(400));
+    }
+
     /// <summary>It knows as soon as it can: what it holds does not grow.</summary>
     [Test]
     public void Pieces_DoNotDependOnHowLevelsCome()
@@ -64,9 +94,9 @@ public sealed class PieceCutterTests
 
     private static float[] Levels(params (int Frames, float Level)[] parts) => [.. parts.SelectMany(part => Enumerable.Repeat(part.Level, part.Frames))];
 
-    private static Piece[] Cut(float[] levels)
+    private static Piece[] Cut(float[] levels, double? typical = null)
     {
-        var cutter = new PieceCutter();
+        var cutter = new PieceCutter(typical is { } seconds ? new TypicalUtterance(seconds, null) : null);
         cutter.Add(levels);
         var pieces = new List<Piece>();
         while (cutter.TryNext(ended: true, out Piece piece))

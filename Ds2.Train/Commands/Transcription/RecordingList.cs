@@ -3,15 +3,14 @@ using Ds2.Runtime;
 
 namespace Ds2.Train.Commands.Transcription;
 
-/// <summary>A recording of the command line and where its texts go.</summary>
-/// <param name="Path">The file as the user named it; <c>-</c> for standard input.</param>
-/// <param name="Target">The name of its texts without the ending, relative to the folder that they go to.</param>
-internal sealed record ListedRecording(string Path, string Target);
-
-/// <summary>Finds the recordings that a command line means: files, folders, globs, and <c>-</c>.</summary>
-internal static class RecordingList
+/// <summary>The recordings that a command line means: files, folders, globs, and <c>-</c>.</summary>
+/// <param name="Recordings">In the order in which they are named, a folder's and a glob's by name; each once.</param>
+/// <param name="AreNamed">Whether each was named itself, none by its folder or a glob.</param>
+/// <param name="Faults">A line for each folder that could not be listed.</param>
+/// <param name="Links">The links to folders that were not followed.</param>
+internal sealed record RecordingList(IReadOnlyList<ListedRecording> Recordings, bool AreNamed, IReadOnlyCollection<string> Faults, IReadOnlyCollection<string> Links)
 {
-    /// <summary>What <c>-</c> is called.</summary>
+    /// <summary>What standard input is called on the command line.</summary>
     public const string StandardInput = "-";
 
     private const string AnyFolders = "**";
@@ -24,87 +23,58 @@ internal static class RecordingList
         ],
         StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>The recordings in the order in which they are named, a folder's and a glob's by name; each once.</summary>
-    /// <exception cref="InputException">A folder has no recordings, or a glob fits none.</exception>
-    public static IReadOnlyList<ListedRecording> Find(IEnumerable<string> arguments)
+    /// <summary>Finds them.</summary>
+    /// <param name="arguments">Files, folders, globs, <c>-</c>.</param>
+    /// <param name="folder">Where the texts go; null for beside each recording.</param>
+    /// <exception cref="InputException">A folder has no recordings, a glob fits none, or two recordings cannot have texts of their own.</exception>
+    public static RecordingList Find(IEnumerable<string> arguments, string? folder)
     {
-        var found = new List<(string Path, string Relative)>();
+        var walk = new FolderWalk();
+        var found = new List<(string Path, string Root)>();
         var seen = new HashSet<string>(StringComparer.Ordinal);
+        bool named = true;
         foreach (string argument in arguments)
         {
-            foreach ((string path, string root) in Of(argument))
-            {
-                if (seen.Add(path == StandardInput ? path : Path.GetFullPath(path)))
-                    found.Add((path, path == StandardInput ? "stdin" : Path.GetRelativePath(root, path)));
-            }
+            bool one = argument == StandardInput || File.Exists(argument) || !Directory.Exists(argument) && !HasWildcard(argument);
+            named &= one;
+            // A file that is not there is named as missing when its turn comes.
+            IEnumerable<(string Path, string Root)> meant = one ? [(argument, Path.GetDirectoryName(argument) is { Length: > 0 } parent ? parent : ".")]
+                : Directory.Exists(argument) ? OfFolder(walk, argument) : OfGlob(walk, argument);
+            found.AddRange(meant.Where(item => seen.Add(item.Path == StandardInput ? item.Path : Path.GetFullPath(item.Path))));
         }
-        return Targets(found);
+        return new RecordingList(TextNames.Of(found, folder), named, walk.Faults, walk.Links);
     }
 
-    private static IEnumerable<(string Path, string Root)> Of(string argument)
+    private static IEnumerable<(string Path, string Root)> OfFolder(FolderWalk walk, string folder)
     {
-        if (argument == StandardInput || File.Exists(argument))
-            return [(argument, Path.GetDirectoryName(argument) is { Length: > 0 } folder ? folder : ".")];
-        if (Directory.Exists(argument))
-        {
-            string[] files = [.. Directory.EnumerateFiles(argument, "*", SearchOption.AllDirectories).Where(IsRecording).Order(StringComparer.Ordinal)];
-            return files.Length > 0 ? files.Select(file => (file, argument)) : throw new InputException($"{argument}: no recordings in this folder, by their names' endings");
-        }
-        if (argument.AsSpan().IndexOfAny('*', '?') < 0)
-            return [(argument, Path.GetDirectoryName(argument) is { Length: > 0 } parent ? parent : ".")]; // named as missing when its turn comes
-        string[] parts = argument.Split('/', '\\');
-        int wild = Array.FindIndex(parts, part => part.AsSpan().IndexOfAny('*', '?') >= 0);
+        string[] files = [.. walk.Tree(folder).SelectMany(walk.Files).Where(IsRecording).Order(StringComparer.Ordinal)];
+        return files.Length > 0 ? files.Select(file => (file, folder)) : throw None(walk, $"{folder}: no recordings in this folder, by their names' endings");
+    }
+
+    private static IEnumerable<(string Path, string Root)> OfGlob(FolderWalk walk, string glob)
+    {
+        string[] parts = glob.Split('/', '\\');
+        int wild = Array.FindIndex(parts, HasWildcard);
         string root = wild == 0 ? "." : wild == 1 && parts[0].Length == 0 ? "/" : string.Join('/', parts[..wild]);
-        string[] fitting = Directory.Exists(root) ? [.. Expand(root, parts.AsSpan(wild).ToArray()).Distinct().Order(StringComparer.Ordinal)] : [];
-        return fitting.Length > 0 ? fitting.Select(file => (file, root)) : throw new InputException($"{argument}: fits no file");
+        string[] fitting = Directory.Exists(root) ? [.. Expand(walk, root, parts[wild..]).Distinct().Order(StringComparer.Ordinal)] : [];
+        return fitting.Length > 0 ? fitting.Select(file => (file, root)) : throw None(walk, $"{glob}: fits no file");
     }
 
-    private static IEnumerable<string> Expand(string folder, string[] parts)
+    private static IEnumerable<string> Expand(FolderWalk walk, string folder, string[] parts)
     {
-        string part = parts[0];
         bool last = parts.Length == 1;
-        if (part == AnyFolders)
-        {
-            IEnumerable<string> here = last ? Directory.EnumerateFiles(folder) : Expand(folder, parts[1..]);
-            return here.Concat(Directory.EnumerateDirectories(folder).SelectMany(inner => Expand(inner, parts)));
-        }
-        IEnumerable<string> entries = last ? Directory.EnumerateFiles(folder) : Directory.EnumerateDirectories(folder);
-        entries = entries.Where(entry => FileSystemName.MatchesSimpleExpression(part, Path.GetFileName(entry), ignoreCase: false));
-        return last ? entries : entries.SelectMany(inner => Expand(inner, parts[1..]));
+        if (parts[0] == AnyFolders)
+            return walk.Tree(folder).SelectMany(inner => last ? walk.Files(inner) : Expand(walk, inner, parts[1..]));
+        IEnumerable<string> fitting = (last ? walk.Files(folder) : walk.Folders(folder))
+            .Where(entry => FileSystemName.MatchesSimpleExpression(parts[0], Path.GetFileName(entry), ignoreCase: false));
+        return last ? fitting : fitting.SelectMany(inner => Expand(walk, inner, parts[1..]));
     }
+
+    /// <summary>Why nothing was found: what kept us from looking, where there is such a thing.</summary>
+    private static InputException None(FolderWalk walk, string message) => new(
+        walk.Faults.FirstOrDefault() ?? (walk.Links.Count > 0 ? $"{message}; links to folders, such as {walk.Links.First()}, are not followed" : message));
+
+    private static bool HasWildcard(string name) => name.AsSpan().IndexOfAny('*', '?') >= 0;
 
     private static bool IsRecording(string path) => Endings.Contains(Path.GetExtension(path));
-
-    /// <summary>Names without endings; where two would be the same, those keep their endings, and where that does not tell them apart, their whole folders.</summary>
-    private static List<ListedRecording> Targets(List<(string Path, string Relative)> found)
-    {
-        Func<(string Path, string Relative), string>[] names =
-        [
-            item => Path.ChangeExtension(item.Relative, null),
-            item => item.Relative,
-            item => Path.ChangeExtension(Path.GetRelativePath(CommonFolder(found), Path.GetFullPath(item.Path)), null),
-            item => Path.GetRelativePath(CommonFolder(found), Path.GetFullPath(item.Path)),
-        ];
-        var targets = new string?[found.Count];
-        var taken = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
-        foreach (Func<(string Path, string Relative), string> name in names)
-        {
-            foreach (IGrouping<string, int> group in Enumerable.Range(0, found.Count).Where(i => targets[i] is null)
-                .GroupBy(i => name(found[i]), StringComparer.OrdinalIgnoreCase).Where(group => group.Count() == 1).ToArray())
-            {
-                if (taken.Add(group.Key))
-                    targets[group.Single()] = group.Key;
-            }
-        }
-        return [.. found.Select((item, i) => new ListedRecording(item.Path, targets[i] ?? throw new InputException($"{item.Path}: its texts would be written over those of another")))];
-    }
-
-    private static string CommonFolder(List<(string Path, string Relative)> found)
-    {
-        string[][] folders = [.. found.Where(item => item.Path != StandardInput).Select(item => Path.GetDirectoryName(Path.GetFullPath(item.Path))!.Split(Path.DirectorySeparatorChar))];
-        int common = 0;
-        while (common < folders.Min(folder => folder.Length) && folders.All(folder => folder[common] == folders[0][common]))
-            common++;
-        return common <= 1 ? Path.DirectorySeparatorChar.ToString() : string.Join(Path.DirectorySeparatorChar, folders[0][..common]);
-    }
 }

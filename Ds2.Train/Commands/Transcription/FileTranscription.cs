@@ -1,0 +1,121 @@
+using System.CommandLine;
+using Ds2.Runtime;
+using Ds2.Runtime.Decoding;
+using Ds2.Runtime.Model;
+using Ds2.Runtime.Recognition;
+using Ds2.Runtime.Recognition.Long;
+using Ds2.Train.Transcripts;
+
+namespace Ds2.Train.Commands.Transcription;
+
+/// <summary><c>transcribe</c> of recordings that are there: a single one to stdout, else to files.</summary>
+internal static class FileTranscription
+{
+    private const int Failed = 1;
+
+    /// <summary>Runs.</summary>
+    /// <exception cref="InputException">The options contradict each other, the model cannot be read, or the single recording cannot.</exception>
+    /// <exception cref="OperationCanceledException">It was interrupted before the single recording was written.</exception>
+    public static int Run(ParseResult parsed)
+    {
+        using var interruption = new Interruption("stopping; the texts that are written stay");
+        string[] arguments = parsed.GetRequiredValue(TranscribeCommand.Inputs);
+        string? folder = parsed.GetValue(TranscribeCommand.Out);
+        TranscriptFormat[] formats = FormatsOf(parsed);
+        RequireUse(parsed, arguments, formats);
+        if (File.Exists(folder))
+            throw new InputException($"{folder}: is a file; --out is a folder");
+        RecordingList list = RecordingList.Find(arguments, folder);
+        bool toStdout = folder is null && formats.Length == 1 && list is { AreNamed: true, Recordings.Count: 1 };
+        if (toStdout && TranscribeCommand.IsGiven(parsed, TranscribeCommand.Overwrite))
+            throw new InputException("--overwrite is about files, and a single recording goes to stdout: name a folder for its text with --out");
+        if (formats.Any(format => format.Name == "ctm"))
+            RequireCtmNames(list.Recordings);
+        foreach (string link in list.Links)
+            Console.Error.WriteLine($"ds2: {link}: a link to a folder is not followed; name it if it is meant");
+
+        // Before it is known whether there is anything to do: a wrong path is an error in any case.
+        using ModelFile file = ModelFile.Open(parsed.GetRequiredValue(TranscribeCommand.Checkpoint));
+        using Decoding decoding = TranscribeCommand.Decoding.Open(parsed, file.Description.Alphabet, interruption.Token);
+        RecordingTexts[] all = [.. list.Recordings.Select(recording => RecordingTexts.Of(recording, formats, keeps: !toStdout && !parsed.GetValue(TranscribeCommand.Overwrite)))];
+        RecordingTexts[] texts = [.. all.Where(recording => recording.Formats.Count > 0)];
+        int total = all.Length * formats.Length, kept = total - texts.Sum(recording => recording.Formats.Count);
+        if (kept > 0)
+            Console.Error.WriteLine($"ds2: {kept} of {total} texts are there already and stay; --overwrite writes them anew");
+        foreach (string fault in list.Faults)
+            Console.Error.WriteLine($"ds2: {fault}");
+        int code = list.Faults.Count > 0 ? Failed : 0;
+        if (texts.Length == 0)
+            return code;
+        if (folder is not null)
+            Directory.CreateDirectory(folder);
+
+        using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(TranscribeCommand.Device), parsed.GetValue(TranscribeCommand.Threads));
+        using DeepSpeech2 model = file.Load(engine);
+        IDecoder decoder = decoding.Decoder(file.Description.Alphabet);
+        using var recognizer = new Recognizer(model, decoder);
+        var transcriber = new Transcriber(recognizer, file.Description, OptionsOf(parsed, [.. texts.SelectMany(recording => recording.Formats).Distinct()], texts.Length), decoder as BeamDecoder);
+        int? rate = parsed.GetValue(TranscribeCommand.Rate);
+        if (!toStdout)
+            return Math.Max(code, new TextFiles(texts, file.Path).Write(transcriber, rate, interruption.Token));
+        interruption.Doing = "stopping; of this recording nothing is written";
+        WriteToStdout(transcriber, texts[0], rate, file.Path, interruption.Token);
+        return code;
+    }
+
+    private static TranscriptFormat[] FormatsOf(ParseResult parsed) =>
+        [.. (parsed.GetValue(TranscribeCommand.Formats) is { Length: > 0 } named ? named : ["txt"]).SelectMany(name => name.Split(',')).Select(TranscriptFormat.Parse).Distinct()];
+
+    /// <summary>Refuses options that would do nothing.</summary>
+    private static void RequireUse(ParseResult parsed, string[] arguments, TranscriptFormat[] formats)
+    {
+        if (parsed.GetValue(TranscribeCommand.Rate) is not null && !arguments.Contains(RecordingList.StandardInput))
+            throw new InputException("--rate is that of raw PCM on standard input: name it with -");
+        if (formats.Any(format => format.Name == "json"))
+            return;
+        foreach (Option option in new Option[] { TranscribeCommand.Words, TranscribeCommand.Alternatives })
+        {
+            if (TranscribeCommand.IsGiven(parsed, option))
+                throw new InputException($"{option.Name} is about json: ask for that with --format, or leave {option.Name} out");
+        }
+    }
+
+    /// <summary>Recordings that differ in what ctm has a <c>_</c> for would be one to sclite.</summary>
+    private static void RequireCtmNames(IReadOnlyList<ListedRecording> recordings)
+    {
+        if (recordings.GroupBy(recording => CtmWriter.FileOf(recording.Path, recording.Name)).FirstOrDefault(group => group.Count() > 1) is { } same)
+            throw new InputException($"{same.First().Path}, {same.Last().Path}: both would be {same.Key} in ctm: rename one");
+    }
+
+    private static TranscriberOptions OptionsOf(ParseResult parsed, TranscriptFormat[] formats, int recordings)
+    {
+        bool json = formats.Any(format => format.Name == "json");
+        int cores = Math.Max(1, Environment.ProcessorCount - 1), jobs = parsed.GetValue(TranscribeCommand.Jobs), alternatives = parsed.GetValue(TranscribeCommand.Alternatives);
+        return new TranscriberOptions
+        {
+            Words = formats.Any(format => format.Name is not "txt"),
+            Confidence = json && parsed.GetValue(TranscribeCommand.Words) || formats.Any(format => format.Name == "ctm"),
+            KeepsWords = parsed.GetValue(TranscribeCommand.Words) || formats.Any(format => format.Name is not ("txt" or "json")),
+            Alternatives = json && alternatives > 1 ? alternatives : 0,
+            Readers = Math.Min(recordings, jobs > 0 ? jobs : cores),
+            BatchSeconds = parsed.GetValue(TranscribeCommand.BatchSeconds),
+        };
+    }
+
+    private static void WriteToStdout(Transcriber transcriber, RecordingTexts texts, int? rate, string model, CancellationToken cancellation)
+    {
+        TranscriptionProgress? progress = Console.IsErrorRedirected ? null : new TranscriptionProgress([texts.Recording], Console.Error, inPlace: true);
+        try
+        {
+            foreach (TranscriptionOutcome outcome in transcriber.Run([texts.Source(rate)], (_, seconds) => progress?.Hear(seconds), cancellation))
+            {
+                progress?.Clear();
+                texts.Formats[0].Writer(model, texts.Recording.Name).Write(outcome.Transcription ?? throw outcome.Fault!, Console.Out);
+            }
+        }
+        finally
+        {
+            progress?.Clear();
+        }
+    }
+}
