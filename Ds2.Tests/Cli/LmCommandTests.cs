@@ -86,7 +86,7 @@ public sealed class LmCommandTests
     }
 
     /// <summary>What is said to be needed at most is so, and is not much more than is taken.</summary>
-    [TestCase("3", "a.lm", 150_000)]
+    [TestCase("3", "a.lm", 100_000)]
     [TestCase("5", "a.arpa", 60_000)]
     public void Build_TakesTheMemoryThatItSays(string order, string name, int words)
     {
@@ -100,8 +100,15 @@ public sealed class LmCommandTests
         long taken = 0;
         while (!process.WaitForExit(5))
         {
-            process.Refresh();
-            taken = Math.Max(taken, process.PeakWorkingSet64);
+            try
+            {
+                process.Refresh();
+                taken = Math.Max(taken, process.PeakWorkingSet64);
+            }
+            catch (InvalidOperationException)
+            {
+                // It has ended in between.
+            }
         }
         string error = process.StandardError.ReadToEnd();
         Assert.That(process.ExitCode, Is.Zero, error);
