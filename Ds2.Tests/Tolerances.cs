@@ -88,6 +88,12 @@ public static class Tolerances
     /// </summary>
     public static double LogProbability(int frames) => 4 * Epsilon * Math.Max(1, frames);
 
+    /// <summary>lmplz writes seven digits of single precision, computed in single precision: log10 p of size 1 to 10.</summary>
+    public const double LmplzDigits = 2e-6;
+
+    /// <summary>A language model's score is a sum of at most seven numbers of size 1 to 100 in single precision: the largest have 100 Epsilon / 2 each.</summary>
+    public const double SumOfLogs = 5e-5;
+
     /// <summary>PyTorch computes in fp32 as well (goldens are stored so): its own rounding comes on top of ours.</summary>
     public static readonly Tolerance Golden = new(2e-5, 2e-5);
 

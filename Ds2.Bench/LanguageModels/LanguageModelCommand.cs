@@ -33,9 +33,10 @@ internal static class LanguageModelCommand
             ZipfText.Write(unseen, words, Math.Max(tokens / 10, wordCount), seed: 3);
             var options = new EstimationOptions(order, [], EstimationOptions.UsualFallback);
             long start = Stopwatch.GetTimestamp();
-            LanguageModelBuilder.Need need = LanguageModelBuilder.Measure([text], options);
-            LanguageModelBuilder.Build([text], need, options, arpa, 32, NoProgress.Instance);
-            Row("estimated and written", $"{Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s; at most {need.Bytes / 1e9:F2} GB said; {Environment.WorkingSet / 1e9:F2} GB taken");
+            TextTokens read = LanguageModelBuilder.Read([text], options, arpa, 32, NoProgress.Instance);
+            long said = LanguageModelBuilder.MemoryNeeded(read, options, arpa, 32);
+            LanguageModelBuilder.Build(read, options, arpa, 32, NoProgress.Instance);
+            Row("estimated and written", $"{Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s; at most {said / 1e9:F2} GB said; {Process.GetCurrentProcess().PeakWorkingSet64 / 1e9:F2} GB taken");
         }
         string[] asked = [.. File.ReadLines(unseen).SelectMany(line => line.Split(' ').Append("</s>")).Take(Asked)];
         Console.WriteLine(arpa);

@@ -26,9 +26,6 @@ public sealed class FusionTuner(Alphabet alphabet, LanguageModel model, HotWords
 
     private readonly Dictionary<(double Alpha, double Beta), FusionTrial> trials = [];
 
-    /// <summary>About how many trials a search takes: the grid's, and half as many to refine.</summary>
-    public static int UsualTrials => Alphas.Length * Betas.Length * 3 / 2;
-
     /// <summary>All that was tried.</summary>
     public IReadOnlyCollection<FusionTrial> Trials => trials.Values;
 

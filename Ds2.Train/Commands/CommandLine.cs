@@ -16,7 +16,7 @@ internal static class CommandLine
     {
         var root = new RootCommand(
             """
-            Ds2 trains DeepSpeech2 speech recognition with kernels written by hand.
+            Ds2 trains DeepSpeech2 speech recognition and writes recordings down with it, with kernels written by hand.
 
             Examples:
               Ds2.Train                                                       train the small preset on the built-in corpus
@@ -26,6 +26,8 @@ internal static class CommandLine
               Ds2.Train train --resume auto --train-manifest data/libri_train_manifest.csv --val-manifest data/libri_val_manifest.csv --out runs/mlperf
               Ds2.Train evaluate --checkpoint runs/mlperf/best.safetensors --manifest data/libri_test_manifest.csv
               Ds2.Train transcribe --checkpoint runs/mlperf/best.safetensors talks --format srt --out texts
+              Ds2.Train lm build --text sentences.txt --order 4 --out words.lm
+              Ds2.Train transcribe --checkpoint runs/mlperf/best.safetensors --lm words.lm talk.flac
 
             Exit codes: 0 done, 2 usage or bad input, 1 anything else, 130 interrupted.
             """);

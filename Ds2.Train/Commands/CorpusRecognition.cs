@@ -16,6 +16,7 @@ internal sealed class CorpusRecognition(string manifestDescription)
 {
     private readonly Option<string> checkpoint = new("--checkpoint") { Description = "a checkpoint of a training run", Required = true, HelpName = "FILE" };
     private readonly Option<string> manifest = new("--manifest") { Description = manifestDescription, Required = true, HelpName = "FILE" };
+    private readonly Option<bool> strictText = StrictText.Option();
     private readonly Option<bool> skipBad = CorpusFaultReport.SkipBad();
     private readonly Option<int> batch = CommandLine.Bounded("--batch", "utterances at a time", 8, 1);
     private readonly Option<DeviceChoice> device = CommandLine.Device();
@@ -26,7 +27,7 @@ internal sealed class CorpusRecognition(string manifestDescription)
     public IEnumerable<Option> Required => [checkpoint, manifest];
 
     /// <summary>The others.</summary>
-    public IEnumerable<Option> Others => [skipBad, batch, device, threads, loaders];
+    public IEnumerable<Option> Others => [strictText, skipBad, batch, device, threads, loaders];
 
     /// <summary>The manifest that a command line names.</summary>
     public string ManifestOf(ParseResult parsed) => parsed.GetRequiredValue(manifest);
@@ -35,12 +36,13 @@ internal sealed class CorpusRecognition(string manifestDescription)
     /// <exception cref="InputException">It cannot be read, or is none.</exception>
     public ModelFile Open(ParseResult parsed) => ModelFile.Open(parsed.GetRequiredValue(checkpoint));
 
-    /// <summary>Loads the corpus of a model's features and labels.</summary>
-    /// <exception cref="InputException">It cannot be read, or its features are of another kind.</exception>
+    /// <summary>Loads the corpus of a model's features and labels, and says which of its characters the labels cannot write.</summary>
+    /// <exception cref="InputException">It cannot be read, its features are of another kind, or there are such characters and they are to be refused.</exception>
     public Corpus Load(ParseResult parsed, ModelFile file, CancellationToken cancellation)
     {
         Corpus corpus = CorpusInput.Load(ManifestOf(parsed), file.Description.Alphabet, parsed.GetValue(skipBad), cancellation);
         corpus.RequireFeatures(file.Description.Options.Features);
+        StrictText.Note(corpus, parsed.GetValue(strictText));
         return corpus;
     }
 

@@ -39,7 +39,8 @@ internal sealed class DecodingArguments
 
     /// <summary>Opens what a command line names.</summary>
     /// <exception cref="InputException">A file cannot be read, or the options contradict each other.</exception>
-    public Decoding Open(ParseResult parsed, Alphabet alphabet)
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    public Decoding Open(ParseResult parsed, Alphabet alphabet, CancellationToken cancellation)
     {
         string? path = parsed.GetValue(model);
         if (path is null)
@@ -52,7 +53,7 @@ internal sealed class DecodingArguments
         }
 
         HotWords? hot = HotWordsOf(parsed, alphabet);
-        return new Decoding(path is null ? null : OpenModel(path), hot, BeamOptions(parsed), path is not null || hot is not null || parsed.GetValue(beam) is not null);
+        return new Decoding(path is null ? null : OpenModel(path, alphabet, cancellation), hot, BeamOptions(parsed), path is not null || hot is not null || parsed.GetValue(beam) is not null);
     }
 
     /// <summary>The search's options, the defaults for what was not given.</summary>
@@ -68,9 +69,20 @@ internal sealed class DecodingArguments
     /// <exception cref="InputException">The file cannot be read.</exception>
     public HotWords? HotWordsOf(ParseResult parsed, Alphabet alphabet) => parsed.GetValue(hotWords) is { } list ? HotWords.Load(list, alphabet) : null;
 
-    /// <summary>Opens a language model; a large ARPA file takes a while, and says so.</summary>
+    /// <summary>Opens a language model; a large ARPA file takes a while, and says so. A model of words that the alphabet cannot write is said too: it would do nothing but harm.</summary>
     /// <exception cref="InputException">The file cannot be read, or is none.</exception>
-    public static LanguageModel OpenModel(string path) => WorkReport.RunBriefly(progress => LanguageModel.Open(path, progress));
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    public static LanguageModel OpenModel(string path, Alphabet alphabet, CancellationToken cancellation)
+    {
+        LanguageModel model = WorkReport.RunBriefly(progress => LanguageModel.Open(path, new StoppableProgress(progress, cancellation)));
+        if (VocabularyFit.Of(model, alphabet) is { IsWrong: true } fit)
+        {
+            string instead = fit.Written.Length > 0 ? $"; it writes {fit.Written}" : "";
+            Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"ds2: {path}: {100.0 * fit.Foreign / fit.Words:F0} % of its words are not written with the checkpoint's alphabet and can never be heard, such as {fit.Example}{instead}"));
+        }
+        return model;
+    }
 
     private static Option<double?> Number(string name, string description, double least, double most)
     {

@@ -20,22 +20,20 @@ internal static class EvaluateCommand
             HelpName = "FILE",
         };
         var decoding = new DecodingArguments();
-        Option<bool> strictText = StrictText.Option();
         Option<bool> json = CommandLine.Json();
         var command = new Command("evaluate", "Word and character error rates of a checkpoint on a manifest.");
-        foreach (Option option in (Option[])[.. recognition.Required, transcripts, strictText, .. recognition.Others, json, .. decoding.Options])
+        foreach (Option option in (Option[])[.. recognition.Required, transcripts, .. recognition.Others, json, .. decoding.Options])
             command.Options.Add(option);
-        command.SetAction(parsed => Run(parsed, recognition, decoding, parsed.GetValue(transcripts), parsed.GetValue(strictText), parsed.GetValue(json)));
+        command.SetAction(parsed => Run(parsed, recognition, decoding, parsed.GetValue(transcripts), parsed.GetValue(json)));
         return command;
     }
 
-    private static int Run(ParseResult parsed, CorpusRecognition recognition, DecodingArguments arguments, string? transcriptsPath, bool strictText, bool json)
+    private static int Run(ParseResult parsed, CorpusRecognition recognition, DecodingArguments arguments, string? transcriptsPath, bool json)
     {
         using var interruption = new Interruption("stopping, without a result");
         using ModelFile file = recognition.Open(parsed);
-        using Decoding decoding = arguments.Open(parsed, file.Description.Alphabet);
+        using Decoding decoding = arguments.Open(parsed, file.Description.Alphabet, interruption.Token);
         Corpus corpus = recognition.Load(parsed, file, interruption.Token);
-        StrictText.Note(corpus, strictText);
         Action<int>? progress = json || !AnsiConsole.Profile.Capabilities.Interactive
             ? null
             : done => Console.Error.Write($"\r{done}/{corpus.Utterances.Count} utterances ");

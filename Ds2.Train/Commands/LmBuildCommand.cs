@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Ds2.Runtime;
 using Ds2.Runtime.Decoding.LanguageModels;
 using Ds2.Train.Reporting;
 
@@ -12,7 +13,7 @@ internal static class LmBuildCommand
     {
         var text = new Option<string[]>("--text")
         {
-            Description = "UTF-8 files, gzip or not, a sentence a line; words are taken as they are written",
+            Description = "UTF-8 files, gzip or not, a sentence a line; - for standard input. Words are taken as they are written",
             Required = true,
             HelpName = "FILE…",
             AllowMultipleArgumentsPerToken = true,
@@ -26,7 +27,7 @@ internal static class LmBuildCommand
         };
         var fallback = new Option<float[]?>("--discount-fallback")
         {
-            Description = "discounts of n-grams counted once, twice and more often, where the text is too small to compute them (0.5 1 1.5 without numbers)",
+            Description = "discounts of n-grams counted once, twice and more often, for orders of which the text is too small to compute them (0.5 1 1.5)",
             HelpName = "D1 D2 D3",
             AllowMultipleArgumentsPerToken = true,
             Arity = ArgumentArity.ZeroOrMore,
@@ -36,19 +37,24 @@ internal static class LmBuildCommand
         var command = new Command("build", "Estimates an interpolated modified Kneser-Ney model, as KenLM's lmplz does, in memory.") { text, order, prune, fallback, output, bits };
         command.SetAction(parsed =>
         {
-            float[]? discounts = parsed.GetResult(fallback) is null ? null : parsed.GetValue(fallback);
+            string path = parsed.GetRequiredValue(output);
+            if (LanguageModelBuilder.IsArpa(path) && parsed.GetResult(bits) is { Implicit: false })
+                throw new InputException($"--bits is of the compiled form, and {path} will be an ARPA file: leave it out, or take a name that does not end in .arpa");
             return Run(parsed.GetRequiredValue(text), new EstimationOptions(parsed.GetValue(order), parsed.GetValue(prune) ?? [],
-                discounts is [] ? EstimationOptions.UsualFallback : discounts), parsed.GetRequiredValue(output), parsed.GetValue(bits));
+                parsed.GetValue(fallback) is { Length: > 0 } discounts ? discounts : EstimationOptions.UsualFallback), path, parsed.GetValue(bits));
         });
         return command;
     }
 
     private static int Run(string[] texts, EstimationOptions options, string output, int bits)
     {
-        LanguageModelBuilder.Need need = LanguageModelBuilder.Measure(texts, options);
-        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{need.Words} words in {need.Sentences} sentences: needs at most {WorkReport.Amount(need.Bytes, Runtime.WorkUnit.Bytes)} of memory"));
-        IReadOnlyList<long> counts = LmCommand.Run(progress => LanguageModelBuilder.Build(texts, need, options, output, bits, progress));
+        IReadOnlyList<long> counts = LmCommand.Run(LmCommand.NothingWritten, progress =>
+        {
+            TextTokens text = LanguageModelBuilder.Read(texts, options, output, bits, progress);
+            long bytes = LanguageModelBuilder.MemoryNeeded(text, options, output, bits);
+            progress.Note(string.Create(CultureInfo.InvariantCulture, $"{text.Words} words in {text.Sentences} sentences: needs at most {WorkReport.Amount(bytes, WorkUnit.Bytes)} of memory"));
+            return LanguageModelBuilder.Build(text, options, output, bits, progress);
+        });
         Console.WriteLine($"{output}: {LmCommand.Text(counts)}");
         return 0;
     }

@@ -13,6 +13,9 @@ internal static class LmCommand
         LmBuildCommand.Create(), LmCompileCommand.Create(), LmScoreCommand.Create(), LmTuneCommand.Create(),
     };
 
+    /// <summary>What the user hears when work ends that writes a model.</summary>
+    public const string NothingWritten = "stopping, nothing is written";
+
     /// <summary><c>--bits</c>.</summary>
     public static Option<int> Bits(string description)
     {
@@ -22,9 +25,11 @@ internal static class LmCommand
     }
 
     /// <summary>Runs work, shows how it goes on, and ends it where a signal comes.</summary>
-    public static T Run<T>(Func<IWorkProgress, T> work)
+    /// <param name="stopping">What the user hears when it ends so.</param>
+    /// <param name="work">The work.</param>
+    public static T Run<T>(string stopping, Func<IWorkProgress, T> work)
     {
-        using var interruption = new Interruption("stopping, nothing is written");
+        using var interruption = new Interruption(stopping);
         return WorkReport.RunBriefly(progress => work(new StoppableProgress(progress, interruption.Token)));
     }
 

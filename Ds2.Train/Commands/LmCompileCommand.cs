@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Ds2.Runtime;
 using Ds2.Runtime.Decoding.LanguageModels;
 
 namespace Ds2.Train.Commands;
@@ -19,7 +20,9 @@ internal static class LmCompileCommand
 
     private static int Run(string arpa, string output, int bits)
     {
-        (IReadOnlyList<long> counts, long bytes) = LmCommand.Run(progress => LanguageModelBuilder.Compile(arpa, output, bits, progress));
+        if (LanguageModelBuilder.IsArpa(output))
+            throw new InputException($"--out {output}: a compiled model is written, and the name says that it is an ARPA file: take another");
+        (IReadOnlyList<long> counts, long bytes) = LmCommand.Run(LmCommand.NothingWritten, progress => LanguageModelBuilder.Compile(arpa, output, bits, progress));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{output}: {LmCommand.Text(counts)}; {bytes} bytes, {(double)bytes / counts.Sum():F2} an n-gram"));
         return 0;
     }

@@ -11,7 +11,7 @@ internal static class LmScoreCommand
     public static Command Create()
     {
         var lm = new Option<string>("--lm") { Description = "an ARPA file or a compiled model", Required = true, HelpName = "FILE" };
-        var text = new Option<string[]>("--text") { Description = "UTF-8 files, gzip or not, a sentence a line", Required = true, HelpName = "FILE…", AllowMultipleArgumentsPerToken = true };
+        var text = new Option<string[]>("--text") { Description = "UTF-8 files, gzip or not, a sentence a line; - for standard input", Required = true, HelpName = "FILE…", AllowMultipleArgumentsPerToken = true };
         Option<bool> json = CommandLine.Json();
         var command = new Command("score", "Perplexity of a text, with and without the words that the model does not have.") { lm, text, json };
         command.SetAction(parsed => Run(parsed.GetRequiredValue(lm), parsed.GetRequiredValue(text), parsed.GetValue(json)));
@@ -20,8 +20,11 @@ internal static class LmScoreCommand
 
     private static int Run(string lm, string[] texts, bool json)
     {
-        using LanguageModel model = LmCommand.Run(progress => LanguageModel.Open(lm, progress));
-        Perplexity result = Perplexity.Of(model, texts);
+        Perplexity result = LmCommand.Run("stopping, without a result", progress =>
+        {
+            using LanguageModel model = LanguageModel.Open(lm, progress);
+            return Perplexity.Of(model, texts, progress);
+        });
         if (json)
         {
             JsonLines.Write(new

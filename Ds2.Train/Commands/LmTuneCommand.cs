@@ -29,7 +29,7 @@ internal static class LmTuneCommand
             using ModelFile file = recognition.Open(parsed);
             Alphabet alphabet = file.Description.Alphabet;
             HotWords? hotWords = decoding.HotWordsOf(parsed, alphabet);
-            using LanguageModel model = DecodingArguments.OpenModel(parsed.GetRequiredValue(lm));
+            using LanguageModel model = DecodingArguments.OpenModel(parsed.GetRequiredValue(lm), alphabet, interruption.Token);
             Corpus corpus = recognition.Load(parsed, file, interruption.Token);
             var kept = new KeptLogits(new GreedyDecoder(alphabet));
             EvaluationResult greedy = WorkReport.Run(progress =>
@@ -47,10 +47,10 @@ internal static class LmTuneCommand
             ErrorRates plain = tuner.RatesOf(basis, withModel: false, interruption.Token);
             FusionTrial best = WorkReport.Run(progress =>
             {
-                using IWorkItem work = progress.Begin("trying alpha and beta", FusionTuner.UsualTrials, WorkUnit.Items);
+                using IWorkItem work = progress.Begin("trying alpha and beta", null, WorkUnit.Items);
                 return tuner.Run(basis, _ => work.Advance(1), interruption.Token);
             });
-            var result = new Result(greedy.Rates, plain, best, UnknownShare(model, greedy.Transcripts, alphabet));
+            var result = new TuningResult(greedy.Rates, plain, best, UnknownShare(model, greedy.Transcripts, alphabet));
             if (parsed.GetValue(json))
                 WriteJson(result, tuner);
             else
@@ -59,20 +59,13 @@ internal static class LmTuneCommand
         });
         return command;
 
-        void Write(Result result, string lmPath, ParseResult parsed)
+        void Write(TuningResult result, string lmPath, ParseResult parsed)
         {
             Row("greedy", result.Greedy);
             Row($"beam {result.Best.Options.Width} without a model", result.Plain);
             Row(Invariant($"alpha {result.Best.Options.Alpha}, beta {result.Best.Options.Beta}"), result.Best.Rates);
             Console.WriteLine(Invariant($"{100 * result.Unknown:F1} % of the words that were said are unknown to the language model"));
-            if (result.Verdict is { } verdict)
-            {
-                Console.WriteLine(verdict);
-                return;
-            }
-
-            string words = string.Concat(decoding.OptionsOfTuning.Where(option => parsed.GetResult(option) is { Implicit: false }).Select(option => $" {option.Name} {ShellText.Quote(parsed.GetResult(option)!.Tokens[^1].Value)}"));
-            Console.WriteLine(Invariant($"use: --lm {ShellText.Quote(lmPath)} --alpha {result.Best.Options.Alpha} --beta {result.Best.Options.Beta}{words}"));
+            Console.WriteLine(result.Advice(lmPath, decoding.OptionsOfTuning.Where(option => parsed.GetResult(option) is { Implicit: false }).Select(option => (option.Name, parsed.GetResult(option)!.Tokens[^1].Value))));
         }
     }
 
@@ -88,7 +81,7 @@ internal static class LmTuneCommand
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    private static void WriteJson(Result result, FusionTuner tuner)
+    private static void WriteJson(TuningResult result, FusionTuner tuner)
     {
         foreach (FusionTrial trial in tuner.Trials)
             JsonLines.Write(new { Event = "trial", trial.Options.Alpha, trial.Options.Beta, trial.Rates.Wer, trial.Rates.Cer });
@@ -99,16 +92,7 @@ internal static class LmTuneCommand
             Beam = new { result.Plain.Wer, result.Plain.Cer },
             Tuned = new { result.Best.Options.Alpha, result.Best.Options.Beta, result.Best.Rates.Wer, result.Best.Rates.Cer },
             UnknownWords = result.Unknown,
-            Note = result.Verdict,
+            result.Note,
         });
-    }
-
-    private sealed record Result(ErrorRates Greedy, ErrorRates Plain, FusionTrial Best, double Unknown)
-    {
-        /// <summary>What to do where the language model does not help; null where it does.</summary>
-        public string? Verdict => Best.Rates.Wer < Math.Min(Greedy.Wer, Plain.Wer) ? null
-            : Plain.Wer < Greedy.Wer ? $"the language model does not help; beam search alone does: use --beam {Best.Options.Width} without --lm"
-            : Best.Rates.Wer > Greedy.Wer ? "greedy is better than all of these: use none of these options"
-            : "nothing is better than greedy: use none of these options";
     }
 }

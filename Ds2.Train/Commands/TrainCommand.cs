@@ -153,7 +153,7 @@ internal static class TrainCommand
         start.Compare(options, TrainingData.Note);
         if (parsed.GetValue(MaxBatches) is < 1)
             throw new InputException("--max-batches must be at least 1");
-        using Decoding decoding = Decoding.Open(parsed, start.Alphabet);
+        using Decoding decoding = Decoding.Open(parsed, start.Alphabet, interruption.Token);
         bool beamDecides = parsed.GetValue(Decode) == "beam";
         if (beamDecides && !decoding.IsBeam)
             throw new InputException("--decode beam needs a beam search: give --lm, --beam or --hotwords");

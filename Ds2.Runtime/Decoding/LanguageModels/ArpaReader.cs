@@ -1,6 +1,5 @@
 using System.Buffers.Text;
 using System.Globalization;
-using System.IO.Compression;
 using System.Text;
 using System.Text.Unicode;
 using Ds2.Runtime.Files;
@@ -16,15 +15,12 @@ internal sealed class ArpaReader
 
     private readonly string path;
     private readonly LineReader lines;
-    private readonly IWorkItem work;
     private readonly WordTable words = new();
-    private long told;
 
-    private ArpaReader(string path, Stream stream, IWorkItem work)
+    private ArpaReader(string path, LineReader lines)
     {
         this.path = path;
-        this.work = work;
-        lines = new LineReader(stream);
+        this.lines = lines;
     }
 
     /// <summary>Reads a model.</summary>
@@ -33,21 +29,16 @@ internal sealed class ArpaReader
     /// <exception cref="InputException">It cannot be read, or a line is wrong: the file and the line are named.</exception>
     public static NGramModel Read(string path, IWorkProgress progress)
     {
+        using var stream = new PeekStream(InputFile.Open(path));
+        return Read(path, stream, progress);
+    }
+
+    /// <summary>The same of a file that is open.</summary>
+    public static NGramModel Read(string path, PeekStream stream, IWorkProgress progress)
+    {
         try
         {
-            return InputFile.Guard(path, () =>
-            {
-                using FileStream file = InputFile.Open(path);
-                bool compressed = file.ReadByte() == 0x1F && file.ReadByte() == 0x8B;
-                file.Position = 0;
-                using IWorkItem work = progress.Begin($"reading {Path.GetFileName(path)}", compressed ? null : file.Length, WorkUnit.Bytes);
-                using Stream stream = compressed ? new GZipStream(file, CompressionMode.Decompress) : file;
-                return new ArpaReader(path, stream, work).Read();
-            });
-        }
-        catch (InvalidDataException exception)
-        {
-            throw new InputException($"{path}: is no whole gzip file: {exception.Message}", exception);
+            return TextLines.Read(path, stream, progress, lines => new ArpaReader(path, lines).Read());
         }
         catch (Exception exception) when (exception is OutOfMemoryException)
         {
@@ -117,6 +108,8 @@ internal sealed class ArpaReader
     {
         if (line.StartsWith("mmap lm http://kheafield.com/code"u8))
             throw new InputException($"{path}: is KenLM's binary format; give the ARPA file that it was made from");
+        if (line.StartsWith(ModelLayout.Magic))
+            throw new InputException($"{path}: is a compiled model already, and an ARPA file is expected here");
         if (line.StartsWith("blmt"u8) || line.StartsWith("Qblmt"u8))
             throw new InputException($"{path}: is IRSTLM's binary format; make an ARPA file of it with compile-lm --text=yes");
         if (line.SequenceEqual("iARPA"u8) || line.StartsWith("iARPA "u8))
@@ -143,7 +136,6 @@ internal sealed class ArpaReader
             if (Trim(line).IsEmpty || line[0] == '\\')
                 throw Fault($"the {n}-grams end after {i}, and the header says {counts[n - 1]}");
             Entry(line, ngram[..n], highest, list);
-            Tell();
         }
         return list;
     }
@@ -230,14 +222,6 @@ internal sealed class ArpaReader
     }
 
     private static ReadOnlySpan<byte> Trim(ReadOnlySpan<byte> line) => line.Trim(" \t\r"u8);
-
-    private void Tell()
-    {
-        if (lines.Bytes - told < 1 << 20)
-            return;
-        work.Advance(lines.Bytes - told);
-        told = lines.Bytes;
-    }
 
     private InputException Fault(string what) =>
         new(string.Create(CultureInfo.InvariantCulture, $"{path}: line {lines.Number}: {what}{(lines.EndsWithin ? "; the file ends within this line" : "")}"));

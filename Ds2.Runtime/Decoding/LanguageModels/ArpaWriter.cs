@@ -14,52 +14,55 @@ internal static class ArpaWriter
     /// <param name="progress">Hears how far it is.</param>
     public static void Write(NGramModel model, Stream stream, bool compress, IWorkProgress progress)
     {
+        if (compress)
+        {
+            using var gzip = new GZipStream(stream, CompressionLevel.Optimal, leaveOpen: true);
+            Write(model, gzip, compress: false, progress);
+            return;
+        }
         using IWorkItem work = progress.Begin("writing n-grams", model.Orders.Sum(list => (long)list.Count), WorkUnit.Items);
-        using Stream? gzip = compress ? new GZipStream(stream, CompressionLevel.Optimal, leaveOpen: true) : null;
-        using var writer = new StreamWriter(gzip ?? stream, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), 1 << 16, leaveOpen: true) { NewLine = "\n" };
-        writer.WriteLine("\\data\\");
-        foreach (NGramList list in model.Orders)
-            writer.WriteLine(string.Create(CultureInfo.InvariantCulture, $"ngram {list.Order}={list.Count}"));
-        string[] words = [.. Enumerable.Range(0, model.Words.Count).Select(model.Words.Text)];
+        var output = new BufferedStream(stream, 1 << 16);
+        string counts = string.Concat(model.Orders.Select(list => string.Create(CultureInfo.InvariantCulture, $"ngram {list.Order}={list.Count}\n")));
+        output.Write(Encoding.ASCII.GetBytes($"\\data\\\n{counts}"));
         foreach (NGramList list in model.Orders)
         {
-            writer.WriteLine();
-            writer.WriteLine($"\\{list.Order}-grams:");
-            WriteList(list, words, writer, list.Order < model.Orders.Length, work);
+            output.Write(Encoding.ASCII.GetBytes($"\n\\{list.Order}-grams:\n"));
+            WriteList(list, model.Words, output, list.Order < model.Orders.Length, work);
         }
-        writer.WriteLine();
-        writer.WriteLine("\\end\\");
+        output.Write("\n\\end\\\n"u8);
+        output.Flush();
     }
 
-    private static void WriteList(NGramList list, string[] words, StreamWriter writer, bool withBackOffs, IWorkItem work)
+    private static void WriteList(NGramList list, WordTable words, BufferedStream output, bool withBackOffs, IWorkItem work)
     {
         Span<int> ngram = stackalloc int[list.Order];
-        Span<char> number = stackalloc char[32];
+        var tally = new Tally(work);
         for (int i = 0; i < list.Count; i++)
         {
             list.CopyTo(i, ngram);
-            WriteNumber(list.Probabilities[i], number, writer);
+            WriteNumber(list.Probabilities[i], output);
             for (int k = 0; k < ngram.Length; k++)
             {
-                writer.Write(k == 0 ? '\t' : ' ');
-                writer.Write(words[ngram[k]]);
+                output.WriteByte(k == 0 ? (byte)'\t' : (byte)' ');
+                output.Write(words[ngram[k]]);
             }
             if (withBackOffs)
             {
-                writer.Write('\t');
-                WriteNumber(list.BackOffs[i], number, writer);
+                output.WriteByte((byte)'\t');
+                WriteNumber(list.BackOffs[i], output);
             }
-            writer.Write('\n');
-            if (i % 65536 == 65535)
-                work.Advance(65536);
+            output.WriteByte((byte)'\n');
+            tally.Add();
         }
+        tally.Tell();
     }
 
-    private static void WriteNumber(float value, Span<char> buffer, StreamWriter writer)
+    private static void WriteNumber(float value, BufferedStream output)
     {
         // The shortest that reads back as the same number. Negative zero would be read as zero, and means nothing in this format.
-        if (!(value == 0 ? 0 : value).TryFormat(buffer, out int length, default, CultureInfo.InvariantCulture))
+        Span<byte> text = stackalloc byte[32];
+        if (!(value == 0 ? 0 : value).TryFormat(text, out int length, default, CultureInfo.InvariantCulture))
             throw new InvalidOperationException("a number is longer than numbers are");
-        writer.Write(buffer[..length]);
+        output.Write(text[..length]);
     }
 }

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace Ds2.Runtime.Decoding.LanguageModels;
 
 /// <summary>What modified Kneser-Ney takes off the counts 1, 2, and 3 or more of an order.</summary>
@@ -13,9 +15,9 @@ internal readonly struct Discounts
     /// <summary>Chen and Goodman's equation (26): Y = n1 / (n1 + 2 n2), D_k = k - (k + 1) Y n_(k+1) / n_k, with n_k how many n-grams have the count k.</summary>
     /// <param name="counts">The counts of all n-grams of the order, those pruned among them.</param>
     /// <param name="order">For messages.</param>
-    /// <param name="fallback">Taken where the formula has no answer, or none between 0 and k; null to refuse.</param>
-    /// <exception cref="InputException">The formula has no answer and there is no fallback.</exception>
-    public static Discounts Of(IEnumerable<int> counts, int order, IReadOnlyList<float>? fallback)
+    /// <param name="fallback">Taken where the formula has no answer, or none between 0 and k.</param>
+    /// <param name="fault">Why the fallback was taken; null where it was not.</param>
+    public static Discounts Of(IEnumerable<int> counts, int order, IReadOnlyList<float> fallback, out string? fault)
     {
         var n = new long[5];
         foreach (int count in counts)
@@ -25,19 +27,15 @@ internal readonly struct Discounts
         }
         float y = n[1] / (float)(n[1] + 2.0 * n[2]);
         Span<float> discounts = stackalloc float[4];
-        string? fault = null;
+        fault = null;
         for (int k = 1; k <= 3; k++)
         {
             discounts[k] = k - (k + 1) * y * n[k + 1] / n[k];
             if (n[k] == 0)
                 fault ??= $"no {order}-gram has the count {k}";
             else if (discounts[k] < 0 || discounts[k] > k)
-                fault ??= $"the discount of {order}-grams with the count {k} would be {discounts[k]}";
+                fault ??= string.Create(CultureInfo.InvariantCulture, $"that of {order}-grams with the count {k} would be {discounts[k]:G3}");
         }
-        if (fault is null)
-            return new Discounts(discounts[1], discounts[2], discounts[3]);
-        return fallback is not null
-            ? new Discounts(fallback[0], fallback[1], fallback[2])
-            : throw new InputException($"--order: the text is too small or too regular for Kneser-Ney discounts: {fault}; a lower order may do, or --discount-fallback");
+        return fault is null ? new Discounts(discounts[1], discounts[2], discounts[3]) : new Discounts(fallback[0], fallback[1], fallback[2]);
     }
 }

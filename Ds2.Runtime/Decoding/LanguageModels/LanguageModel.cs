@@ -62,35 +62,24 @@ public sealed unsafe class LanguageModel : IDisposable
     public LanguageState Begin { get; }
 
     /// <summary>Opens an ARPA file (text or gzip), which is read into memory, or a compiled one, which is mapped.</summary>
-    /// <param name="path">The file. What it is, is seen from its content.</param>
+    /// <param name="path">The file, or for an ARPA file a pipe. What it is, is seen from its content.</param>
     /// <exception cref="InputException">It is missing, damaged or no model; of a wrong line of an ARPA file the number is named.</exception>
     public static LanguageModel Open(string path) => Open(path, NoProgress.Instance);
 
     /// <summary>The same, and tells how far it is.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="progress">Hears of the reading of an ARPA file.</param>
+    /// <param name="progress">Hears how an ARPA file is read and sorted.</param>
     /// <exception cref="InputException">It is missing, damaged or no model.</exception>
     public static LanguageModel Open(string path, IWorkProgress progress)
     {
-        Span<byte> header = stackalloc byte[ModelLayout.HeaderBytes];
-        long length;
-        int got;
-        using (FileStream file = InputFile.Open(path))
-        {
-            length = file.Length;
-            try
-            {
-                got = file.ReadAtLeast(header, header.Length, throwOnEndOfStream: false);
-            }
-            catch (IOException exception)
-            {
-                throw new InputException($"{path}: cannot be read: {exception.Message}", exception);
-            }
-        }
-        if (!header[..got].StartsWith(ModelLayout.Magic))
-            return Compile(ArpaReader.Read(path, progress), 32, path);
-        if (got < header.Length)
-            throw new InputException($"{path}: truncated: {got} bytes are less than a compiled model's header");
+        using var file = new PeekStream(InputFile.Open(path));
+        byte[] header = InputFile.Guard(path, () => file.Peek(ModelLayout.HeaderBytes).ToArray());
+        if (!header.AsSpan().StartsWith(ModelLayout.Magic))
+            return Compile(ArpaReader.Read(path, file, progress), 32, path, progress);
+        if (file.Total is not { } length)
+            throw new InputException($"{path}: is a pipe: a compiled model is mapped into memory, which takes a file");
+        if (header.Length < ModelLayout.HeaderBytes)
+            throw new InputException($"{path}: truncated: {header.Length} bytes are less than a compiled model's header");
         var layout = ModelLayout.Read(path, header, length, out bool hasUnknown, out int begin, out int end);
         return new LanguageModel(ModelImage.Map(path, length), layout, hasUnknown, begin, end);
     }
@@ -99,8 +88,9 @@ public sealed unsafe class LanguageModel : IDisposable
     /// <param name="model">The lists; what their n-grams presuppose and lack is added to them.</param>
     /// <param name="bits">8 or 32.</param>
     /// <param name="path">For messages.</param>
+    /// <param name="progress">Hears how far it is.</param>
     /// <exception cref="InputException">An n-gram stands twice, or the model has no <c>&lt;s&gt;</c> or <c>&lt;/s&gt;</c>.</exception>
-    internal static LanguageModel Compile(NGramModel model, int bits, string path) => new TrieBuilder(model, path).Build(bits);
+    internal static LanguageModel Compile(NGramModel model, int bits, string path, IWorkProgress progress) => new TrieBuilder(model, path).Build(bits, progress);
 
     /// <summary>N-grams of so many words that the model holds, with those that others presuppose (an ARPA file may leave them out).</summary>
     /// <param name="order">1 to <see cref="Order"/>.</param>

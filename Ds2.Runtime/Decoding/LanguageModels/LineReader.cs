@@ -14,9 +14,6 @@ internal sealed class LineReader(Stream stream)
     /// <summary>Whether the line read last is the last one and has no end.</summary>
     public bool EndsWithin { get; private set; }
 
-    /// <summary>Bytes of the lines read so far.</summary>
-    public long Bytes { get; private set; }
-
     /// <summary>The next line without what ends it, until the next is read; the last line need not end.</summary>
     public bool TryRead(out ReadOnlySpan<byte> line)
     {
@@ -33,7 +30,6 @@ internal sealed class LineReader(Stream stream)
                 EndsWithin = length < 0;
                 length = length >= 0 ? length + searched : end - start;
                 line = buffer.AsSpan(start, length);
-                Bytes += Math.Min(length + 1, end - start);
                 start += Math.Min(length + 1, end - start);
                 if (line is [.., (byte)'\r'])
                     line = line[..^1];

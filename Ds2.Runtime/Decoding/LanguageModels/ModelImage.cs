@@ -20,10 +20,10 @@ internal sealed unsafe class ModelImage : IDisposable
         Data = (byte*)NativeMemory.AllocZeroed((nuint)length);
     }
 
-    private ModelImage(MemoryMappedFile file, long length)
+    private ModelImage(MemoryMappedFile file, MemoryMappedViewAccessor view, long length)
     {
         this.file = file;
-        view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
+        this.view = view;
         Length = length;
         byte* data = null;
         view.SafeMemoryMappedViewHandle.AcquirePointer(ref data);
@@ -45,7 +45,24 @@ internal sealed unsafe class ModelImage : IDisposable
     {
         MemoryMappedFile file = MemoryMappedFile.CreateFromFile(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete), null, 0,
             MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
-        return new ModelImage(file, length);
+        MemoryMappedViewAccessor view;
+        try
+        {
+            view = file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read);
+        }
+        catch (UnauthorizedAccessException exception)
+        {
+            file.Dispose();
+            throw new InputException($"{path}: truncated: it has become shorter while it was opened", exception);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+
+        // Not before: what has a finalizer must be whole, or that ends the process.
+        return new ModelImage(file, view, length);
     });
 
     /// <summary>A part of it, of at most 2 GB.</summary>

@@ -8,20 +8,7 @@ internal sealed class NGramCounts
     /// <summary>The n-grams of each order, single words first; of them every word has a place, seen or not.</summary>
     public Level[] Levels { get; }
 
-    /// <summary>Bytes that counting and estimating take at most.</summary>
-    /// <param name="tokens">Length of the text in numbers.</param>
-    /// <param name="order">The longest n-grams.</param>
-    public static long MemoryNeeded(long tokens, int order)
-    {
-        // The text, two ranks and a sort key with its position for each token; then for each n-gram, of which there are at most as many as tokens, what a level
-        // and the list made of it hold.
-        long bytes = tokens * (3 * sizeof(int) + sizeof(ulong) + sizeof(int));
-        for (int n = 2; n <= order; n++)
-            bytes += tokens * (Level.BytesEach + (n + 2) * sizeof(int));
-        return bytes;
-    }
-
-    /// <summary>Counts them.</summary>
+    /// <summary>Counts them. The text is used up.</summary>
     /// <remarks>
     /// An n-gram's place among those of its order is its rank. The rank of the n-gram that ends at a token, and the word before it, make the key by which the longer
     /// n-gram is sorted: a level costs one sort of numbers. The rank at the token before is that of the n-gram's context.
@@ -29,9 +16,9 @@ internal sealed class NGramCounts
     public static NGramCounts Of(TextTokens text, int order, IWorkProgress progress)
     {
         using IWorkItem work = progress.Begin("counting and sorting n-grams", order, WorkUnit.Items);
-        ReadOnlySpan<int> tokens = text.Tokens, ranks = tokens;
+        int[] tokens = text.Take(), ranks = tokens, spare = [];
         var levels = new Level[order];
-        var first = new Level(text.Words.Count);
+        var first = new Level(text.Vocabulary.Count);
         foreach (int token in tokens)
             first.Raw[token]++;
         int sentences = first.Raw[TextTokens.Begin];
@@ -66,7 +53,9 @@ internal sealed class NGramCounts
             for (int i = 0; i < count; i++)
                 distinct += i == 0 || keys[i] != keys[i - 1] ? 1 : 0;
             var level = new Level(distinct);
-            int[] longer = n < order ? new int[tokens.Length] : [];
+
+            // Where there is no n-gram, ranks of an earlier order may stand: nothing asks for them.
+            int[] longer = n == order ? [] : spare.Length > 0 ? spare : new int[tokens.Length];
             int rank = -1;
             for (int i = 0; i < count; i++)
             {
@@ -83,7 +72,7 @@ internal sealed class NGramCounts
             }
             levels[n - 1] = level;
             levels[n - 2].Adjust(level);
-            ranks = longer;
+            (spare, ranks) = (n > 2 ? ranks : [], longer);
             work.Advance(1);
         }
         levels[^1].Adjusted = levels[^1].Raw;
@@ -93,9 +82,6 @@ internal sealed class NGramCounts
     /// <summary>The n-grams of one order by rank.</summary>
     internal sealed class Level(int count)
     {
-        /// <summary>Bytes an n-gram, with what estimation adds: a probability, and for contexts two sums.</summary>
-        public const int BytesEach = 5 * sizeof(int) + sizeof(double) + sizeof(int) + sizeof(double);
-
         /// <summary>How many.</summary>
         public int Count => count;
 

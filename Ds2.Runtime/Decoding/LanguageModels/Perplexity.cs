@@ -28,15 +28,17 @@ public sealed class Perplexity
 
     /// <summary>Scores text files.</summary>
     /// <param name="model">The model.</param>
-    /// <param name="paths">UTF-8, gzip or not, a sentence a line.</param>
-    /// <exception cref="InputException">A file cannot be read, or there is nothing in any.</exception>
-    public static Perplexity Of(LanguageModel model, IReadOnlyList<string> paths)
+    /// <param name="paths">UTF-8, gzip or not, a sentence a line; - for standard input.</param>
+    /// <param name="progress">Hears how far it is.</param>
+    /// <exception cref="InputException">A file cannot be read or is not UTF-8, or there is nothing in any.</exception>
+    public static Perplexity Of(LanguageModel model, IReadOnlyList<string> paths, IWorkProgress progress)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(paths);
+        ArgumentNullException.ThrowIfNull(progress);
         var perplexity = new Perplexity();
         foreach (string path in paths)
-            TextTokens.Read(path, line => perplexity.Add(model, line));
+            TextTokens.Read(path, progress, line => perplexity.Add(model, line));
         return perplexity.Sentences > 0 ? perplexity : throw new InputException($"{paths[0]}: is empty");
     }
 

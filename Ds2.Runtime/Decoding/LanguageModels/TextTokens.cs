@@ -1,104 +1,108 @@
-using System.IO.Compression;
 using System.Text.Unicode;
 using Ds2.Runtime.Files;
 
 namespace Ds2.Runtime.Decoding.LanguageModels;
 
 /// <summary>Text of a sentence a line as numbers, each sentence between <c>&lt;s&gt;</c> and <c>&lt;/s&gt;</c>.</summary>
-internal sealed class TextTokens
+public sealed class TextTokens
 {
     /// <summary>The numbers of the words that every text has.</summary>
-    public const int Unknown = 0, Begin = 1, End = 2;
+    internal const int Unknown = 0, Begin = 1, End = 2;
 
-    private int[] tokens;
-    private int length;
+    /// <summary>What stands for standard input in place of a file's name.</summary>
+    internal const string StandardInput = "-";
 
-    private TextTokens(int capacity)
+    private const int Chunk = 1 << 18;
+
+    /// <summary>The text in pieces, all full but the last: an array that grows would be there twice, and a half more.</summary>
+    private readonly List<int[]> chunks = [];
+
+    /// <summary>The words before the one that is added, the last first, and how many different n-grams there are, of two words and so on.</summary>
+    private readonly int[] before;
+    private readonly DistinctCounter[] longer;
+
+    internal TextTokens(int order)
     {
-        Words.Add(NGramModel.Unknown);
-        Words.Add(NGramModel.Begin);
-        Words.Add(NGramModel.End);
-        tokens = new int[capacity];
+        before = new int[order];
+        longer = [.. Enumerable.Range(2, order - 1).Select(_ => new DistinctCounter())];
+        Vocabulary.Add(NGramModel.Unknown);
+        Vocabulary.Add(NGramModel.Begin);
+        Vocabulary.Add(NGramModel.End);
     }
+
+    /// <summary>Lines.</summary>
+    public long Sentences { get; private set; }
+
+    /// <summary>Words that are not left out.</summary>
+    public long Words => Length - 2 * Sentences;
 
     /// <summary>The words by number, in the order in which they first appear.</summary>
-    public WordTable Words { get; } = new();
+    internal WordTable Vocabulary { get; } = new();
 
-    /// <summary>The text.</summary>
-    public ReadOnlySpan<int> Tokens => tokens.AsSpan(0, length);
+    /// <summary>How many numbers the text is.</summary>
+    internal long Length { get; private set; }
 
     /// <summary>Words that are none of text, such as <c>&lt;unk&gt;</c>, which were left out.</summary>
-    public long Skipped { get; private set; }
+    internal long Skipped { get; private set; }
 
-    /// <summary>Sentences and words of text files, without holding them.</summary>
-    /// <exception cref="InputException">A file cannot be read.</exception>
-    public static (long Sentences, long Words) Count(IEnumerable<string> paths)
+    /// <summary>Called now and then while there is more and more text, to see whether that is still all right; null for nobody.</summary>
+    internal Action? Grown { get; set; }
+
+    /// <summary>About how many different n-grams there are of 2 to <paramref name="order"/> words, rather too many than too few.</summary>
+    internal IEnumerable<long> Longer(int order) => longer.Take(order - 1).Select(counter => counter.AtMost);
+
+    /// <summary>Hands the text over; nothing of it is left but the words.</summary>
+    internal int[] Take()
     {
-        long sentences = 0, words = 0;
-        foreach (string path in paths)
-        {
-            Read(path, line =>
-            {
-                sentences++;
-                while (!Next(ref line).IsEmpty)
-                    words++;
-            });
-        }
-        return (sentences, words);
+        var tokens = new int[Length];
+        for (int i = 0; i < chunks.Count; i++)
+            chunks[i].AsSpan(0, (int)Math.Min(Chunk, Length - (long)i * Chunk)).CopyTo(tokens.AsSpan(i * Chunk));
+        chunks.Clear();
+        Garbage.Collect(4 * Length);
+        return tokens;
     }
 
-    /// <summary>Reads text files.</summary>
-    /// <param name="paths">UTF-8, gzip or not; blanks and tabs separate words. An empty line is a sentence without words.</param>
-    /// <param name="sentences">How many they have.</param>
-    /// <param name="words">And words.</param>
+    /// <summary>Adds the lines of a text.</summary>
+    /// <param name="path">UTF-8, gzip or not; - for standard input. Blanks and tabs separate words. An empty line is a sentence without words.</param>
     /// <param name="progress">Hears how far it is.</param>
-    /// <exception cref="InputException">A file cannot be read or is not UTF-8.</exception>
-    public static TextTokens Read(IEnumerable<string> paths, long sentences, long words, IWorkProgress progress)
+    /// <exception cref="InputException">It cannot be read or is not UTF-8.</exception>
+    internal void Add(string path, IWorkProgress progress) => Read(path, progress, line =>
     {
-        var text = new TextTokens(checked((int)(words + 2 * sentences)));
-        using IWorkItem work = progress.Begin("reading sentences", sentences, WorkUnit.Items);
-        foreach (string path in paths)
+        Sentences++;
+        Append(Begin);
+        for (ReadOnlySpan<byte> word = Next(ref line); !word.IsEmpty; word = Next(ref line))
         {
-            int number = 0;
-            Read(path, line =>
-            {
-                number++;
-                if (!Utf8.IsValid(line))
-                    throw new InputException($"{path}: line {number}: is not UTF-8 text");
-                text.Append(line);
-                if (number % 1024 == 0)
-                    work.Advance(1024);
-            });
+            int number = Vocabulary.Add(word);
+            if (number > End)
+                Append(number);
+            else
+                Skipped++;
         }
-        return text;
-    }
+        Append(End);
+    });
 
-    /// <summary>Calls back with each line.</summary>
-    /// <exception cref="InputException">The file cannot be read.</exception>
-    public static void Read(string path, LineAction each)
+    /// <summary>Calls back with each line of a text.</summary>
+    /// <param name="path">UTF-8, gzip or not; - for standard input.</param>
+    /// <param name="progress">Hears how far it is.</param>
+    /// <param name="each">Takes a line.</param>
+    /// <exception cref="InputException">It cannot be read or is not UTF-8.</exception>
+    internal static void Read(string path, IWorkProgress progress, LineAction each)
     {
-        try
+        using var stream = new PeekStream(path == StandardInput ? Console.OpenStandardInput() : InputFile.Open(path));
+        TextLines.Read(path, stream, progress, lines =>
         {
-            InputFile.Guard(path, () =>
+            while (lines.TryRead(out ReadOnlySpan<byte> line))
             {
-                using FileStream file = InputFile.Open(path);
-                bool compressed = file.ReadByte() == 0x1F && file.ReadByte() == 0x8B;
-                file.Position = 0;
-                using Stream stream = compressed ? new GZipStream(file, CompressionMode.Decompress) : file;
-                var lines = new LineReader(stream);
-                while (lines.TryRead(out ReadOnlySpan<byte> line))
-                    each(line);
-                return true;
-            });
-        }
-        catch (InvalidDataException exception)
-        {
-            throw new InputException($"{path}: is no whole gzip file: {exception.Message}", exception);
-        }
+                if (!Utf8.IsValid(line))
+                    throw new InputException($"{path}: line {lines.Number}: is not UTF-8 text");
+                each(line);
+            }
+            return true;
+        });
     }
 
     /// <summary>The next word of a line, which loses it; empty at the end. Blanks, tabs, carriage returns and zero bytes separate words, as in lmplz.</summary>
-    public static ReadOnlySpan<byte> Next(ref ReadOnlySpan<byte> line)
+    internal static ReadOnlySpan<byte> Next(ref ReadOnlySpan<byte> line)
     {
         int start = line.IndexOfAnyExcept(" \t\r\0"u8);
         if (start < 0)
@@ -113,28 +117,33 @@ internal sealed class TextTokens
         return word;
     }
 
-    private void Append(ReadOnlySpan<byte> line)
-    {
-        Append(Begin);
-        for (ReadOnlySpan<byte> word = Next(ref line); !word.IsEmpty; word = Next(ref line))
-        {
-            int number = Words.Add(word);
-            if (number > End)
-                Append(number);
-            else
-                Skipped++;
-        }
-        Append(End);
-    }
-
     private void Append(int token)
     {
-        // Room was made for what was counted; a file may have grown since.
-        if (length == tokens.Length)
-            Array.Resize(ref tokens, checked((int)Math.Min(Array.MaxLength, 2L * length + 2)));
-        tokens[length++] = token;
+        var at = (int)(Length % Chunk);
+        if (at == 0)
+        {
+            if (int.IsPow2(chunks.Count))
+                Grown?.Invoke();
+            chunks.Add(new int[Chunk]);
+        }
+        chunks[^1][at] = token;
+        Length++;
+        if (token != Begin)
+        {
+            ulong hash = WordHash.Mix((ulong)token + 1);
+            for (int i = 0; i < longer.Length; i++)
+            {
+                hash = WordHash.Mix(hash + (ulong)before[i] + 1);
+                longer[i].Add(hash);
+                if (before[i] == Begin)
+                    break;
+            }
+        }
+        for (int i = before.Length - 1; i > 0; i--)
+            before[i] = before[i - 1];
+        before[0] = token;
     }
 
     /// <summary>Takes a line.</summary>
-    public delegate void LineAction(ReadOnlySpan<byte> line);
+    internal delegate void LineAction(ReadOnlySpan<byte> line);
 }

@@ -14,8 +14,9 @@ internal sealed class TrieBuilder(NGramModel model, string path)
 
     /// <summary>Builds it.</summary>
     /// <param name="bits">Bits of a probability or back-off: 8 or 32.</param>
+    /// <param name="progress">Hears how far it is.</param>
     /// <exception cref="InputException">An n-gram stands twice, or there is no <c>&lt;s&gt;</c> or <c>&lt;/s&gt;</c>.</exception>
-    public LanguageModel Build(int bits)
+    public LanguageModel Build(int bits, IWorkProgress progress)
     {
         bool hasUnknown = model.Words.Find(NGramModel.Unknown) >= 0;
         if (!hasUnknown)
@@ -23,15 +24,19 @@ internal sealed class TrieBuilder(NGramModel model, string path)
         int begin = Required(NGramModel.Begin), end = Required(NGramModel.End);
         NumberWords();
         levels[1] = new Level { Source = words, Extends = new bool[words.Length], Children = [] };
-        for (int n = 2; n <= orders.Length; n++)
+        using (IWorkItem work = progress.Begin("sorting n-grams", null, WorkUnit.Items))
         {
-            // What was missing among the shorter ones is there now, and may itself lack others.
-            while (!TryBuild(n))
-                n = Math.Max(2, n - 1);
+            for (int n = 2; n <= orders.Length; n++)
+            {
+                // What was missing among the shorter ones is there now, and may itself lack others.
+                while (!TryBuild(n, work))
+                    n = Math.Max(2, n - 1);
+                Garbage.Collect(8L * orders[n - 1].Count);
+            }
         }
         for (int n = 2; n <= orders.Length; n++)
             BackOffMissing(n);
-        return new TrieWriter(model, orders, levels, words, ids).Write(bits, hasUnknown, ids[begin], ids[end]);
+        return new TrieWriter(model, orders, levels, words, ids).Write(bits, hasUnknown, ids[begin], ids[end], progress);
     }
 
     private int Required(ReadOnlySpan<byte> word)
@@ -62,8 +67,9 @@ internal sealed class TrieBuilder(NGramModel model, string path)
     }
 
     /// <summary>Sorts the n-grams of an order below those of the order before. Where that lacks some, they are added to its list, and nothing else is done.</summary>
-    private bool TryBuild(int n)
+    private bool TryBuild(int n, IWorkItem work)
     {
+        var tally = new Tally(work);
         NGramList list = orders[n - 1];
         var keys = new ulong[list.Count];
         var source = new int[list.Count];
@@ -72,6 +78,7 @@ internal sealed class TrieBuilder(NGramModel model, string path)
         Span<int> ngram = stackalloc int[n];
         for (int i = 0; i < list.Count; i++)
         {
+            tally.Add();
             list.CopyTo(i, ngram);
             int suffix = Find(ngram[1..]), prefix = Find(ngram[..^1]);
             if (suffix < 0)
@@ -83,6 +90,7 @@ internal sealed class TrieBuilder(NGramModel model, string path)
             keys[i] = ((ulong)(uint)suffix << 32) | (uint)ids[ngram[0]];
             source[i] = i;
         }
+        tally.Tell();
         if (missing.Any)
             return false;
         Array.Sort(keys, source);

@@ -11,15 +11,19 @@ internal sealed unsafe class TrieWriter(NGramModel model, NGramList[] orders, Tr
     /// <param name="hasUnknown">Whether the model itself knew an unknown word.</param>
     /// <param name="begin">The number of the word that begins a sentence.</param>
     /// <param name="end">The number of the word that ends one.</param>
-    public LanguageModel Write(int bits, bool hasUnknown, int begin, int end)
+    /// <param name="progress">Hears how far it is.</param>
+    public LanguageModel Write(int bits, bool hasUnknown, int begin, int end, IWorkProgress progress)
     {
         var layout = new ModelLayout(bits, [.. orders.Select(list => (long)list.Count)], model.Words.Bytes);
         var image = new ModelImage(layout.Length);
         layout.Write(image.Span(0, ModelLayout.HeaderBytes), hasUnknown, begin, end);
         WriteWords(layout, image);
         WriteUnigrams(layout, image);
-        for (int n = 2; n <= orders.Length; n++)
-            WriteLevel(layout, image, n);
+        using (IWorkItem work = progress.Begin("packing n-grams", orders.Skip(1).Sum(list => (long)list.Count), WorkUnit.Items))
+        {
+            for (int n = 2; n <= orders.Length; n++)
+                WriteLevel(layout, image, n, work);
+        }
         return new LanguageModel(image, layout, hasUnknown, begin, end);
     }
 
@@ -53,7 +57,7 @@ internal sealed unsafe class TrieWriter(NGramModel model, NGramList[] orders, Tr
         unigrams[list.Count] = new(0, 0, level.Children.Length > 0 ? level.Children[^1] : 0);
     }
 
-    private void WriteLevel(ModelLayout layout, ModelImage image, int n)
+    private void WriteLevel(ModelLayout layout, ModelImage image, int n, IWorkItem work)
     {
         NGramList list = orders[n - 1];
         TrieBuilder.Level level = levels[n];
@@ -62,12 +66,12 @@ internal sealed unsafe class TrieWriter(NGramModel model, NGramList[] orders, Tr
         if (layout.Bits == 8)
         {
             var tables = (float*)(image.Data + layout.Table(n));
-            probabilities = new Quantizer(list.Probabilities.ToArray(), 256);
+            probabilities = Quantized(list.Probabilities.ToArray(), 256);
             for (int i = 0; i < probabilities.Values.Length; i++)
                 tables[i] = probabilities.Values[i];
             if (!highest)
             {
-                backOffs = new Quantizer([.. list.BackOffs.ToArray().Where(value => value != 0)], 256 - FirstBackOff);
+                backOffs = Quantized(NotZero(list.BackOffs), 256 - FirstBackOff);
                 tables[256 + NoExtension] = -0f;
                 for (int i = 0; i < backOffs.Values.Length; i++)
                     tables[256 + FirstBackOff + i] = backOffs.Values[i];
@@ -76,8 +80,10 @@ internal sealed unsafe class TrieWriter(NGramModel model, NGramList[] orders, Tr
         byte* data = image.Data + layout.Level(n);
         int childAt = layout.WordBits + 2 * layout.Bits;
         long bit = 0;
+        var tally = new Tally(work);
         for (int i = 0; i < list.Count; i++, bit += layout.RecordBits(n))
         {
+            tally.Add();
             float probability = list.Probabilities[level.Source[i]], backOff = list.BackOffs[level.Source[i]];
             BitField.Write(data, bit, (uint)level.Words[i]);
             BitField.Write(data, bit + layout.WordBits, probabilities is null ? BitConverter.SingleToUInt32Bits(probability) : (uint)probabilities.Code(probability));
@@ -90,8 +96,32 @@ internal sealed unsafe class TrieWriter(NGramModel model, NGramList[] orders, Tr
             BitField.Write(data, bit + layout.WordBits + layout.Bits, code);
             BitField.Write(data, bit + childAt, level.Children[i]);
         }
+        tally.Tell();
         if (!highest)
             BitField.Write(data, bit + childAt, level.Children[list.Count]);
+    }
+
+    private static Quantizer Quantized(float[] samples, int most)
+    {
+        long bytes = 12L * samples.Length;
+        var quantizer = new Quantizer(samples, most);
+        samples = [];
+        Garbage.Collect(bytes);
+        return quantizer;
+    }
+
+    private static float[] NotZero(ReadOnlySpan<float> values)
+    {
+        int count = 0;
+        foreach (float value in values)
+            count += value != 0 ? 1 : 0;
+        var some = new float[count];
+        foreach (float value in values)
+        {
+            if (value != 0)
+                some[^count--] = value;
+        }
+        return some;
     }
 
     /// <summary>The back-off weight, its zero negative where the context is of no use.</summary>

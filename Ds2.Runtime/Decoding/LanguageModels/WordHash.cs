@@ -9,6 +9,12 @@ internal static class WordHash
         ulong hash = 0xCBF29CE484222325;
         foreach (byte value in bytes)
             hash = (hash ^ value) * 0x100000001B3;
+        return Mix(hash);
+    }
+
+    /// <summary>MurmurHash3's finalizer: every bit of a number reaches every other.</summary>
+    public static ulong Mix(ulong hash)
+    {
         hash = (hash ^ (hash >> 33)) * 0xFF51AFD7ED558CCD;
         hash = (hash ^ (hash >> 33)) * 0xC4CEB9FE1A85EC53;
         return hash ^ (hash >> 33);

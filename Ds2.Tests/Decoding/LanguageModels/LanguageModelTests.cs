@@ -27,7 +27,7 @@ public sealed class LanguageModelTests
         Assert.That(model.HasUnknown, Is.EqualTo(unknown));
         Assert.That(model.Count(order), Is.EqualTo(expected.OfOrder(order).Count() + (order == 1 && !unknown ? 1 : 0)));
         Assert.That(expected.Words.Select(word => model.Word(model.WordId(word))), Is.EqualTo(expected.Words));
-        AssertScoresAlike(expected, model, SumOfLogs);
+        AssertScoresAlike(expected, model);
     }
 
     /// <summary>Pruned models of SRILM and others lack n-grams that longer ones begin or end with; the formula does not mind.</summary>
@@ -39,7 +39,7 @@ public sealed class LanguageModelTests
         foreach (string ngram in expected.OfOrder(2).Concat(expected.OfOrder(3)).Where(_ => random.Next(3) == 0).ToArray())
             expected.Remove(ngram);
         using LanguageModel model = Open(expected);
-        AssertScoresAlike(expected, model, SumOfLogs);
+        AssertScoresAlike(expected, model);
         Assert.That(model.Count(3), Is.GreaterThan(expected.OfOrder(3).Count()), "nothing was missing");
     }
 
@@ -132,9 +132,6 @@ public sealed class LanguageModelTests
         model.Dispose();
     }
 
-    /// <summary>Each score is a sum of a few numbers of size 1 to 100 in single precision.</summary>
-    private const double SumOfLogs = 5e-5;
-
     private static LanguageState After(LanguageModel model, params string[] words)
     {
         LanguageState state = default;
@@ -157,7 +154,7 @@ public sealed class LanguageModelTests
         return scores;
     }
 
-    private static void AssertScoresAlike(SmallModel expected, LanguageModel model, double tolerance)
+    private static void AssertScoresAlike(SmallModel expected, LanguageModel model)
     {
         string[] words = [.. expected.Words.Where(word => word[0] != '<'), "unheard"];
         var random = new Random(5);
@@ -169,9 +166,9 @@ public sealed class LanguageModelTests
             {
                 text.Add(words[random.Next(words.Length)]);
                 float score = model.Score(state, model.WordId(text[^1]), out state);
-                Assert.That(score, Is.EqualTo(expected.Score([.. text])).Within(tolerance), string.Join(' ', text));
+                Assert.That(score, Is.EqualTo(expected.Score([.. text])).Within(Tolerances.SumOfLogs), string.Join(' ', text));
             }
-            Assert.That(model.End(state), Is.EqualTo(expected.Score([.. text, "</s>"])).Within(tolerance), string.Join(' ', text));
+            Assert.That(model.End(state), Is.EqualTo(expected.Score([.. text, "</s>"])).Within(Tolerances.SumOfLogs), string.Join(' ', text));
         }
     }
 }

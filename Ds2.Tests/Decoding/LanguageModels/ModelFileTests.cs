@@ -125,12 +125,36 @@ public sealed class ModelFileTests
     [TestCase("mmap lm http://kheafield.com/code format version 5\n\0", "KenLM's binary format")]
     [TestCase("blmt 3 100\n", "IRSTLM's binary format")]
     [TestCase("iARPA\n\\data\\\n", "IRSTLM's iARPA format")]
+    [TestCase("DS2NGRAM\u0001", "a compiled model already")]
     [TestCase("\u007fELF\0\0", "neither an ARPA file nor a compiled model")]
     [TestCase("", "no ARPA file")]
     public void Open_AnothersFormat_IsNamed(string content, string expected)
     {
         string path = folder.Write("a.lm", content);
-        Assert.That(() => LanguageModel.Open(path), Throws.TypeOf<InputException>().With.Message.StartsWith($"{path}: is ").And.Message.Contains(expected));
+        Assert.That(() => LanguageModelBuilder.Compile(path, folder["b.lm"], 8, NoProgress.Instance), Throws.TypeOf<InputException>().With.Message.StartsWith($"{path}: is ").And.Message.Contains(expected));
+    }
+
+    /// <summary>As from <c>--lm &lt;(zcat words.arpa.gz)</c>: a pipe is read once, and not wound back.</summary>
+    [Test]
+    public void Open_Pipe_ReadsAnArpaFile_AndRefusesWhatMustBeMapped()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Ignore("Windows has no pipes with names in folders");
+        LanguageModelBuilder.Compile(folder.Write("a.arpa", Arpa), folder["a.lm"], 8, NoProgress.Instance);
+        using (LanguageModel model = Pipe.Through(folder["pipe"], Encoding.UTF8.GetBytes(Arpa), path => LanguageModel.Open(path)))
+            Check(model);
+        Assert.That(() => Pipe.Through(folder["pipe"], File.ReadAllBytes(folder["a.lm"]), path => LanguageModel.Open(path)),
+            Throws.TypeOf<InputException>().With.Message.EqualTo($"{folder["pipe"]}: is a pipe: a compiled model is mapped into memory, which takes a file"));
+    }
+
+    /// <summary>What cannot be mapped leaves nothing for the finalizer to stumble over: that would end the process.</summary>
+    [Test]
+    public void Map_FileThatHasBecomeShorter_SaysSo_AndLeavesNothingBehind()
+    {
+        string path = folder.Write("a.lm", new byte[100]);
+        Assert.That(() => ModelImage.Map(path, 1 << 20), Throws.TypeOf<InputException>().With.Message.StartsWith($"{path}: truncated"));
+        GC.Collect();
+        GC.WaitForPendingFinalizers();
     }
 
     [TestCase(8)]

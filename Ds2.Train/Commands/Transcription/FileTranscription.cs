@@ -36,7 +36,7 @@ internal static class FileTranscription
 
         // Before it is known whether there is anything to do: a wrong path is an error in any case.
         using ModelFile file = ModelFile.Open(parsed.GetRequiredValue(TranscribeCommand.Checkpoint));
-        using Decoding decoding = TranscribeCommand.Decoding.Open(parsed, file.Description.Alphabet);
+        using Decoding decoding = TranscribeCommand.Decoding.Open(parsed, file.Description.Alphabet, interruption.Token);
         RecordingTexts[] all = [.. list.Recordings.Select(recording => RecordingTexts.Of(recording, formats, keeps: !toStdout && !parsed.GetValue(TranscribeCommand.Overwrite)))];
         RecordingTexts[] texts = [.. all.Where(recording => recording.Formats.Count > 0)];
         int total = all.Length * formats.Length, kept = total - texts.Sum(recording => recording.Formats.Count);
