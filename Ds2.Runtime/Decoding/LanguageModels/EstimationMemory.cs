@@ -1,7 +1,7 @@
 namespace Ds2.Runtime.Decoding.LanguageModels;
 
 /// <summary>The memory that it takes to estimate a model: the largest of what is held at each step.</summary>
-/// <remarks>Each line names the arrays of that step; who changes them changes these. <see cref="Garbage"/> gives back what a step no longer needs. Measured: docs/language-models.md.</remarks>
+/// <remarks>Each line names the arrays of that step; who changes them changes these. <see cref="Garbage"/> gives back what a step no longer needs.</remarks>
 internal static class EstimationMemory
 {
     /// <summary>The program itself, and what the collector has not looked for.</summary>
