@@ -17,6 +17,9 @@ public static class Tolerances
     /// <summary>The distance from 1 to the next fp32 number.</summary>
     public const double Epsilon = 1.1920929e-7;
 
+    /// <summary>Logits of a tiny model (4 units) whose recurrent weights, of size 1/2, are rounded to half precision: 2^-12 of each, 1e-3 of a gate at most, which a few frames and layers add up.</summary>
+    public const double HalfPrecisionLogits = 1e-2;
+
     /// <summary>Copies, comparisons and masks round nothing.</summary>
     public static readonly Tolerance Exact = new(0, 0, 0);
 

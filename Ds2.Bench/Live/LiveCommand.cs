@@ -40,7 +40,7 @@ internal static class LiveCommand
             using (model)
             {
                 using var streaming = new StreamingModel(model, description);
-                Console.WriteLine($"{model.Parameters.Count / 1e6:F1} million parameters on {engine.Name}; pieces of {parsed.GetValue(piece)} ms; the model looks {1000 * streaming.Timing.Lookahead:F0} ms ahead");
+                Console.WriteLine($"{model.Parameters.Count / 1e6:F1} million parameters on {engine.Name}; pieces of {parsed.GetValue(piece)} ms; the model looks {1000 * streaming.Lookahead:F0} ms ahead");
                 List<string[]> rows = [["streams", "real time", "busy", "p50 ms", "p95 ms", "p99 ms", "worst ms", "KB of garbage a turn"]];
                 foreach (int count in parsed.GetRequiredValue(streams))
                 {

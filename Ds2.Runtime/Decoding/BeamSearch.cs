@@ -74,7 +74,7 @@ public sealed class BeamSearch
             hotWords = null;
         this.alphabet = alphabet;
         width = options.Width;
-        space = alphabet.Match(" ", out int found) > 0 ? found : -1;
+        space = alphabet.Space;
         leastFraction = Math.Exp(-options.Margin);
         frame = new LabelProbabilities(alphabet.Size, options.MinLabelProbability);
         scorer = model is null && hotWords is null ? null : new TextScorer(alphabet, options, model, hotWords, trie);

@@ -30,7 +30,7 @@ internal sealed class HotWordAutomaton
     public HotWordAutomaton(Alphabet alphabet, IEnumerable<(int[] Labels, double Boost)> phrases)
     {
         labels = alphabet.Size;
-        space = alphabet.Match(" ", out int label) > 0 ? label : -1;
+        space = alphabet.Space;
         var children = new List<Dictionary<int, int>> { new() };
         List<double> ends = [0], credits = [0];
         if (space > 0)
@@ -64,6 +64,7 @@ internal sealed class HotWordAutomaton
             }
         }
 
+        LargestBoost = ending.Max(Math.Abs);
         enter = [.. ending.Zip(credit, (end, part) => Math.Exp(end + part))];
         leave = [.. credit.Select(part => Math.Exp(-part))];
         isFresh = new bool[children.Count];
@@ -94,6 +95,9 @@ internal sealed class HotWordAutomaton
             return child;
         }
     }
+
+    /// <summary>The largest sum of boosts, up or down, that one label's coming can bring.</summary>
+    public double LargestBoost { get; }
 
     /// <summary>The state before a text.</summary>
     public int Start { get; }

@@ -29,6 +29,9 @@ public sealed class HotWords
     /// <summary>How probable a space must be in the frame that emits it to be a border of hot words: no less than all else.</summary>
     public const double LeastSpace = 0.5;
 
+    /// <summary>The largest sum of the boosts of phrases that end alike ("A", "A A", …), up and down: e to that is still a number.</summary>
+    private const double LargestSum = 600;
+
     /// <summary>The largest credit for a phrase that is not over, in nats: with more, what may fail yet would push what was heard out of the beam.</summary>
     internal const double LargestCredit = DefaultBoost;
 
@@ -37,7 +40,7 @@ public sealed class HotWords
     /// <summary>Takes phrases.</summary>
     /// <param name="alphabet">The labels.</param>
     /// <param name="phrases">The phrases; they are normalised as transcripts are. Of one that stands here twice the larger boost counts.</param>
-    /// <exception cref="ArgumentException">A phrase is empty, has characters that the alphabet cannot write, or a boost out of range.</exception>
+    /// <exception cref="ArgumentException">A phrase is empty, has characters that the alphabet cannot write, or a boost out of range; or the boosts of those that end alike are.</exception>
     public HotWords(Alphabet alphabet, IEnumerable<HotWord> phrases)
     {
         ArgumentNullException.ThrowIfNull(alphabet);
@@ -50,11 +53,13 @@ public sealed class HotWords
             if (Fault(phrase, normalization, out string text) is { } fault)
                 throw new ArgumentException(fault, nameof(phrases));
             boosts[text] = boosts.TryGetValue(text, out double boost) ? Math.Max(boost, phrase.Boost) : phrase.Boost;
-            words.UnionWith(text.Split(' '));
+            words.UnionWith(alphabet.WordsOf(text));
         }
 
         Count = boosts.Count;
         Automaton = new HotWordAutomaton(alphabet, boosts.Select(pair => (normalization.Encode(pair.Key), pair.Value)));
+        if (Automaton.LargestBoost > LargestSum)
+            throw new ArgumentException($"phrases that end alike have boosts of {Automaton.LargestBoost.ToString(CultureInfo.InvariantCulture)} in all: at most {LargestSum} can count at once", nameof(phrases));
     }
 
     /// <summary>The labels that the phrases are written in.</summary>
@@ -89,7 +94,14 @@ public sealed class HotWords
             phrases.Add(phrase);
         }
 
-        return new HotWords(alphabet, phrases);
+        try
+        {
+            return new HotWords(alphabet, phrases);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new InputException($"{path}: {exception.Message.Replace(" (Parameter 'phrases')", "", StringComparison.Ordinal)}", exception);
+        }
     }
 
     /// <summary>Whether a word is one, or stands in a phrase.</summary>

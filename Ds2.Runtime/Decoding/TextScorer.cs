@@ -32,7 +32,7 @@ internal sealed class TextScorer
     {
         (this.alphabet, this.options, this.model, this.hotWords, this.trie) = (alphabet, options, model, hotWords, trie);
         automaton = hotWords?.Automaton;
-        space = alphabet.Match(" ", out int label) > 0 ? label : -1;
+        space = alphabet.Space;
 
         // Alpha ln P and the penalty are at most 0.
         largestWordFactor = model is null ? 1 : Math.Exp(Math.Max(0, options.Beta));

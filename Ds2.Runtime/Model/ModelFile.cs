@@ -78,10 +78,12 @@ public sealed class ModelFile : IDisposable
     /// <summary>The model with the file's values.</summary>
     /// <param name="engine">Where it runs.</param>
     /// <param name="trains">Whether it is to be trained: it then has gradients.</param>
+    /// <param name="precision">How the recurrent weights are read, if not as the description says.</param>
     /// <exception cref="InputException">A tensor is missing, has another shape, or is none of this model.</exception>
-    public DeepSpeech2 Load(IEngine engine, bool trains = false)
+    public DeepSpeech2 Load(IEngine engine, bool trains = false, RecurrentPrecision? precision = null)
     {
-        var model = new DeepSpeech2(Description.Architecture, engine, seed: null, trains);
+        Architecture architecture = Description.Architecture;
+        var model = new DeepSpeech2(architecture with { RecurrentPrecision = precision ?? architecture.RecurrentPrecision }, engine, seed: null, trains);
         try
         {
             Restore(model);

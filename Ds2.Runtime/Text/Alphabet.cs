@@ -44,6 +44,7 @@ public sealed class Alphabet : IEquatable<Alphabet>
                     ascii[text[0]] = label;
             }
         }
+        Space = Array.IndexOf(texts, " ", 1);
         longer = Enumerable.Range(1, texts.Length - 1).Where(label => texts[label].Length > 1).GroupBy(label => texts[label][0])
             .ToDictionary(group => group.Key, group => group.OrderByDescending(label => texts[label].Length).ToArray());
         bool upper = texts.Skip(1).Any(text => text.Any(c => char.ToLowerInvariant(c) != c)), lower = texts.Skip(1).Any(text => text.Any(c => char.ToUpperInvariant(c) != c));
@@ -59,6 +60,9 @@ public sealed class Alphabet : IEquatable<Alphabet>
     /// <summary>The label of CTC's blank.</summary>
     public int Blank => 0;
 
+    /// <summary>The label of the space, which separates words; -1 where there is none: each label is then a word.</summary>
+    public int Space { get; }
+
     /// <summary>What the labels write, the blank's first.</summary>
     public IReadOnlyList<string> Labels => texts;
 
@@ -68,6 +72,10 @@ public sealed class Alphabet : IEquatable<Alphabet>
     /// <summary>What a label writes; the blank's text is never written.</summary>
     /// <param name="label">0 .. Size - 1.</param>
     public string this[int label] => texts[label];
+
+    /// <summary>The words of a text: what spaces separate, or, without a space, each label.</summary>
+    public string[] WordsOf(string text) =>
+        Space < 0 ? [.. Encode(text).Select(label => texts[label])] : (text ?? throw new ArgumentNullException(nameof(text))).Split(' ', StringSplitOptions.RemoveEmptyEntries);
 
     /// <summary>The label that writes a text, the blank's apart; -1 where there is none.</summary>
     public int LabelOf(string text) => Array.IndexOf(texts, text, 1);

@@ -24,7 +24,7 @@ public sealed class TextNormalization
         ArgumentNullException.ThrowIfNull(alphabet);
         Alphabet = alphabet;
         images = SpokenImage.Of(alphabet);
-        space = alphabet.Match(" ", out int label) > 0 ? label : -1;
+        space = alphabet.Space;
         if (alphabet.Labels.Skip(1).All(text => text.Length == 1))
             plain = SearchValues.Create([.. alphabet.Labels.Skip(1).Where(text => char.IsAscii(text[0])).Select(text => (byte)text[0])]);
     }

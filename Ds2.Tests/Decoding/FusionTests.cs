@@ -53,7 +53,7 @@ public sealed class FusionTests
             IReadOnlyList<Hypothesis> found = With(grammar, model => new BeamDecoder(alphabet, options, model, new HotWords(alphabet, hot)).Best(logits, 7, int.MaxValue));
             Assert.That(found.Select(hypothesis => hypothesis.Text), Is.EquivalentTo(acoustic.Keys.Where(text => !text.StartsWith(' ') && !text.Contains("  "))), "a word of no letters has no probability");
             Assert.That(found.Select(hypothesis => hypothesis.Score), Is.Ordered.Descending);
-            string[] spared = [.. hot.SelectMany(phrase => phrase.Text.Split(' '))];
+            string[] spared = [.. hot.SelectMany(phrase => spaces ? phrase.Text.Split(' ') : [.. phrase.Text.Select(character => character.ToString())])];
             foreach (Hypothesis hypothesis in found)
             {
                 string[] words = spaces ? hypothesis.Text.Split(' ', StringSplitOptions.RemoveEmptyEntries) : [.. hypothesis.Text.Select(character => character.ToString())];

@@ -175,6 +175,17 @@ public sealed class HotWordsTests
         Assert.That(() => HotWords.Load(path, Alphabet.English), Throws.TypeOf<InputException>().With.Message.Contains(path).And.Message.Contains(expected));
     }
 
+    /// <summary>Each of eight phrases of nothing but A ends with the shorter ones: the boosts add up to more than e to it can be.</summary>
+    [TestCase(100)]
+    [TestCase(-100)]
+    public void Load_OfBoostsThatAddUpToTooMuch_SaysSo(double boost)
+    {
+        using var folder = new TempFolder();
+        string path = Path.Combine(folder.Path, "hot.txt");
+        File.WriteAllLines(path, Enumerable.Range(1, 8).Select(count => $"{string.Join(' ', Enumerable.Repeat("A", count))}\t{boost}"));
+        Assert.That(() => HotWords.Load(path, Letters), Throws.TypeOf<InputException>().With.Message.StartsWith(path).And.Message.Contains("800").And.Message.Contains("600").And.Message.Not.Contains("Parameter"));
+    }
+
     [Test]
     public void Load_OfNoFile_SaysSo() => Assert.That(() => HotWords.Load("no-such-file", Alphabet.English), Throws.TypeOf<InputException>());
 

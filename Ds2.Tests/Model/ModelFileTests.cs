@@ -1,4 +1,5 @@
 using Ds2.Kernels.Engines.Host;
+using Ds2.Kernels.Ops;
 using Ds2.Runtime;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Layers;
@@ -53,6 +54,25 @@ public sealed class ModelFileTests
             Assert.That(file.Description.Alphabet.Labels, Is.EqualTo(Description.Alphabet.Labels));
             Assert.That(ValuesOf(loaded), Is.EqualTo(ValuesOf(model)));
         });
+    }
+
+    [Test]
+    public void Load_WithAnotherPrecision_ReadsTheSameWeightsRounded()
+    {
+        ModelFile.Save(folder["model.safetensors"], Description, model);
+        using var file = ModelFile.Open(folder["model.safetensors"]);
+        using DeepSpeech2 exact = file.Load(engine), rounded = file.Load(engine, precision: RecurrentPrecision.Fp16);
+        Assert.That(ValuesOf(rounded), Is.EqualTo(ValuesOf(exact)));
+        float[] one = Logits(exact), other = Logits(rounded);
+        Assert.That(other, Is.Not.EqualTo(one));
+        Assert.That(other, Is.EqualTo(one).Within(Tolerances.HalfPrecisionLogits));
+
+        float[] Logits(DeepSpeech2 loaded)
+        {
+            using ModelPass pass = loaded.NewPass();
+            using Tensor features = Features();
+            return pass.Forward(features, [60], training: false).Values.ToArray();
+        }
     }
 
     [Test]

@@ -46,6 +46,16 @@ public sealed class AlphabetTests
     }
 
     [Test]
+    public void Words_AreWhatSpacesSeparate_OrLabels()
+    {
+        var spaced = new Alphabet(["_", "c", "h", "ch", " "]);
+        var written = new Alphabet(["_", "地", "人", "人\u0301"]);
+        Assert.That((spaced.Space, written.Space), Is.EqualTo((4, -1)));
+        Assert.That(spaced.WordsOf(" ch  hc "), Is.EqualTo(new[] { "ch", "hc" }));
+        Assert.That(written.WordsOf("人\u0301地"), Is.EqualTo(new[] { "人\u0301", "地" }));
+    }
+
+    [Test]
     public void Encode_CasesApart_WhereTheAlphabetHasBoth()
     {
         var alphabet = new Alphabet(["_", "a", "A", "b"]);

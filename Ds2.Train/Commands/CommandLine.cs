@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using Ds2.Kernels.Engines;
 using Ds2.Kernels.Engines.Ilgpu;
+using Ds2.Kernels.Ops;
 using Ds2.Runtime;
 using Ds2.Runtime.Data.Batching;
 using Ds2.Train.Reporting;
@@ -88,6 +89,16 @@ internal static class CommandLine
 
     /// <summary><c>--threads</c>.</summary>
     public static Option<int> Threads() => Bounded("--threads", "threads of the host engine; 0 for one per core", 0, 0);
+
+    /// <summary><c>--recurrent-precision</c>, of what recognizes.</summary>
+    public static Option<string?> Precision() => new Option<string?>("--recurrent-precision")
+    {
+        Description = "how recurrent weights are read: fp16 is half the bytes, which is what a large model's time goes by when it hears one utterance at a time (default: as the model was trained)",
+        HelpName = "fp32|fp16",
+    }.AcceptOnlyFromAmong("fp32", "fp16");
+
+    /// <summary>What a value of <c>--recurrent-precision</c> stands for; null for none.</summary>
+    public static RecurrentPrecision? PrecisionOf(string? value) => value is null ? null : Enum.Parse<RecurrentPrecision>(value, ignoreCase: true);
 
     /// <summary><c>--loaders</c>.</summary>
     public static Option<int> Loaders() => Bounded("--loaders", "threads that read recordings and extract features; 0 for one per core but one, 2 to 8", 0, 0);

@@ -21,13 +21,14 @@ internal sealed class CorpusRecognition(string manifestDescription)
     private readonly Option<int> batch = CommandLine.Bounded("--batch", "utterances at a time", 8, 1);
     private readonly Option<DeviceChoice> device = CommandLine.Device();
     private readonly Option<int> threads = CommandLine.Threads();
+    private readonly Option<string?> precision = CommandLine.Precision();
     private readonly Option<int> loaders = CommandLine.Loaders();
 
     /// <summary>Those without which there is nothing to recognize.</summary>
     public IEnumerable<Option> Required => [checkpoint, manifest];
 
     /// <summary>The others.</summary>
-    public IEnumerable<Option> Others => [strictText, skipBad, batch, device, threads, loaders];
+    public IEnumerable<Option> Others => [strictText, skipBad, batch, device, threads, precision, loaders];
 
     /// <summary>The manifest that a command line names.</summary>
     public string ManifestOf(ParseResult parsed) => parsed.GetRequiredValue(manifest);
@@ -57,7 +58,7 @@ internal sealed class CorpusRecognition(string manifestDescription)
     public (EvaluationResult Result, string Engine) Run(ParseResult parsed, ModelFile file, Corpus corpus, IDecoder decoder, Action<int>? progress, CancellationToken cancellation)
     {
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(device), parsed.GetValue(threads));
-        using DeepSpeech2 model = file.Load(engine);
+        using DeepSpeech2 model = file.Load(engine, precision: CommandLine.PrecisionOf(parsed.GetValue(precision)));
         using var loader = new BatchLoader(corpus, file.Description.CreateExtractor(), parsed.GetValue(batch), BatchOrder.Sorted, seed: 0, CommandLine.LoadersOf(parsed.GetValue(loaders)));
         using var recognizer = new Recognizer(model, decoder);
         return (new Evaluator(recognizer).Run(loader, progress, cancellation), engine.Name);

@@ -72,8 +72,7 @@ internal static class LmTuneCommand
     /// <summary>The share of the reference's words that the model does not have: where it is large, case or spelling is not the alphabet's.</summary>
     private static double UnknownShare(LanguageModel model, IReadOnlyList<Transcript> transcripts, Alphabet alphabet)
     {
-        bool spaces = alphabet.Labels.Contains(" ");
-        string[] words = [.. transcripts.SelectMany(transcript => spaces ? transcript.Reference.Split(' ', StringSplitOptions.RemoveEmptyEntries) : alphabet.Encode(transcript.Reference).Select(label => alphabet[label]))];
+        string[] words = [.. transcripts.SelectMany(transcript => alphabet.WordsOf(transcript.Reference))];
         return words.Length == 0 ? 0 : (double)words.Count(word => model.WordId(word) == 0) / words.Length;
     }
 

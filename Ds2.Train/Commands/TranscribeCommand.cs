@@ -39,13 +39,14 @@ internal static class TranscribeCommand
     internal static readonly Option<int> BatchSeconds = CommandLine.Bounded("--batch-seconds", "sound in a batch, in seconds: memory is by this, not by the recordings' lengths", 60, 1);
     internal static readonly Option<DeviceChoice> Device = CommandLine.Device();
     internal static readonly Option<int> Threads = CommandLine.Threads();
+    internal static readonly Option<string?> Precision = CommandLine.Precision();
     internal static readonly DecodingArguments Decoding = new();
 
     public static Command Create()
     {
         var command = new Command("transcribe", "Writes recordings down: one to stdout, several to files.")
         {
-            Inputs, Checkpoint, Formats, Out, Words, Alternatives, Overwrite, Rate, Live, Jobs, BatchSeconds, Device, Threads,
+            Inputs, Checkpoint, Formats, Out, Words, Alternatives, Overwrite, Rate, Live, Jobs, BatchSeconds, Device, Threads, Precision,
         };
         foreach (Option option in Decoding.Options)
             command.Options.Add(option);

@@ -13,7 +13,7 @@ namespace Ds2.Runtime.Decoding.Alignment;
 public sealed class WordAligner(Alphabet alphabet, FrameTimes times)
 {
     /// <summary>Whether texts have spaces between their words; if not, a text is its words one after the other.</summary>
-    public bool HasSpaces { get; } = (alphabet ?? throw new ArgumentNullException(nameof(alphabet))).Labels.Contains(" ");
+    public bool HasSpaces { get; } = (alphabet ?? throw new ArgumentNullException(nameof(alphabet))).Space >= 0;
 
     /// <summary>What stands between two words of a text.</summary>
     public string Separator => HasSpaces ? " " : "";
@@ -22,11 +22,8 @@ public sealed class WordAligner(Alphabet alphabet, FrameTimes times)
     /// <param name="logits">What the model says of the utterance.</param>
     /// <param name="text">Any text that the alphabet can write, whatever decoder gave it.</param>
     /// <returns>The words in order. Where the text has more labels than the frames allow, so that it was never read off them, its words share the frames evenly.</returns>
-    public IReadOnlyList<TimedWord> Align(Logits logits, string text) => [.. Frames(alphabet, logits, text).Select(word =>
-    {
-        var span = new LabelSpan(word.First, word.Last);
-        return new TimedWord(word.Text, times.Start(span), times.End(span));
-    })];
+    public IReadOnlyList<TimedWord> Align(Logits logits, string text) =>
+        [.. Frames(alphabet, logits, text).Select(word => new TimedWord(word.Text, times.Start(word.First), times.End(word.Last)))];
 
     /// <summary>The words of a text with their frames.</summary>
     /// <param name="alphabet">The labels.</param>
@@ -37,8 +34,7 @@ public sealed class WordAligner(Alphabet alphabet, FrameTimes times)
         ArgumentNullException.ThrowIfNull(alphabet);
         ArgumentNullException.ThrowIfNull(logits);
         int[] labels = alphabet.Encode(text);
-        int space = alphabet.LabelOf(" ");
-        (int First, int Last)[] words = [.. space > 0 ? Words(labels, space) : labels.Select((_, index) => (index, index))];
+        (int First, int Last)[] words = [.. alphabet.Space >= 0 ? Words(labels, alphabet.Space) : labels.Select((_, index) => (index, index))];
         LabelSpan[] spans = CtcAlignment.Align(logits, labels, alphabet.Blank) ?? Even(labels.Length, logits.Frames);
         return [.. words.Select(word => new WordFrames(alphabet.Decode(labels.AsSpan(word.First..(word.Last + 1))), spans[word.First].First, spans[word.Last].Last))];
     }

@@ -25,7 +25,7 @@ public sealed record VocabularyFit(int Words, int Foreign, string Example, strin
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(alphabet);
-        bool spaces = alphabet.LabelOf(" ") > 0;
+        bool spaces = alphabet.Space >= 0;
         int words = 0, foreign = 0;
         string example = "", made = "";
         int count = (int)model.Count(1), step = Math.Max(1, count / Sample);

@@ -36,7 +36,7 @@ public sealed class Transcriber
         extractor = description.CreateExtractor();
         typical = description.Typical;
         Architecture architecture = description.Architecture;
-        aligner = new WordAligner(description.Alphabet, new FrameTimes(0.01 * architecture.FirstOutputCentre, 0.01 * architecture.OutputStride));
+        aligner = new WordAligner(description.Alphabet, FrameTimes.Of(architecture));
         this.beam = options.Confidence || options.Alternatives > 0 ? beam ?? new BeamDecoder(description.Alphabet) : null;
     }
 

@@ -9,7 +9,7 @@ namespace Ds2.Runtime.Recognition.Streaming;
 /// <param name="alphabet">The labels.</param>
 public sealed class GreedyPassage(Alphabet alphabet) : IPassageDecoder
 {
-    private readonly int space = alphabet.LabelOf(" ");
+    private readonly int space = alphabet.Space;
     private readonly StringBuilder text = new();
     private readonly List<WordFrames> words = [];
     private string? written;

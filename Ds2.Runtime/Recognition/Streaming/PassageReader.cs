@@ -14,7 +14,7 @@ public sealed class PassageReader
 {
     private readonly Alphabet alphabet;
     private readonly IPassageDecoder decoder;
-    private readonly FrameTiming timing;
+    private readonly FrameTimes times;
     private readonly int pause, longest, space;
     private readonly Queue<Passage> passages = new();
     private readonly List<WordFrames> words = [];
@@ -24,16 +24,16 @@ public sealed class PassageReader
     /// <param name="alphabet">The labels.</param>
     /// <param name="decoder">Reads the text; this stream's alone.</param>
     /// <param name="options">When what was heard is final.</param>
-    /// <param name="timing">Where the frames are in the sound.</param>
-    public PassageReader(Alphabet alphabet, IPassageDecoder decoder, StreamingOptions options, FrameTiming timing)
+    /// <param name="times">Where the frames are in the sound.</param>
+    public PassageReader(Alphabet alphabet, IPassageDecoder decoder, StreamingOptions options, FrameTimes times)
     {
         ArgumentNullException.ThrowIfNull(alphabet);
         ArgumentNullException.ThrowIfNull(decoder);
         ArgumentNullException.ThrowIfNull(options);
-        (this.alphabet, this.decoder, this.timing) = (alphabet, decoder, timing);
-        space = alphabet.LabelOf(" ");
-        pause = Math.Max(1, (int)Math.Round(options.Pause / timing.Step));
-        longest = Math.Max(1, (int)Math.Round(options.LongestPassage / timing.Step));
+        (this.alphabet, this.decoder, this.times) = (alphabet, decoder, times);
+        space = alphabet.Space;
+        pause = Math.Max(1, (int)Math.Round(options.Pause / times.Step));
+        longest = Math.Max(1, (int)Math.Round(options.LongestPassage / times.Step));
     }
 
     /// <summary>The text since the last passage's end; all behind <see cref="Stable"/> may still change.</summary>
@@ -43,10 +43,10 @@ public sealed class PassageReader
     public int Stable => Words(decoder.Text[..decoder.Stable]).Length;
 
     /// <summary>When the text since the last passage's end began, in seconds from the sound's start.</summary>
-    public double Start => firstLetter < 0 ? Heard : timing.Centre(firstLetter) - timing.Step / 2;
+    public double Start => firstLetter < 0 ? Heard : times.Start(firstLetter);
 
     /// <summary>Seconds of sound that were heard to their end.</summary>
-    public double Heard => frame == 0 ? 0 : timing.Centre(frame - 1) + timing.Step / 2;
+    public double Heard => frame == 0 ? 0 : times.End(frame - 1);
 
     /// <summary>Takes the next frames.</summary>
     /// <param name="logits">[frames, C], C being the alphabet's size.</param>
@@ -100,7 +100,7 @@ public sealed class PassageReader
         string text = Words(decoder.Finish(words));
         if (text.Length > 0)
         {
-            TimedWord[] timed = [.. words.Select(word => new TimedWord(word.Text, timing.Centre(passageStart + word.First) - timing.Step / 2, timing.Centre(passageStart + word.Last) + timing.Step / 2))];
+            TimedWord[] timed = [.. words.Select(word => new TimedWord(word.Text, times.Start(passageStart + word.First), times.End(passageStart + word.Last)))];
             passages.Enqueue(new Passage(text, timed[0].Start, timed[^1].End, timed));
         }
 

@@ -1,3 +1,4 @@
+using Ds2.Runtime.Decoding.Alignment;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
 
@@ -12,6 +13,7 @@ public sealed class StreamingModel : IDisposable
     private readonly StreamingOptions options;
     private readonly Func<IPassageDecoder> decoders;
     private readonly StreamingPass pass;
+    private readonly FrameTimes times;
     private readonly List<StreamState> states = [];
 
     /// <summary>Makes a model ready for streams; it stays the caller's.</summary>
@@ -31,17 +33,17 @@ public sealed class StreamingModel : IDisposable
         this.decoders = decoders ?? (() => new GreedyPassage(description.Alphabet));
         extractor = description.CreateExtractor();
         pass = new StreamingPass(model);
-        Timing = FrameTiming.Of(model.Architecture);
+        times = FrameTimes.Of(model.Architecture);
     }
 
-    /// <summary>Where the output frames are in the sound, and how late they come.</summary>
-    public FrameTiming Timing { get; }
+    /// <summary>How much later than its middle an output frame can be computed, in seconds: half of what the convolutions see, and half a feature frame's window.</summary>
+    public double Lookahead => times.FirstCentre + FrameExtractor.Delay;
 
     /// <summary>A recognizer of a stream that begins; it needs no end.</summary>
     /// <param name="sampleRate">Its samples a second.</param>
     /// <exception cref="InputException">The rate is in no simple ratio to 16 kHz.</exception>
     public StreamingRecognizer Open(int sampleRate = Audio.AudioFile.SampleRate) =>
-        new(this, pass.NewStream(), new FrameExtractor(extractor), sampleRate, new PassageReader(description.Alphabet, decoders(), options, Timing));
+        new(this, pass.NewStream(), new FrameExtractor(extractor), sampleRate, new PassageReader(description.Alphabet, decoders(), options, times));
 
     /// <summary>Hears what the streams have taken in since, all of them at once.</summary>
     /// <param name="streams">Streams of this model, each once; those without new sound cost nothing.</param>

@@ -26,7 +26,7 @@ public sealed class StreamingRecognizer
     }
 
     /// <summary>How much later than its sound a letter can be written at best, in seconds: what convolutions, features and resampling look ahead. The size of the pieces comes on top.</summary>
-    public double Latency => model.Timing.Lookahead + resampler.Delay;
+    public double Latency => model.Lookahead + resampler.Delay;
 
     /// <inheritdoc cref="PassageReader.Text"/>
     public string Text => reader.Text;

@@ -13,7 +13,7 @@ public sealed class PassageReaderTests
     private static readonly Alphabet NoSpace = new(["_", "A", "B", "C"]);
 
     /// <summary>50 frames a second, the first centred on 0.01 s: frame t lasts from 0.02 t to 0.02 (t + 1).</summary>
-    private static readonly FrameTiming Timing = new(0.02, 0.01);
+    private static readonly FrameTimes Times = new(0.01, 0.02);
 
     /// <summary>The letters of HELLO are in the frames 0, 2, …, 8, the space is in 10, those of WORLD are in 12 to 20.</summary>
     [TestCase(false)]
@@ -92,7 +92,7 @@ public sealed class PassageReaderTests
     public void Advance_ForHours_TakesNoMoreMemoryThanAPassage()
     {
         var passage = new BeamPassage(English, new BeamOptions { Width = 8 });
-        var reader = new PassageReader(English, passage, new StreamingOptions { Pause = 0.2, LongestPassage = 2 }, Timing);
+        var reader = new PassageReader(English, passage, new StreamingOptions { Pause = 0.2, LongestPassage = 2 }, Times);
         float[][] sounds = [Spelled.Logits("HELLO WORLD", English), Speech.Logits(new Random(1), 250, English), Spelled.Silence(30, English)];
         Run(5);
         long before = GC.GetTotalMemory(forceFullCollection: true);
@@ -118,7 +118,7 @@ public sealed class PassageReaderTests
         Assert.That(() => Reader(English, false, new StreamingOptions()).Advance(new float[30]), Throws.ArgumentException.With.Message.Contains("30 logits"));
 
     private static PassageReader Reader(Alphabet alphabet, bool beam, StreamingOptions options) =>
-        new(alphabet, beam ? new BeamPassage(alphabet, new BeamOptions { Width = 20 }) : new GreedyPassage(alphabet), options, Timing);
+        new(alphabet, beam ? new BeamPassage(alphabet, new BeamOptions { Width = 20 }) : new GreedyPassage(alphabet), options, Times);
 
     private static Passage[] All(PassageReader reader)
     {

@@ -51,7 +51,7 @@ internal static class FileTranscription
             Directory.CreateDirectory(folder);
 
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(TranscribeCommand.Device), parsed.GetValue(TranscribeCommand.Threads));
-        using DeepSpeech2 model = file.Load(engine);
+        using DeepSpeech2 model = file.Load(engine, precision: CommandLine.PrecisionOf(parsed.GetValue(TranscribeCommand.Precision)));
         IDecoder decoder = decoding.Decoder(file.Description.Alphabet);
         using var recognizer = new Recognizer(model, decoder);
         var transcriber = new Transcriber(recognizer, file.Description, OptionsOf(parsed, [.. texts.SelectMany(recording => recording.Formats).Distinct()], texts.Length), decoder as BeamDecoder);
