@@ -1,3 +1,4 @@
+using Ds2.Kernels.Ops;
 using Ds2.Runtime.Layers;
 using Ds2.Runtime.Options;
 using Ds2.Runtime.Safetensors;

@@ -92,6 +92,31 @@ public sealed class PieceCutterTests
         Assert.That(pieces, Is.EqualTo(Cut(levels)));
     }
 
+    /// <summary>Pauses of all lengths, also over the half minute's end, rooms of all levels, digital silence.</summary>
+    [Test]
+    public void Pieces_OfAnything_DoNotDependOnTheBlocks([Range(1, 12)] int seed)
+    {
+        var random = new Random(seed);
+        float[] levels = Levels([.. Enumerable.Range(0, 60).Select(i => i % 2 == 0
+            ? (random.Next(10, seed % 3 == 0 ? 3500 : 900), Speech + random.Next(-6, 6)) : (random.Next(1, seed % 4 == 0 ? 4000 : 90), random.Next(3) == 0 ? PieceCutter.Digital : Silence + random.Next(4)))]);
+        Piece[] whole = Cut(levels, typical: 3);
+        foreach (int block in (int[])[1, 51, 102, 977])
+        {
+            var cutter = new PieceCutter(new TypicalUtterance(3, null));
+            var pieces = new List<Piece>();
+            for (int at = 0; at < levels.Length; at += block)
+            {
+                cutter.Add(levels.AsSpan(at, Math.Min(block, levels.Length - at)));
+                while (cutter.TryNext(ended: false, out Piece piece))
+                    pieces.Add(piece);
+            }
+
+            while (cutter.TryNext(ended: true, out Piece piece))
+                pieces.Add(piece);
+            Assert.That(pieces, Is.EqualTo(whole), $"blocks of {block} frames");
+        }
+    }
+
     private static float[] Levels(params (int Frames, float Level)[] parts) => [.. parts.SelectMany(part => Enumerable.Repeat(part.Level, part.Frames))];
 
     private static Piece[] Cut(float[] levels, double? typical = null)
