@@ -73,7 +73,10 @@ internal sealed class SoundPieces(FeatureExtractor extractor, PieceCutter cutter
         held.RemoveRange(0, dropped);
         first += dropped;
         int offset = 0;
-        if (edges is not null)
+        // Where nothing sounds nothing is said, whatever a model makes of it.
+        if (DigitalSilence.Before(samples) == samples.Length)
+            samples = [];
+        else if (edges is not null)
             (samples, offset) = edges.Of(samples);
         // One too short for a frame says nothing: a frame of silence stands for it.
         FeatureMatrix features = samples.Length < extractor.MinimumSamples ? new FeatureMatrix(new float[extractor.Rows], extractor.Rows, 1) : extractor.Normalize(extractor.ExtractSensible(samples));

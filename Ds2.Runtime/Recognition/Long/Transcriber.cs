@@ -164,11 +164,13 @@ public sealed class Transcriber
         double start = piece.Start / 100.0, end = piece.End / 100.0;
         // Whether the next piece overlaps is not known here; one that is full may be followed by such a one.
         bool joined = piece.Overlaps || piece.End - piece.Start >= PieceCutter.MostFrames;
-        IReadOnlyList<TimedWord> words = options.Words || joined ? aligner.Align(recognition.Logits, recognition.Text) : [];
         IReadOnlyList<Hypothesis> alternatives = beam is null ? [] : beam.Best(recognition.Logits.Values, recognition.Logits.Frames, Math.Max(options.Alternatives, options.Confidence ? int.MaxValue : 1));
-        double[]? confidences = options.Confidence && words.Count > 0 && aligner.HasSpaces && alternatives.Count > 0 ? WordPosteriors.Of(recognition.Text, alternatives) : null;
+        // The first of the alternatives is the text, so that they are alternatives to it.
+        string text = options.Alternatives > 0 && alternatives.Count > 0 ? alternatives[0].Text : recognition.Text;
+        IReadOnlyList<TimedWord> words = options.Words || joined ? aligner.Align(recognition.Logits, text) : [];
+        double[]? confidences = options.Confidence && words.Count > 0 && aligner.HasSpaces && alternatives.Count > 0 ? WordPosteriors.Of(text, alternatives) : null;
         return new PieceText(
-            start, end, piece.Overlaps, recognition.Text,
+            start, end, piece.Overlaps, text,
             [.. words.Select((word, i) => word with { Start = Within(heard.Start + word.Start), End = Within(heard.Start + word.End), Confidence = confidences?[i] })],
             [.. alternatives.Take(options.Alternatives)]);
 

@@ -98,6 +98,27 @@ public sealed class TranscriberTests
         }
     }
 
+    /// <summary>An untrained model writes something whatever it hears; where no sample is other than zero, nobody asks it.</summary>
+    [Test]
+    public void NothingButZeros_SaysNothing([Values(1, 40)] int seconds)
+    {
+        WavWriter.Write(folder["silence.wav"], new float[16000 * seconds]);
+        Assert.That(Run(folder["silence.wav"]).Text, Is.Empty);
+    }
+
+    [Test]
+    public void Alternatives_BeginWithTheText()
+    {
+        // Short bursts: greedy and the beam differ in some.
+        for (int i = 0; i < 20; i++)
+        {
+            WavWriter.Write(folder["burst.wav"], Sounds.Noise(16000 + 320 * i, 0.3, i + 1));
+            Transcription transcription = Run(folder["burst.wav"], new TranscriberOptions { Alternatives = 3 });
+            foreach (Segment segment in transcription.Segments)
+                Assert.That(segment.Text, Is.EqualTo(segment.Alternatives[0].Text.Trim()));
+        }
+    }
+
     [Test]
     public void Unreadable_IsToldAndTheOthersAreDone([Values(1, 3)] int readers)
     {
