@@ -14,9 +14,10 @@ namespace Ds2.Runtime.Training;
 /// <param name="Seconds">Time for the step, loading included.</param>
 /// <param name="LoadSeconds">The part of it that the host spent on taking the next batch from the loader; a GPU works meanwhile.</param>
 /// <param name="LeftOut">The batch's utterances where it was left out, because its loss or gradient was not finite, or a spike; else null.</param>
+/// <param name="LossPerLabel">The feasible utterances' losses over their labels, nats: in batches of any length the same measure. Null where there is none.</param>
 public readonly record struct BatchReport(
     int Epoch, int Batch, int BatchesPerEpoch, double Loss, double GradientNorm, double LearningRate, int Infeasible,
-    double AudioSeconds, double Seconds, double LoadSeconds, IReadOnlyList<string>? LeftOut = null);
+    double AudioSeconds, double Seconds, double LoadSeconds, IReadOnlyList<string>? LeftOut = null, double? LossPerLabel = null);
 
 /// <summary>A beam search that goes along with a run's validation.</summary>
 /// <param name="Decoder">The search.</param>

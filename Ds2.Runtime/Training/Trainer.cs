@@ -213,6 +213,9 @@ public sealed class Trainer : IDisposable
         (double load, loadSeconds) = (loadSeconds, 0);
         state.Batch++;
         state.LossSum += counts ? losses.Mean : 0;
+        (double nats, int labels) = TotalOf(batch, losses);
+        if (counts)
+            (state.Nats, state.Labels) = (state.Nats + nats, state.Labels + labels);
         state.Infeasible += losses.Infeasible;
         state.AudioSeconds += batch.AudioSeconds;
         state.EpochSeconds += seconds;
@@ -221,8 +224,12 @@ public sealed class Trainer : IDisposable
         isWhole = true;
         return new BatchReport(
             state.Epoch, state.Batch, batchesPerEpoch, losses.Mean, gradientNorm, learningRate, losses.Infeasible, batch.AudioSeconds, seconds,
-            load, counts ? null : IdsOf(batch));
+            load, counts ? null : IdsOf(batch), labels == 0 ? null : nats / labels);
     }
+
+    /// <summary>The feasible utterances' losses together, and their labels.</summary>
+    private static (double Nats, int Labels) TotalOf(Batch batch, CtcLosses losses) =>
+        (losses.Mean * batch.Utterances.Count, batch.Utterances.Zip(losses.PerUtterance).Sum(pair => float.IsPositiveInfinity(pair.Second) ? 0 : pair.First.LabelCount));
 
     /// <summary>Saves the state before a batch that could not be learnt from, and says so.</summary>
     private DivergenceException Diverged(Batch batch, CtcLosses losses, double gradientNorm)
@@ -264,7 +271,8 @@ public sealed class Trainer : IDisposable
         var report = new EpochReport(
             state.Epoch, state.LossSum / (state.Batch - state.SkippedSteps), schedule.Rate(state.Epoch, state.Steps), evaluation.Rates.Wer,
             evaluation.Rates.WerUtterance, evaluation.Rates.Cer, state.Infeasible, state.SkippedSteps, state.EpochSeconds + seconds, state.LoadSeconds, seconds,
-            state.AudioSeconds / Math.Max(state.EpochSeconds, 1e-9), evaluation.OtherRates?.Wer, evaluation.OtherRates?.Cer);
+            state.AudioSeconds / Math.Max(state.EpochSeconds, 1e-9), evaluation.OtherRates?.Wer, evaluation.OtherRates?.Cer,
+            state.Labels == 0 ? null : state.Nats / state.Labels, evaluation.Loss.PerUtterance, evaluation.Loss.PerLabel, evaluation.Loss.Infeasible);
         bool best = state.History.TrueForAll(other => Deciding(report) < Deciding(other));
         state.EndEpoch(report);
         if (best)

@@ -49,6 +49,7 @@ public sealed class CommandLineTests
         (int code, string output, _) = Run(Train("run", "--epochs", "1"));
         Assert.That(code, Is.EqualTo(Done));
         Assert.That(output, Does.Contain("\"hidden\": 6").And.Contain("Conv2d 1 -> 2").And.Contain("WER").And.Contain("said").And.Contain("heard"));
+        Assert.That(output, Does.Match(@"epoch 1  loss [\d.]+ \([\d.]+ a label\)  validation loss [\d.]+ \([\d.]+ a label\)  WER"));
     }
 
     [Test]
@@ -201,6 +202,9 @@ public sealed class CommandLineTests
             Assert.That(code, Is.EqualTo(Done));
             Assert.That(result.GetProperty("wer").GetDouble(), Is.EqualTo(epoch.GetProperty("wer").GetDouble()));
             Assert.That(result.GetProperty("cer").GetDouble(), Is.EqualTo(epoch.GetProperty("cer").GetDouble()));
+            Assert.That(result.GetProperty("loss").GetDouble(), Is.EqualTo(epoch.GetProperty("validationLoss").GetDouble()).Within(0.01).Percent);
+            Assert.That(result.GetProperty("lossPerLabel").GetDouble(), Is.EqualTo(epoch.GetProperty("validationLossPerLabel").GetDouble()).Within(0.01).Percent);
+            Assert.That(result.GetProperty("infeasible").GetInt32(), Is.Zero);
             Assert.That(result.GetProperty("utterances").GetInt32(), Is.EqualTo(7));
             Assert.That(File.ReadAllLines(transcripts), Has.Length.EqualTo(1 + 7));
         });

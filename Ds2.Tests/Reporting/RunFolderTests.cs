@@ -56,9 +56,9 @@ public sealed class RunFolderTests
         Assert.Multiple(() =>
         {
             Assert.That(lines.Select(Place), Is.EqualTo(new[] { "1.1", "1.2", "1.3", "1.4", "1", "2.1", "2.2", "2.3", "2.4", "2" }));
-            foreach (string name in new[] { "loss", "gradientNorm", "learningRate", "infeasible", "audioSecondsPerSecond", "loadSeconds", "computeSeconds" })
+            foreach (string name in new[] { "loss", "lossPerLabel", "gradientNorm", "learningRate", "infeasible", "audioSecondsPerSecond", "loadSeconds", "computeSeconds" })
                 Assert.That((double)lines[0][name]!, Is.GreaterThanOrEqualTo(0), name);
-            foreach (string name in new[] { "loss", "wer", "werUtterance", "cer", "learningRate", "infeasible", "loadSeconds", "computeSeconds", "evaluationSeconds" })
+            foreach (string name in new[] { "loss", "wer", "werUtterance", "cer", "learningRate", "infeasible", "loadSeconds", "computeSeconds", "evaluationSeconds", "lossPerLabel", "validationLoss", "validationLossPerLabel", "validationInfeasible" })
                 Assert.That((double)lines[4][name]!, Is.GreaterThanOrEqualTo(0), name);
             Assert.That((double)lines[0]["loadSeconds"]! + (double)lines[0]["computeSeconds"]!, Is.EqualTo((double)lines[0]["seconds"]!).Within(1e-9));
         });

@@ -107,6 +107,24 @@ public sealed class TrainerTests
         });
     }
 
+    /// <summary>Of the texts' 20 labels; the one that does not fit its frames counts in neither.</summary>
+    [Test]
+    public void Run_LossPerLabel_IsAllNatsOverAllLabels([Values] bool infeasible)
+    {
+        if (infeasible)
+            File.WriteAllText(corpus.PathOf("0.txt"), new string('X', 300));
+        (_, RecordingObserver observer) = Train(Tiny with { Data = Tiny.Data with { Batch = 7 }, Training = Tiny.Training with { Lr = 0 } }, "run");
+        double labels = infeasible ? 17 : 20;
+        Assert.Multiple(() =>
+        {
+            Assert.That(observer.Batches.Select(batch => batch.LossPerLabel), Is.All.EqualTo(7 * observer.Batches[0].Loss / labels).Within(1e-4).Percent);
+            Assert.That(observer.Epochs.Select(epoch => epoch.LossPerLabel), Is.All.EqualTo(observer.Batches[0].LossPerLabel).Within(1e-4).Percent);
+            Assert.That(observer.Epochs.Select(epoch => epoch.ValidationInfeasible), Is.All.EqualTo(infeasible ? 1 : 0));
+            foreach (EpochReport epoch in observer.Epochs)
+                Assert.That(epoch.ValidationLoss * (infeasible ? 6 : 7), Is.EqualTo(epoch.ValidationLossPerLabel * labels).Within(1e-6).Percent);
+        });
+    }
+
     [Test]
     public void Run_OneBatch_IsLearntByHeart()
     {

@@ -48,6 +48,9 @@ internal static class EvaluateCommand
                 result.Rates.Wer,
                 result.Rates.WerUtterance,
                 result.Rates.Cer,
+                Loss = result.Loss.PerUtterance,
+                LossPerLabel = result.Loss.PerLabel,
+                result.Loss.Infeasible,
                 Utterances = result.Transcripts.Count,
             });
         }
@@ -55,6 +58,10 @@ internal static class EvaluateCommand
         {
             Console.WriteLine($"{result.Transcripts.Count} utterances of {recognition.ManifestOf(parsed)} on {engine}");
             Console.WriteLine($"WER {result.Rates.Wer:F2} %, mean of utterances {result.Rates.WerUtterance:F2} %, CER {result.Rates.Cer:F2} %");
+            if (result.Loss is { PerUtterance: { } utterance, PerLabel: { } label })
+                Console.WriteLine($"loss {utterance:F3} nats an utterance, {label:F3} a label");
+            if (result.Loss.Infeasible > 0)
+                Console.WriteLine($"{result.Loss.Infeasible} utterances have no loss: their text has more labels than they have output frames");
         }
 
         // After the rates, which a path that cannot be written must not take along.

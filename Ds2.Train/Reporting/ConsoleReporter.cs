@@ -62,7 +62,7 @@ internal sealed class ConsoleReporter : IRunReporter
             return;
         double left = Math.Max(epochAudioSeconds - audioDone, 0) * secondsPerAudioSecond;
         Line(
-            $"epoch {report.Epoch + 1}/{epochs}  batch {report.Batch}/{report.BatchesPerEpoch}  loss {report.Loss:F2}  "
+            $"epoch {report.Epoch + 1}/{epochs}  batch {report.Batch}/{report.BatchesPerEpoch}  loss {report.Loss:F2}{PerLabel(report.LossPerLabel)}  "
             + $"|gradient| {report.GradientNorm:F1}  {1 / secondsPerAudioSecond:F1} audio s/s  {Durations.Text(left)} left in epoch");
     }
 
@@ -82,10 +82,13 @@ internal sealed class ConsoleReporter : IRunReporter
     {
         EndLine();
         Console.WriteLine(
-            $"epoch {report.Epoch + 1}  loss {report.Loss:F3}  WER {report.Wer:F2} %  utterance WER {report.WerUtterance:F2} %  "
+            $"epoch {report.Epoch + 1}  loss {report.Loss:F3}{PerLabel(report.LossPerLabel)}  "
+            + $"{(report.ValidationLoss is { } loss ? $"validation loss {loss:F3}{PerLabel(report.ValidationLossPerLabel)}  " : "")}WER {report.Wer:F2} %  utterance WER {report.WerUtterance:F2} %  "
             + $"CER {report.Cer:F2} %  {(report is { BeamWer: { } wer, BeamCer: { } cer } ? $"beam WER {wer:F2} %  CER {cer:F2} %  " : "")}lr {report.LearningRate:G3}  {report.AudioSecondsPerSecond:F1} audio s/s  {Durations.Text(report.Seconds)}");
         if (report.Infeasible > 0)
             Console.WriteLine($"  {report.Infeasible} utterances did not count: their text has more labels than they have output frames");
+        if (report.ValidationInfeasible > 0)
+            Console.WriteLine($"  {report.ValidationInfeasible} validation utterances have no loss: their text has more labels than they have output frames");
         if (report.SkippedSteps > 0)
             Console.WriteLine($"  {report.SkippedSteps} batches were left out: their loss or gradient was not finite");
         int stride = Math.Max(evaluation.Transcripts.Count / TranscriptsShown, 1);
@@ -109,6 +112,8 @@ internal sealed class ConsoleReporter : IRunReporter
     }
 
     public void Dispose() => EndLine();
+
+    private static string PerLabel(double? loss) => loss is { } nats ? $" ({nats:F3} a label)" : "";
 
     private static void WriteLayers(RunOptions options, DeepSpeech2 model, Corpus training)
     {

@@ -6,13 +6,14 @@ namespace Ds2.Train.Reporting.Metrics;
 /// <summary>A training step as a line for programs; epochs and batches from 1, times in seconds.</summary>
 internal sealed record BatchMetrics(
     int Epoch, int Batch, int Batches, double Loss, double GradientNorm, double LearningRate, int Infeasible,
-    double AudioSeconds, double Seconds, double LoadSeconds, IReadOnlyList<string>? LeftOut)
+    double AudioSeconds, double Seconds, double LoadSeconds, IReadOnlyList<string>? LeftOut,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] double? LossPerLabel = null)
 {
     public const string Kind = "batch";
 
     public static BatchMetrics Of(BatchReport report) => new(
         report.Epoch + 1, report.Batch, report.BatchesPerEpoch, report.Loss, report.GradientNorm, report.LearningRate, report.Infeasible,
-        report.AudioSeconds, report.Seconds, report.LoadSeconds, report.LeftOut);
+        report.AudioSeconds, report.Seconds, report.LoadSeconds, report.LeftOut, report.LossPerLabel);
 
     [JsonPropertyOrder(-1)]
     public string Event => Kind;
