@@ -9,14 +9,21 @@ namespace Ds2.Runtime.Evaluation;
 /// <param name="Id">The utterance.</param>
 /// <param name="Reference">What was said.</param>
 /// <param name="Hypothesis">What the model heard.</param>
-public readonly record struct Transcript(string Id, string Reference, string Hypothesis);
+/// <param name="AudioPath">The recording.</param>
+public readonly record struct Transcript(string Id, string Reference, string Hypothesis, string AudioPath);
 
 /// <summary>An evaluation's error rates, losses and transcripts.</summary>
 /// <param name="Rates">Word and character error rates.</param>
 /// <param name="Transcripts">All utterances, shortest first.</param>
 /// <param name="Loss">CTC's losses of what was said.</param>
 /// <param name="OtherRates">Those of the second decoder's texts; null where there is none.</param>
-public sealed record EvaluationResult(ErrorRates Rates, IReadOnlyList<Transcript> Transcripts, LossTotal Loss, ErrorRates? OtherRates = null);
+public sealed record EvaluationResult(ErrorRates Rates, IReadOnlyList<Transcript> Transcripts, LossTotal Loss, ErrorRates? OtherRates = null)
+{
+    private readonly Lazy<ErrorDetails> details = new(() => ErrorDetails.Of(Transcripts));
+
+    /// <summary>Where the errors are; found out when first asked for.</summary>
+    public ErrorDetails Details => details.Value;
+}
 
 /// <summary>Has a recognizer write a corpus down, counts the errors, and adds up the losses: each batch goes through the model once.</summary>
 /// <param name="recognizer">The recognizer; it stays the caller's.</param>
@@ -51,7 +58,7 @@ public sealed class Evaluator(Recognizer recognizer, IDecoder? other = null)
                 if (others is not null)
                     otherRates?.Add(utterance.Text, others[i]);
                 loss.Add(losses[i], labels[i].Length);
-                transcripts.Add(new Transcript(utterance.Id, utterance.Text, texts[i]));
+                transcripts.Add(new Transcript(utterance.Id, utterance.Text, texts[i], utterance.AudioPath));
             }
 
             progress?.Invoke(transcripts.Count);

@@ -58,6 +58,16 @@ public sealed partial class ReportTests
     }
 
     [Test]
+    public void Report_SaysWhereTheErrorsAre()
+    {
+        run.Train("run", "--epochs", "1");
+        XElement section = Read("run").Descendants(Html + "section").Single(element => (string?)element.Attribute("id") == "errors");
+        string[] titles = [.. section.Descendants(Html + "h3").Select(title => title.Value)];
+        Assert.That(titles, Has.Some.EqualTo("By folder").And.Some.StartsWith("Words: ").And.Some.StartsWith("Letters: ").And.Some.EqualTo("The worst utterances"));
+        Assert.That(section.Descendants(Html + "div").Count(element => (string?)element.Attribute("class") == "worst"), Is.EqualTo(File.ReadLines(run["run/errors/worst.tsv"]).Count() - 1));
+    }
+
+    [Test]
     public void Report_OfAResumedRun_HoldsWhatWasBefore()
     {
         run.Train("run", "--epochs", "1");

@@ -12,7 +12,7 @@ namespace Ds2.Train.Reporting.Report;
 /// <summary>The report as HTML that is well-formed XML too. <c>report.js</c> draws the plots from the numbers that the page carries.</summary>
 internal sealed class ReportPage(
     RunSetup run, RunEnvironment environment, string status, IReadOnlyList<EpochMetrics> epochs, IReadOnlyList<CurvePoint> batches,
-    IReadOnlyList<SampleUtterance> samples, IReadOnlyList<Transcript> transcripts)
+    IReadOnlyList<SampleUtterance> samples, EvaluationResult? evaluation)
 {
     /// <summary>The most rows of the table of epochs; of more, every second, third, … is shown, beside the best and the last.</summary>
     private const int MaxRows = 100;
@@ -43,6 +43,7 @@ internal sealed class ReportPage(
         <section id="charts"><noscript><p>The plots need JavaScript; metrics.jsonl has their numbers.</p></noscript></section>
         {Samples()}
         {EpochTable()}
+        {(evaluation is null ? "" : ErrorSection.Html(evaluation.Details))}
         <div class="facts">
         {Details("Configuration", JsonNode.Parse(run.Options.ToJson())!.AsObject().Select(option => (option.Key, option.Value?.ToString() ?? "")))}
         {Details("Environment", EnvironmentRows())}
@@ -95,7 +96,7 @@ internal sealed class ReportPage(
         var html = new StringBuilder("<section><h2>Validation utterances</h2>\n");
         html.Append("<p class=\"note\">What the model hears (10 ms a column, low frequencies at the bottom), what was said, and what it wrote. Errors are marked.</p>\n");
         html.Append("<div class=\"samples\">\n");
-        var heard = transcripts.DistinctBy(transcript => transcript.Id).ToDictionary(transcript => transcript.Id);
+        var heard = (evaluation?.Transcripts ?? []).DistinctBy(transcript => transcript.Id).ToDictionary(transcript => transcript.Id);
         foreach (SampleUtterance sample in samples)
         {
             html.Append(CultureInfo.InvariantCulture, $"<figure><img alt=\"spectrogram of {Text(sample.Id)}\" src=\"data:image/png;base64,{Convert.ToBase64String(sample.Picture)}\"/>\n");
@@ -103,8 +104,7 @@ internal sealed class ReportPage(
             if (heard.TryGetValue(sample.Id, out Transcript transcript))
             {
                 html.Append(CultureInfo.InvariantCulture, $", WER {TranscriptFile.Wer(transcript):F0} %</figcaption>\n");
-                IReadOnlyList<AlignedWord> words = WordDiff.Align(transcript.Reference, transcript.Hypothesis);
-                html.Append(Line("said", "del", words, word => word.Reference)).Append(Line("heard", "ins", words, word => word.Hypothesis));
+                html.Append(HeardText.Html(transcript));
             }
             else
             {
@@ -115,13 +115,6 @@ internal sealed class ReportPage(
         }
 
         return html.Append("</div></section>").ToString();
-
-        static string Line(string name, string mark, IEnumerable<AlignedWord> words, Func<AlignedWord, string?> side)
-        {
-            IEnumerable<string> marked = words.Where(word => side(word) is not null)
-                .Select(word => word.IsError ? $"<{mark}>{Text(side(word)!)}</{mark}>" : Text(side(word)!));
-            return $"<p><b>{name}</b><span>{string.Join(' ', marked)}</span></p>\n";
-        }
     }
 
     private string EpochTable()
