@@ -75,19 +75,22 @@ public sealed class Trainer : IDisposable
     /// <summary>Batches of an epoch of this run.</summary>
     public int BatchesPerEpoch => batchesPerEpoch;
 
-    /// <summary>Trains until the target, the last epoch, or the interruption; a checkpoint is written in each case.</summary>
+    /// <summary>Trains until the target, the last epoch, the end of its patience, or the interruption; a checkpoint is written in each case.</summary>
     /// <param name="interruption">Asks the run to finish its batch, save, and return.</param>
     /// <exception cref="InputException">A recording cannot be read, or the device has too little memory.</exception>
     /// <exception cref="DivergenceException">A loss or gradient is not finite, and the options say stop; or nothing is finite any more.</exception>
     public TrainingResult Run(CancellationToken interruption = default)
     {
+        // Before memory is asked for: where there is not enough, this is why.
+        if (LongRecordings.Note(training, options.Data, step.BytesFor) is { } longRecordings)
+            observer.OnNote(longRecordings);
         var memory = new MemoryReservation(options.Data, model);
         memory.ForTraining(training, step);
         memory.ForEvaluation(validation, recognizer);
         if (resumedFrom is not null)
             SaveResumed(resumedFrom);
-        bool targetReached = HasReachedTarget(state.History.LastOrDefault());
-        while (!targetReached && state.Epoch < options.Training.Epochs)
+        RunEnd? end;
+        while ((end = Ended()) is null)
         {
             EpochReport? report;
             try
@@ -106,13 +109,11 @@ public sealed class Trainer : IDisposable
             if (report is null)
             {
                 Save(checkpoints.Latest);
-                return Result(targetReached: false, interrupted: true);
+                return Result(RunEnd.Interruption);
             }
-
-            targetReached = HasReachedTarget(report);
         }
 
-        return Result(targetReached, interrupted: false);
+        return Result(end.Value);
     }
 
     /// <summary>Gives the run's memory back; model and loaders stay.</summary>
@@ -285,10 +286,24 @@ public sealed class Trainer : IDisposable
 
         Save(checkpoints.Latest);
         observer.OnEpoch(report, evaluation);
+        if (OverfittingWatch.Note(state.History) is { } overfitting)
+            observer.OnNote(overfitting);
         return report;
     }
 
-    private bool HasReachedTarget(EpochReport? report) => report is not null && Deciding(report) <= options.Training.TargetWer;
+    /// <summary>Whether the run is over, and why; it follows from the epochs that are done, so that a run that goes on decides as one that was never stopped.</summary>
+    private RunEnd? Ended()
+    {
+        List<EpochReport> history = state.History;
+        if (history.Count > 0 && Deciding(history[^1]) <= options.Training.TargetWer)
+            return RunEnd.Target;
+        if (state.Epoch >= options.Training.Epochs)
+            return RunEnd.LastEpoch;
+        if (options.Training.Patience == 0 || history.Count == 0)
+            return null;
+        int since = history.Count - 1 - history.IndexOf(history.MinBy(Deciding)!);
+        return since >= options.Training.Patience ? RunEnd.Patience : null;
+    }
 
     /// <summary>The word error rate that target and best epoch go by. An epoch from before the beam search came along has the greedy one.</summary>
     private double Deciding(EpochReport report) => beam is { Decides: true } ? report.BeamWer ?? report.Wer : report.Wer;
@@ -352,6 +367,5 @@ public sealed class Trainer : IDisposable
 
     private static string[] IdsOf(Batch batch) => [.. batch.Utterances.Select(utterance => utterance.Id)];
 
-    private TrainingResult Result(bool targetReached, bool interrupted) =>
-        new(targetReached, interrupted, state.History.MinBy(Deciding), state, checkpoints.Latest);
+    private TrainingResult Result(RunEnd end) => new(end, state.History.MinBy(Deciding), state, checkpoints.Latest);
 }

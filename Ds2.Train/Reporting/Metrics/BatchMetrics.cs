@@ -18,6 +18,10 @@ internal sealed record BatchMetrics(
     [JsonPropertyOrder(-1)]
     public string Event => Kind;
 
+    /// <summary>To the end of the run, if it goes on to its last epoch; null where it is not estimated, as in the run's own file.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? SecondsLeft { get; init; }
+
     public double ComputeSeconds => Seconds - LoadSeconds;
 
     public double AudioSecondsPerSecond => AudioSeconds / Seconds;

@@ -51,10 +51,13 @@ internal sealed class HtmlReport : IRunReporter
     public void End(TrainingResult result)
     {
         ended = true;
-        Write(
-            result.Interrupted ? "interrupted; it goes on with --resume auto"
-            : result.TargetReached ? "done: the target is reached"
-            : "done: the last epoch is over, the target is not reached");
+        Write(result.End switch
+        {
+            RunEnd.Interruption => "interrupted; it goes on with --resume auto",
+            RunEnd.Target => "done: the target is reached",
+            RunEnd.Patience => $"done: the last {run!.Options.Training.Patience} epochs had no better word error rate (patience), the target is not reached",
+            _ => "done: the last epoch is over, the target is not reached",
+        });
     }
 
     /// <summary>A run that ends in an exception says so; what it was stands on the console.</summary>

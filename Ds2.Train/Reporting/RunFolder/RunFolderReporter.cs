@@ -44,10 +44,10 @@ internal sealed class RunFolderReporter : IRunReporter
 
     public void OnEpoch(EpochReport report, EvaluationResult evaluation)
     {
+        unwrittenErrors = evaluation;
         WriteStart();
         TranscriptFile.Write(Path.Combine(folder, Transcripts), evaluation);
-        (unwrittenErrors, bool isDue) = (evaluation, lastErrors == 0 || Stopwatch.GetElapsedTime(lastErrors) >= LeastInterval);
-        if (isDue)
+        if (lastErrors == 0 || Stopwatch.GetElapsedTime(lastErrors) >= LeastInterval)
             WriteErrors();
     }
 
