@@ -23,7 +23,7 @@ public sealed record CorpusStatistics(string Manifest, IReadOnlyList<double> Sec
             string text = utterance.Text;
             words += text.Length == 0 ? 0 : text.AsSpan().Count(' ') + 1;
         }
-        return new CorpusStatistics(corpus.ManifestPath, [.. corpus.Utterances.Select(utterance => utterance.Seconds)], SpeakersOf(corpus), words, corpus.Characters);
+        return new CorpusStatistics(corpus.ManifestPath, [.. corpus.Utterances.Select(utterance => utterance.Seconds)], SpeakerNames.Of([.. corpus.Utterances.Select(utterance => utterance.AudioPath)])?.Distinct().Count(), words, corpus.Characters);
     }
 
     /// <summary>How many utterances fall into each of some equally wide bins from 0 to the longest.</summary>
@@ -38,18 +38,5 @@ public sealed record CorpusStatistics(string Manifest, IReadOnlyList<double> Sec
         foreach (double length in Seconds)
             counts[(int)(length / width)]++;
         return (width, counts);
-    }
-
-    private static int? SpeakersOf(Corpus corpus)
-    {
-        var speakers = new HashSet<string>();
-        foreach (Utterance utterance in corpus.Utterances)
-        {
-            string[] parts = Path.GetFileNameWithoutExtension(utterance.AudioPath).Split('-');
-            if (parts.Length != 3)
-                return null;
-            speakers.Add(parts[0]);
-        }
-        return speakers.Count;
     }
 }

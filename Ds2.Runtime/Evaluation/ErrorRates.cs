@@ -12,20 +12,31 @@ namespace Ds2.Runtime.Evaluation;
 /// </remarks>
 public sealed class ErrorRates
 {
-    private long wordErrors, words, characterErrors, characters;
     private double utteranceRates;
+
+    /// <summary>Words that were substituted, inserted or deleted.</summary>
+    public long WordErrors { get; private set; }
+
+    /// <summary>Words that were said.</summary>
+    public long ReferenceWords { get; private set; }
+
+    /// <summary>Characters that were substituted, inserted or deleted.</summary>
+    public long CharacterErrors { get; private set; }
+
+    /// <summary>Characters that were said.</summary>
+    public long ReferenceCharacters { get; private set; }
 
     /// <summary>Utterances added.</summary>
     public int Utterances { get; private set; }
 
     /// <summary>Word error rate over the corpus, in percent: all errors over all reference words. The one that decides whether a target is met.</summary>
-    public double Wer => Percent(wordErrors, words);
+    public double Wer => Percent(WordErrors, ReferenceWords);
 
     /// <summary>Mean of the utterances' word error rates, in percent; 0 before the first utterance.</summary>
     public double WerUtterance => Utterances == 0 ? 0 : utteranceRates / Utterances;
 
     /// <summary>Character error rate over the corpus, in percent.</summary>
-    public double Cer => Percent(characterErrors, characters);
+    public double Cer => Percent(CharacterErrors, ReferenceCharacters);
 
     /// <summary>Compares one utterance.</summary>
     /// <param name="reference">What was said.</param>
@@ -36,13 +47,13 @@ public sealed class ErrorRates
         ArgumentNullException.ThrowIfNull(hypothesis);
         string[] said = Words(reference), heard = Words(hypothesis);
         int errors = Distance<string>(said, heard);
-        wordErrors += errors;
-        words += said.Length;
+        WordErrors += errors;
+        ReferenceWords += said.Length;
         utteranceRates += Percent(errors, said.Length);
 
         (int characterDistance, int length) = Characters(string.Concat(said), string.Concat(heard));
-        characterErrors += characterDistance;
-        characters += length;
+        CharacterErrors += characterDistance;
+        ReferenceCharacters += length;
         Utterances++;
     }
 
@@ -51,17 +62,21 @@ public sealed class ErrorRates
     public void Add(ErrorRates other)
     {
         ArgumentNullException.ThrowIfNull(other);
-        wordErrors += other.wordErrors;
-        words += other.words;
-        characterErrors += other.characterErrors;
-        characters += other.characters;
+        WordErrors += other.WordErrors;
+        ReferenceWords += other.ReferenceWords;
+        CharacterErrors += other.CharacterErrors;
+        ReferenceCharacters += other.ReferenceCharacters;
         utteranceRates += other.utteranceRates;
         Utterances += other.Utterances;
     }
 
     /// <summary>The fewest substitutions, insertions and deletions that turn one sequence into the other.</summary>
-    /// <remarks>Wagner and Fischer, 1974, with one row of the table and the corner it overwrites.</remarks>
     internal static int Distance<T>(ReadOnlySpan<T> reference, ReadOnlySpan<T> hypothesis)
+        where T : IEquatable<T> => Distances(reference, hypothesis)[^1];
+
+    /// <summary>The distances of a whole sequence to all beginnings of the other, from the empty one to all of it.</summary>
+    /// <remarks>Wagner and Fischer, 1974, with one row of the table and the corner it overwrites.</remarks>
+    internal static int[] Distances<T>(ReadOnlySpan<T> reference, ReadOnlySpan<T> hypothesis)
         where T : IEquatable<T>
     {
         // costs[j]: the distance of what was read of the reference so far to the first j items of the hypothesis.
@@ -79,7 +94,7 @@ public sealed class ErrorRates
                 costs[j + 1] = Math.Min(replaced, 1 + Math.Min(diagonal, costs[j]));
             }
         }
-        return costs[^1];
+        return costs;
     }
 
     private static (int Errors, int Length) Characters(string reference, string hypothesis)
@@ -90,7 +105,8 @@ public sealed class ErrorRates
         return (Distance<Rune>(said, [.. hypothesis.EnumerateRunes()]), said.Length);
     }
 
-    private static string[] Words(string text) => text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+    /// <summary>The words of a text: what stands between white space.</summary>
+    internal static string[] Words(string text) => text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
 
     private static double Percent(long errors, long total) => total > 0 ? 100.0 * errors / total : errors > 0 ? 100 : 0;
 }

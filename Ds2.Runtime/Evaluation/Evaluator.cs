@@ -9,15 +9,23 @@ namespace Ds2.Runtime.Evaluation;
 /// <param name="Id">The utterance.</param>
 /// <param name="Reference">What was said.</param>
 /// <param name="Hypothesis">What the model heard.</param>
-public readonly record struct Transcript(string Id, string Reference, string Hypothesis);
+/// <param name="AudioPath">The recording.</param>
+public readonly record struct Transcript(string Id, string Reference, string Hypothesis, string AudioPath);
 
-/// <summary>An evaluation's error rates and transcripts.</summary>
+/// <summary>An evaluation's error rates, losses and transcripts.</summary>
 /// <param name="Rates">Word and character error rates.</param>
 /// <param name="Transcripts">All utterances, shortest first.</param>
+/// <param name="Loss">CTC's losses of what was said.</param>
 /// <param name="OtherRates">Those of the second decoder's texts; null where there is none.</param>
-public sealed record EvaluationResult(ErrorRates Rates, IReadOnlyList<Transcript> Transcripts, ErrorRates? OtherRates = null);
+public sealed record EvaluationResult(ErrorRates Rates, IReadOnlyList<Transcript> Transcripts, LossTotal Loss, ErrorRates? OtherRates = null)
+{
+    private readonly Lazy<ErrorDetails> details = new(() => ErrorDetails.Of(Transcripts));
 
-/// <summary>Has a recognizer write a corpus down and counts the errors.</summary>
+    /// <summary>Where the errors are; found out when first asked for.</summary>
+    public ErrorDetails Details => details.Value;
+}
+
+/// <summary>Has a recognizer write a corpus down, counts the errors, and adds up the losses: each batch goes through the model once.</summary>
 /// <param name="recognizer">The recognizer; it stays the caller's.</param>
 /// <param name="other">Reads texts off the same logits, whose errors are counted beside the recognizer's; null for none.</param>
 public sealed class Evaluator(Recognizer recognizer, IDecoder? other = null)
@@ -32,24 +40,30 @@ public sealed class Evaluator(Recognizer recognizer, IDecoder? other = null)
         ArgumentNullException.ThrowIfNull(loader);
         var rates = new ErrorRates();
         ErrorRates? otherRates = other is null ? null : new ErrorRates();
+        var loss = new LossTotal();
         var transcripts = new List<Transcript>();
         foreach (Batch batch in loader.Epoch(0))
         {
             cancellation.ThrowIfCancellationRequested();
-            string[] texts = recognizer.Transcribe(batch.Features.Span, batch.Frames, batch.MaxFrames, other, out string[]? others);
+            BatchLogits logits = recognizer.Hear(batch.Features.Span, batch.Frames, batch.MaxFrames);
             batch.Release();
+            string[] texts = recognizer.Read(logits);
+            string[]? others = other is null ? null : logits.Decode(other);
+            int[][] labels = [.. batch.Utterances.Select(utterance => utterance.Labels)];
+            double[] losses = CtcLoss.Of(logits, labels);
             for (int i = 0; i < texts.Length; i++)
             {
                 Utterance utterance = batch.Utterances[i];
                 rates.Add(utterance.Text, texts[i]);
                 if (others is not null)
                     otherRates?.Add(utterance.Text, others[i]);
-                transcripts.Add(new Transcript(utterance.Id, utterance.Text, texts[i]));
+                loss.Add(losses[i], labels[i].Length);
+                transcripts.Add(new Transcript(utterance.Id, utterance.Text, texts[i], utterance.AudioPath));
             }
 
             progress?.Invoke(transcripts.Count);
         }
 
-        return new EvaluationResult(rates, transcripts, otherRates);
+        return new EvaluationResult(rates, transcripts, loss, otherRates);
     }
 }

@@ -49,29 +49,27 @@ public sealed class Recognizer : IDisposable
     /// <param name="frames">[N]: frames of each recording. One too short for an output frame has nothing in it that can be heard: its text is empty.</param>
     /// <param name="maxFrames">T.</param>
     /// <returns>[N], the texts.</returns>
-    public string[] Transcribe(ReadOnlySpan<float> values, ReadOnlySpan<int> frames, int maxFrames) => Transcribe(values, frames, maxFrames, null, out _);
+    public string[] Transcribe(ReadOnlySpan<float> values, ReadOnlySpan<int> frames, int maxFrames) => Read(Hear(values, frames, maxFrames));
 
-    /// <summary>The texts of some recordings, and those that another decoder reads off the same logits.</summary>
+    /// <summary>The logits of some recordings, for whoever reads more off them than one text: each recording goes through the model once.</summary>
     /// <param name="values">As for <see cref="Transcribe(ReadOnlySpan{float}, ReadOnlySpan{int}, int)"/>.</param>
     /// <param name="frames">[N], likewise.</param>
     /// <param name="maxFrames">T.</param>
-    /// <param name="other">The other decoder; null for none.</param>
-    /// <param name="otherTexts">[N], its texts; null without it.</param>
-    /// <returns>[N], the texts of the recognizer's own decoder.</returns>
-    public string[] Transcribe(ReadOnlySpan<float> values, ReadOnlySpan<int> frames, int maxFrames, IDecoder? other, out string[]? otherTexts)
+    public BatchLogits Hear(ReadOnlySpan<float> values, ReadOnlySpan<int> frames, int maxFrames)
     {
         if (model.OutputFrames(maxFrames) == 0)
-        {
-            string[] empty = [.. Enumerable.Repeat("", frames.Length)];
-            otherTexts = other is null ? null : empty;
-            return empty;
-        }
-
+            return new BatchLogits([], 0, new int[frames.Length]);
         Sequence output = Forward(values, frames, maxFrames);
-        float[] logits = output.Values.ToArray();
-        int t = output.Values.Shape[0];
-        otherTexts = other?.Decode(logits, t, frames.Length, output.Frames.Host);
-        return decoder.Decode(logits, t, frames.Length, output.Frames.Host);
+        return new BatchLogits(output.Values.ToArray(), output.Values.Shape[0], output.Frames.Host.ToArray());
+    }
+
+    /// <summary>The texts of the recognizer's own decoder.</summary>
+    /// <param name="logits">What the model says.</param>
+    /// <returns>[N].</returns>
+    public string[] Read(BatchLogits logits)
+    {
+        ArgumentNullException.ThrowIfNull(logits);
+        return logits.Decode(decoder);
     }
 
     /// <summary>The texts of some recordings and the logits that they were read off, for whoever wants to know more of them: times, competitors.</summary>
@@ -81,22 +79,9 @@ public sealed class Recognizer : IDisposable
     /// <returns>[N]; the logits are copies.</returns>
     public Recognition[] Recognize(ReadOnlySpan<float> values, ReadOnlySpan<int> frames, int maxFrames)
     {
-        int n = frames.Length, classes = model.Architecture.Classes;
-        if (model.OutputFrames(maxFrames) == 0)
-            return [.. Enumerable.Repeat(new Recognition("", new Logits([], 0, classes)), n)];
-        Sequence output = Forward(values, frames, maxFrames);
-        float[] all = output.Values.ToArray();
-        ReadOnlySpan<int> counts = output.Frames.Host;
-        string[] texts = decoder.Decode(all, output.Values.Shape[0], n, counts);
-        var recognitions = new Recognition[n];
-        for (int i = 0; i < n; i++)
-        {
-            var own = new float[counts[i] * classes];
-            for (int frame = 0; frame < counts[i]; frame++)
-                all.AsSpan((frame * n + i) * classes, classes).CopyTo(own.AsSpan(frame * classes));
-            recognitions[i] = new Recognition(texts[i], new Logits(own, counts[i], classes));
-        }
-        return recognitions;
+        BatchLogits logits = Hear(values, frames, maxFrames);
+        string[] texts = Read(logits);
+        return [.. texts.Select((text, i) => new Recognition(text, logits.Of(i, model.Architecture.Classes)))];
     }
 
     /// <summary>The text of one recording.</summary>

@@ -75,19 +75,22 @@ public sealed class Trainer : IDisposable
     /// <summary>Batches of an epoch of this run.</summary>
     public int BatchesPerEpoch => batchesPerEpoch;
 
-    /// <summary>Trains until the target, the last epoch, or the interruption; a checkpoint is written in each case.</summary>
+    /// <summary>Trains until the target, the last epoch, the end of its patience, or the interruption; a checkpoint is written in each case.</summary>
     /// <param name="interruption">Asks the run to finish its batch, save, and return.</param>
     /// <exception cref="InputException">A recording cannot be read, or the device has too little memory.</exception>
     /// <exception cref="DivergenceException">A loss or gradient is not finite, and the options say stop; or nothing is finite any more.</exception>
     public TrainingResult Run(CancellationToken interruption = default)
     {
+        // Before memory is asked for: where there is not enough, this is why.
+        if (LongRecordings.Note(training, options.Data, step.BytesFor) is { } longRecordings)
+            observer.OnNote(longRecordings);
         var memory = new MemoryReservation(options.Data, model);
         memory.ForTraining(training, step);
         memory.ForEvaluation(validation, recognizer);
         if (resumedFrom is not null)
             SaveResumed(resumedFrom);
-        bool targetReached = HasReachedTarget(state.History.LastOrDefault());
-        while (!targetReached && state.Epoch < options.Training.Epochs)
+        RunEnd? end;
+        while ((end = Ended()) is null)
         {
             EpochReport? report;
             try
@@ -106,13 +109,11 @@ public sealed class Trainer : IDisposable
             if (report is null)
             {
                 Save(checkpoints.Latest);
-                return Result(targetReached: false, interrupted: true);
+                return Result(RunEnd.Interruption);
             }
-
-            targetReached = HasReachedTarget(report);
         }
 
-        return Result(targetReached, interrupted: false);
+        return Result(end.Value);
     }
 
     /// <summary>Gives the run's memory back; model and loaders stay.</summary>
@@ -213,6 +214,9 @@ public sealed class Trainer : IDisposable
         (double load, loadSeconds) = (loadSeconds, 0);
         state.Batch++;
         state.LossSum += counts ? losses.Mean : 0;
+        (double nats, int labels) = TotalOf(batch, losses);
+        if (counts)
+            (state.Nats, state.Labels) = (state.Nats + nats, state.Labels + labels);
         state.Infeasible += losses.Infeasible;
         state.AudioSeconds += batch.AudioSeconds;
         state.EpochSeconds += seconds;
@@ -221,8 +225,12 @@ public sealed class Trainer : IDisposable
         isWhole = true;
         return new BatchReport(
             state.Epoch, state.Batch, batchesPerEpoch, losses.Mean, gradientNorm, learningRate, losses.Infeasible, batch.AudioSeconds, seconds,
-            load, counts ? null : IdsOf(batch));
+            load, counts ? null : IdsOf(batch), labels == 0 ? null : nats / labels);
     }
+
+    /// <summary>The feasible utterances' losses together, and their labels.</summary>
+    private static (double Nats, int Labels) TotalOf(Batch batch, CtcLosses losses) =>
+        (losses.Mean * batch.Utterances.Count, batch.Utterances.Zip(losses.PerUtterance).Sum(pair => float.IsPositiveInfinity(pair.Second) ? 0 : pair.First.LabelCount));
 
     /// <summary>Saves the state before a batch that could not be learnt from, and says so.</summary>
     private DivergenceException Diverged(Batch batch, CtcLosses losses, double gradientNorm)
@@ -264,7 +272,8 @@ public sealed class Trainer : IDisposable
         var report = new EpochReport(
             state.Epoch, state.LossSum / (state.Batch - state.SkippedSteps), schedule.Rate(state.Epoch, state.Batch, state.Steps), evaluation.Rates.Wer,
             evaluation.Rates.WerUtterance, evaluation.Rates.Cer, state.Infeasible, state.SkippedSteps, state.EpochSeconds + seconds, state.LoadSeconds, seconds,
-            state.AudioSeconds / Math.Max(state.EpochSeconds, 1e-9), evaluation.OtherRates?.Wer, evaluation.OtherRates?.Cer);
+            state.AudioSeconds / Math.Max(state.EpochSeconds, 1e-9), evaluation.OtherRates?.Wer, evaluation.OtherRates?.Cer,
+            state.Labels == 0 ? null : state.Nats / state.Labels, evaluation.Loss.PerUtterance, evaluation.Loss.PerLabel, evaluation.Loss.Infeasible);
         bool best = state.History.TrueForAll(other => Deciding(report) < Deciding(other));
         state.EndEpoch(report);
         if (best)
@@ -277,10 +286,24 @@ public sealed class Trainer : IDisposable
 
         Save(checkpoints.Latest);
         observer.OnEpoch(report, evaluation);
+        if (OverfittingWatch.Note(state.History) is { } overfitting)
+            observer.OnNote(overfitting);
         return report;
     }
 
-    private bool HasReachedTarget(EpochReport? report) => report is not null && Deciding(report) <= options.Training.TargetWer;
+    /// <summary>Whether the run is over, and why; it follows from the epochs that are done, so that a run that goes on decides as one that was never stopped.</summary>
+    private RunEnd? Ended()
+    {
+        List<EpochReport> history = state.History;
+        if (history.Count > 0 && Deciding(history[^1]) <= options.Training.TargetWer)
+            return RunEnd.Target;
+        if (state.Epoch >= options.Training.Epochs)
+            return RunEnd.LastEpoch;
+        if (options.Training.Patience == 0 || history.Count == 0)
+            return null;
+        int since = history.Count - 1 - history.IndexOf(history.MinBy(Deciding)!);
+        return since >= options.Training.Patience ? RunEnd.Patience : null;
+    }
 
     /// <summary>The word error rate that target and best epoch go by. An epoch from before the beam search came along has the greedy one.</summary>
     private double Deciding(EpochReport report) => beam is { Decides: true } ? report.BeamWer ?? report.Wer : report.Wer;
@@ -344,6 +367,5 @@ public sealed class Trainer : IDisposable
 
     private static string[] IdsOf(Batch batch) => [.. batch.Utterances.Select(utterance => utterance.Id)];
 
-    private TrainingResult Result(bool targetReached, bool interrupted) =>
-        new(targetReached, interrupted, state.History.MinBy(Deciding), state, checkpoints.Latest);
+    private TrainingResult Result(RunEnd end) => new(end, state.History.MinBy(Deciding), state, checkpoints.Latest);
 }

@@ -49,6 +49,10 @@ public sealed record TrainingOptions
     [Option("the word error rate in percent at which the run ends")]
     public double TargetWer { get; init; } = 23.0;
 
+    /// <summary>Epochs in a row without a better word error rate after which the run ends; 0 for never.</summary>
+    [Option("epochs in a row without a better word error rate after which the run ends; 0 for never", Min = 0)]
+    public int Patience { get; init; }
+
     /// <summary>The update rule: <c>sgd</c> or <c>adamw</c>.</summary>
     [Option("the update rule: SGD with Nesterov momentum, or Adam with decoupled weight decay", OnResume = ResumeRule.Fixed)]
     public OptimizerKind Optimizer { get; init; } = OptimizerKind.Sgd;

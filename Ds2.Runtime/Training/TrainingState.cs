@@ -17,11 +17,19 @@ namespace Ds2.Runtime.Training;
 /// <param name="AudioSecondsPerSecond">Seconds of training audio a second of training.</param>
 /// <param name="BeamWer">Corpus word error rate of the beam search's texts, percent; null where the run has none.</param>
 /// <param name="BeamCer">Their corpus character error rate, percent; likewise.</param>
+/// <param name="LossPerLabel">The training loss over the labels of the batches that counted, nats a label; null in epochs from before this was taken note of, as all that follow.</param>
+/// <param name="ValidationLoss">The mean loss of the validation set's utterances, nats; also null where none fits its frames. Unlike the training loss it is of the epoch's last parameters, without dropout or augmentation.</param>
+/// <param name="ValidationLossPerLabel">The validation loss over all labels, nats a label.</param>
+/// <param name="ValidationInfeasible">Validation utterances whose text does not fit their frames: they have no loss, and count as ever in the error rates.</param>
 public sealed record EpochReport(
     int Epoch, double Loss, double LearningRate, double Wer, double WerUtterance, double Cer, int Infeasible, int SkippedSteps,
     double Seconds, double LoadSeconds, double EvaluationSeconds, double AudioSecondsPerSecond,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] double? BeamWer = null,
-    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] double? BeamCer = null);
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] double? BeamCer = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] double? LossPerLabel = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] double? ValidationLoss = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] double? ValidationLossPerLabel = null,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? ValidationInfeasible = null);
 
 /// <summary>Where a run stands: with parameters, statistics and optimiser state, all that it takes to go on as if it had never stopped.</summary>
 /// <remarks>The order of batches is a function of seed and epoch alone, so that position and seed are the whole state of the random source.</remarks>
@@ -51,6 +59,12 @@ public sealed record TrainingState
 
     /// <summary>The sum of the current epoch's batch losses, without those left out.</summary>
     public double LossSum { get; set; }
+
+    /// <summary>The losses of the current epoch's feasible utterances together, without those left out, nats.</summary>
+    public double Nats { get; set; }
+
+    /// <summary>Labels of these utterances.</summary>
+    public long Labels { get; set; }
 
     /// <summary>Infeasible utterances of the current epoch.</summary>
     public int Infeasible { get; set; }
@@ -96,6 +110,8 @@ public sealed record TrainingState
         Trained = false;
         Plan = null;
         LossSum = 0;
+        Nats = 0;
+        Labels = 0;
         Infeasible = 0;
         SkippedSteps = 0;
         AudioSeconds = 0;

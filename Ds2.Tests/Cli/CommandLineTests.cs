@@ -35,6 +35,8 @@ public sealed class CommandLineTests
             Assert.That(kinds, Is.EqualTo(new[] { "start", "batch", "batch", "batch", "batch", "epoch", "batch", "batch", "batch", "batch", "epoch", "result" }));
             Assert.That(events[1].GetProperty("loss").GetDouble(), Is.GreaterThan(0));
             Assert.That(events[1].GetProperty("gradientNorm").GetDouble(), Is.GreaterThan(0));
+            Assert.That(events[1].GetProperty("secondsLeft").GetDouble(), Is.GreaterThan(0));
+            Assert.That(File.ReadAllText(corpus.PathOf("run/metrics.jsonl")), Does.Not.Contain("secondsLeft"), "a guess is no record");
             Assert.That(events[5].GetProperty("wer").GetDouble(), Is.GreaterThan(0));
             Assert.That(events[5].TryGetProperty("werUtterance", out _) && events[5].TryGetProperty("cer", out _), Is.True);
             Assert.That(events[^1].GetProperty("targetReached").GetBoolean(), Is.False);
@@ -49,6 +51,20 @@ public sealed class CommandLineTests
         (int code, string output, _) = Run(Train("run", "--epochs", "1"));
         Assert.That(code, Is.EqualTo(Done));
         Assert.That(output, Does.Contain("\"hidden\": 6").And.Contain("Conv2d 1 -> 2").And.Contain("WER").And.Contain("said").And.Contain("heard"));
+        Assert.That(output, Does.Match(@"left in epoch, \d+:\d\d in run"));
+        Assert.That(output, Does.Match(@"epoch 1  loss [\d.]+ \([\d.]+ a label\)  validation loss [\d.]+ \([\d.]+ a label\)  WER"));
+    }
+
+    /// <summary>Nothing moves without a learning rate, so that no epoch after the first is better.</summary>
+    [Test]
+    public void Train_Patience_SaysWhyItEnded()
+    {
+        (int code, string output, _) = Run(Train("run", "--preset", "mini", "--epochs", "9", "--set", "lr=0", "--set", "patience=2"));
+        Assert.That(code, Is.EqualTo(Done));
+        Assert.That(output, Does.Contain("no better WER in 2 epochs in a row, target not reached (patience=2;").And.Not.Contain("epoch 4 "));
+        Assert.That(File.ReadAllText(corpus.PathOf("run/report.html")), Does.Contain("the last 2 epochs had no better word error rate"));
+        (_, output, _) = Run("train", "--train-manifest", corpus.Manifest, "--val-manifest", corpus.Manifest, "--out", corpus.PathOf("run"), "--device", "host", "--resume", "auto", "--json");
+        Assert.That(Parse(output)[^1].GetProperty("end").GetString(), Is.EqualTo("patience"));
     }
 
     [Test]
@@ -201,6 +217,9 @@ public sealed class CommandLineTests
             Assert.That(code, Is.EqualTo(Done));
             Assert.That(result.GetProperty("wer").GetDouble(), Is.EqualTo(epoch.GetProperty("wer").GetDouble()));
             Assert.That(result.GetProperty("cer").GetDouble(), Is.EqualTo(epoch.GetProperty("cer").GetDouble()));
+            Assert.That(result.GetProperty("loss").GetDouble(), Is.EqualTo(epoch.GetProperty("validationLoss").GetDouble()).Within(0.01).Percent);
+            Assert.That(result.GetProperty("lossPerLabel").GetDouble(), Is.EqualTo(epoch.GetProperty("validationLossPerLabel").GetDouble()).Within(0.01).Percent);
+            Assert.That(result.GetProperty("infeasible").GetInt32(), Is.Zero);
             Assert.That(result.GetProperty("utterances").GetInt32(), Is.EqualTo(7));
             Assert.That(File.ReadAllLines(transcripts), Has.Length.EqualTo(1 + 7));
         });

@@ -50,10 +50,11 @@ public sealed class RunFaultTests
     [TestCase("options.json")]
     [TestCase("mlperf.log")]
     [TestCase("tensorboard")]
+    [TestCase("errors")]
     public void Train_FileThatIsNoMetrics_CannotBeWritten_TrainsAndSaysSoOnce(string name)
     {
         Directory.CreateDirectory(corpus.PathOf("run"));
-        if (name == "tensorboard")
+        if (name is "tensorboard" or "errors")
             File.WriteAllText(corpus.PathOf($"run/{name}"), "");
         else
             Directory.CreateDirectory(corpus.PathOf($"run/{name}"));

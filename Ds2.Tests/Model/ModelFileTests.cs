@@ -176,6 +176,7 @@ public sealed class ModelFileTests
             Assert.That(restored.States[0].State.ToArray(), Has.Some.EqualTo(0.25f));
             Assert.That((checkpoint.State.Epoch, checkpoint.State.Batch, checkpoint.State.Steps, checkpoint.State.Plan), Is.EqualTo((1, 2, 6, (string?)null)));
             Assert.That(checkpoint.State.History[0].Wer, Is.EqualTo(98.5));
+            Assert.That((checkpoint.State.History[0].LossPerLabel, checkpoint.State.History[0].ValidationLoss, checkpoint.State.Labels), Is.EqualTo(((double?)null, (double?)null, 0L)), "what it could not know");
             Assert.That(checkpoint.Options, Is.EqualTo(new RunOptions
             {
                 Model = Tiny.Model,

@@ -50,9 +50,21 @@ public sealed partial class ReportTests
             Assert.That(Numbers(data["batches"]!["x"]!), Is.EqualTo(Enumerable.Range(1, 8).Select(i => i / 4.0)));
             Assert.That(Numbers(data["batches"]!["loss"]!), Is.EqualTo(losses).Within(0.005).Percent, "five digits");
             Assert.That(Numbers(data["epochs"]!["wer"]!), Is.EqualTo(metrics.Where(line => line.ContainsKey("wer")).Select(line => (double)line["wer"]!)).Within(1e-3));
+            foreach (string name in new[] { "lossPerLabel", "validationLoss", "validationLossPerLabel" })
+                Assert.That(Numbers(data["epochs"]![name]!), Is.EqualTo(metrics.Where(line => line.ContainsKey(name) && line.ContainsKey("wer")).Select(line => (double)line[name]!)).Within(0.005).Percent, name);
             Assert.That(Read("run").Descendants(Html + "tbody").First().Elements(), Has.Exactly(2).Items);
             Assert.That(Read("run").Descendants(Html + "figure"), Has.Exactly(4).Items);
         });
+    }
+
+    [Test]
+    public void Report_SaysWhereTheErrorsAre()
+    {
+        run.Train("run", "--epochs", "1");
+        XElement section = Read("run").Descendants(Html + "section").Single(element => (string?)element.Attribute("id") == "errors");
+        string[] titles = [.. section.Descendants(Html + "h3").Select(title => title.Value)];
+        Assert.That(titles, Has.Some.EqualTo("By folder").And.Some.StartsWith("Words: ").And.Some.StartsWith("Letters: ").And.Some.EqualTo("The worst utterances"));
+        Assert.That(section.Descendants(Html + "div").Count(element => (string?)element.Attribute("class") == "worst"), Is.EqualTo(File.ReadLines(run["run/errors/worst.tsv"]).Count() - 1));
     }
 
     [Test]
@@ -98,8 +110,8 @@ public sealed partial class ReportTests
         Assert.That(process.WaitForExit(TimeSpan.FromSeconds(60)), Is.True);
         Assert.Multiple(() =>
         {
-            Assert.That(Regex.Count(dom, "<svg height=\"\\d"), Is.EqualTo(6));
-            Assert.That(Regex.Count(dom, "<path d=\"M\\d"), Is.EqualTo(8));
+            Assert.That(Regex.Count(dom, "<svg height=\"\\d"), Is.EqualTo(7));
+            Assert.That(Regex.Count(dom, "<path d=\"M\\d"), Is.EqualTo(12));
             Assert.That(dom, Does.Not.Contain("NaN"));
             Assert.That(log.Result.Split('\n').Where(line => line.Contains("CONSOLE")), Is.Empty);
         });

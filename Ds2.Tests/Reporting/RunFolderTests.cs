@@ -56,9 +56,9 @@ public sealed class RunFolderTests
         Assert.Multiple(() =>
         {
             Assert.That(lines.Select(Place), Is.EqualTo(new[] { "1.1", "1.2", "1.3", "1.4", "1", "2.1", "2.2", "2.3", "2.4", "2" }));
-            foreach (string name in new[] { "loss", "gradientNorm", "learningRate", "infeasible", "audioSecondsPerSecond", "loadSeconds", "computeSeconds" })
+            foreach (string name in new[] { "loss", "lossPerLabel", "gradientNorm", "learningRate", "infeasible", "audioSecondsPerSecond", "loadSeconds", "computeSeconds" })
                 Assert.That((double)lines[0][name]!, Is.GreaterThanOrEqualTo(0), name);
-            foreach (string name in new[] { "loss", "wer", "werUtterance", "cer", "learningRate", "infeasible", "loadSeconds", "computeSeconds", "evaluationSeconds" })
+            foreach (string name in new[] { "loss", "wer", "werUtterance", "cer", "learningRate", "infeasible", "loadSeconds", "computeSeconds", "evaluationSeconds", "lossPerLabel", "validationLoss", "validationLossPerLabel", "validationInfeasible" })
                 Assert.That((double)lines[4][name]!, Is.GreaterThanOrEqualTo(0), name);
             Assert.That((double)lines[0]["loadSeconds"]! + (double)lines[0]["computeSeconds"]!, Is.EqualTo((double)lines[0]["seconds"]!).Within(1e-9));
         });
@@ -121,6 +121,34 @@ public sealed class RunFolderTests
         double mean = rows[1..].Average(row => double.Parse(row[1]));
         Assert.That(mean, Is.EqualTo((double)run.Metrics("run")[^1]["werUtterance"]!).Within(0.01));
     }
+
+    [Test]
+    public void Errors_AreBySpeakerUtteranceWordAndLetter_AndEvaluatesAreTheSame()
+    {
+        run.Train("run", "--epochs", "2");
+        string[][] transcripts = Rows("run/transcripts.tsv"), speakers = Rows("run/errors/speakers.tsv"), worst = Rows("run/errors/worst.tsv");
+        string[][] words = Rows("run/errors/words.tsv"), letters = Rows("run/errors/letters.tsv");
+        JsonObject last = run.Metrics("run")[^1];
+        Assert.Multiple(() =>
+        {
+            Assert.That(speakers[0], Is.EqualTo(new[] { "folder", "utterances", "words", "wer", "cer" }));
+            Assert.That(speakers[1..].Single()[1..], Is.EqualTo(new[] { "7", "8", $"{(double)last["wer"]!:F2}", $"{(double)last["cer"]!:F2}" }));
+            Assert.That(worst[0], Is.EqualTo(new[] { "id", "errors", "words", "wer", "cer", "reference", "hypothesis", "audio" }));
+            Assert.That(worst[1..].Select(row => double.Parse(row[3])), Is.Not.Empty.And.Ordered.Descending);
+            Assert.That(worst[1..].Select(row => (row[0], row[3], row[5], row[6])), Is.SubsetOf(transcripts.Select(row => (row[0], row[1], row[2], row[3]))));
+            Assert.That(words[0], Is.EqualTo(new[] { "count", "kind", "said", "heard" }));
+            Assert.That(words[1..].Sum(row => int.Parse(row[0])), Is.EqualTo(Math.Round(0.08 * (double)last["wer"]!)), "8 words were said");
+            Assert.That(letters[1..].Sum(row => int.Parse(row[0])), Is.EqualTo(Math.Round(0.19 * (double)last["cer"]!)), "19 letters were said");
+        });
+
+        (int code, string output, string error) = Cli.Program.Run(
+            "evaluate", "--checkpoint", run["run/latest.safetensors"], "--manifest", run.Corpus.Manifest, "--device", "host", "--errors", run["evaluated"], "--batch", "2");
+        Assert.That(code, Is.Zero, output + error);
+        foreach (string name in new[] { "speakers.tsv", "worst.tsv", "words.tsv", "letters.tsv" })
+            Assert.That(File.ReadAllText(run[$"evaluated/{name}"]), Is.EqualTo(File.ReadAllText(run[$"run/errors/{name}"])), name);
+    }
+
+    private string[][] Rows(string name) => [.. File.ReadLines(run[name]).Select(line => line.Split('\t'))];
 
     private static string Place(JsonObject line) => $"{line["epoch"]}" + (line.ContainsKey("batch") ? $".{line["batch"]}" : "");
 }

@@ -35,6 +35,9 @@ public sealed class TensorBoardTests
             Assert.That(Curve(events, "validation/wer"), Is.EqualTo(epochs.Select((line, i) => (4L * (i + 1), (float)(double)line["wer"]!))));
             Assert.That(Curve(events, "validation/cer"), Is.EqualTo(epochs.Select((line, i) => (4L * (i + 1), (float)(double)line["cer"]!))));
             Assert.That(Curve(events, "validation/wer_utterance"), Has.Length.EqualTo(2));
+            Assert.That(Curve(events, "train/loss_per_label"), Is.EqualTo(batches.Select((line, i) => (i + 1L, (float)(double)line["lossPerLabel"]!))));
+            foreach ((string curve, string name) in new[] { ("train/epoch_loss_per_label", "lossPerLabel"), ("validation/loss", "validationLoss"), ("validation/loss_per_label", "validationLossPerLabel") })
+                Assert.That(Curve(events, curve), Is.EqualTo(epochs.Select((line, i) => (4L * (i + 1), (float)(double)line[name]!))), curve);
         });
     }
 

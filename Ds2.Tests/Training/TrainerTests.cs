@@ -87,6 +87,26 @@ public sealed class TrainerTests
         Assert.That((result.TargetReached, observer.Epochs.Count), Is.EqualTo(decides ? (true, 1) : (false, 3)));
     }
 
+    /// <summary>The search is right in the first epoch alone, which stays the best. A run that goes on has the epochs before in its history.</summary>
+    [TestCase(0, RunEnd.LastEpoch, 5)]
+    [TestCase(2, RunEnd.Patience, 3)]
+    [TestCase(4, RunEnd.LastEpoch, 5, Description = "the last epoch is done anyway")]
+    [TestCase(9, RunEnd.LastEpoch, 5)]
+    public void Run_Patience_EndsItAfterSoManyEpochsWithoutABetterRate(int patience, RunEnd end, int epochs)
+    {
+        string[] texts = [.. Corpus.Load(corpus.Manifest, Alphabet.English).Utterances.Select(utterance => utterance.Text)];
+        RunOptions options = Tiny with { Training = Tiny.Training with { Epochs = 5, Patience = patience } };
+        (TrainingResult result, RecordingObserver observer) = Train(options, "whole", beam: new BeamValidation(new KnownTexts(texts), Decides: true));
+        Assert.That((result.End, observer.Epochs.Count, result.Best!.Epoch), Is.EqualTo((end, epochs, 0)));
+
+        (TrainingResult first, _) = Train(options, "parts", stopAfter: 10, beam: new BeamValidation(new KnownTexts(texts), Decides: true));
+        Assert.That((first.End, first.State.Epoch), Is.EqualTo((RunEnd.Interruption, 2)));
+        (TrainingResult second, _) = Train(options, "parts", resume: first.Checkpoint, beam: new BeamValidation(new KnownTexts([]), Decides: true));
+        Assert.That((second.End, second.State.History.Count), Is.EqualTo((end, epochs)));
+        (TrainingResult again, observer) = Train(options, "parts", resume: second.Checkpoint, beam: new BeamValidation(new KnownTexts([]), Decides: true));
+        Assert.That((again.End, observer.Batches.Count), Is.EqualTo((end, 0)), "it is over");
+    }
+
     [Test]
     public void Run_AnnealsTheLearningRateEveryEpoch()
     {
@@ -104,6 +124,24 @@ public sealed class TrainerTests
             Assert.That(observer.Epochs.Select(epoch => epoch.Infeasible), Is.All.EqualTo(1));
             Assert.That(observer.Batches.Select(batch => batch.Loss), Is.All.Matches<double>(double.IsFinite));
             Assert.That(result.State.SkippedSteps, Is.Zero);
+        });
+    }
+
+    /// <summary>Of the texts' 20 labels; the one that does not fit its frames counts in neither.</summary>
+    [Test]
+    public void Run_LossPerLabel_IsAllNatsOverAllLabels([Values] bool infeasible)
+    {
+        if (infeasible)
+            File.WriteAllText(corpus.PathOf("0.txt"), new string('X', 300));
+        (_, RecordingObserver observer) = Train(Tiny with { Data = Tiny.Data with { Batch = 7 }, Training = Tiny.Training with { Lr = 0 } }, "run");
+        double labels = infeasible ? 17 : 20;
+        Assert.Multiple(() =>
+        {
+            Assert.That(observer.Batches.Select(batch => batch.LossPerLabel), Is.All.EqualTo(7 * observer.Batches[0].Loss / labels).Within(1e-4).Percent);
+            Assert.That(observer.Epochs.Select(epoch => epoch.LossPerLabel), Is.All.EqualTo(observer.Batches[0].LossPerLabel).Within(1e-4).Percent);
+            Assert.That(observer.Epochs.Select(epoch => epoch.ValidationInfeasible), Is.All.EqualTo(infeasible ? 1 : 0));
+            foreach (EpochReport epoch in observer.Epochs)
+                Assert.That(epoch.ValidationLoss * (infeasible ? 6 : 7), Is.EqualTo(epoch.ValidationLossPerLabel * labels).Within(1e-6).Percent);
         });
     }
 

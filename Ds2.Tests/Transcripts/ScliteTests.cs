@@ -50,6 +50,39 @@ public sealed partial class ScliteTests
         Assert.That(100.0 * errors / words, Is.EqualTo(rates.Wer).Within(1e-9));
     }
 
+    /// <summary>Errors four words apart, so that there is but one alignment that makes sense: sclite's lists of substitutions, deletions and insertions are ours.</summary>
+    [Test]
+    public void Confusions_AreOurs()
+    {
+        var random = new Random(6);
+        var transcripts = new List<Transcript>();
+        var reference = new StringBuilder();
+        var hypothesis = new StringBuilder();
+        for (int i = 0; i < 40; i++)
+        {
+            string[] said = [.. Enumerable.Range(0, 24).Select(place => $"W{place % 4}{random.Next(3)}")];
+            string[] heard = [.. said.SelectMany((word, place) => place % 4 != 1 ? [word] : random.Next(4) switch { 0 => [], 1 => [word, "ELSE"], 2 => ["OTHER"], _ => new[] { word } })];
+            reference.Append(CultureInfo.InvariantCulture, $"talk 1 speaker {100 * i} {100 * i + 90} {string.Join(' ', said)}\n");
+            hypothesis.Append(string.Concat(heard.Select((word, k) => string.Create(CultureInfo.InvariantCulture, $"talk 1 {100 * i + 1 + k} 0.5 {word}\n"))));
+            transcripts.Add(new Transcript($"{i}", string.Join(' ', said), string.Join(' ', heard), "/talk.wav"));
+        }
+
+        using var folder = new TempFolder();
+        (int code, string output) = Readers.Run(
+            "sctk", "sclite (Debian package sctk)",
+            "sclite", "-r", folder.Write("r.stm", reference.ToString()), "stm", "-h", folder.Write("h.ctm", hypothesis.ToString()), "ctm", "-e", "utf-8", "-s", "-o", "dtl", "stdout");
+        Assert.That(code, Is.Zero, output);
+        IReadOnlyList<Confusion> words = ErrorDetails.Of(transcripts).Words;
+        foreach ((string title, string kind) in new[] { ("CONFUSION PAIRS", "substitution"), ("INSERTIONS", "insertion"), ("DELETIONS", "deletion") })
+        {
+            string section = output[output.IndexOf(title, StringComparison.Ordinal)..];
+            string[] listed = [.. ConfusionPattern().Matches(section[..section.IndexOf("-------", StringComparison.Ordinal)]).Select(match => $"{match.Groups[1].Value} {match.Groups[2].Value}")];
+            Assert.That(listed, Is.Not.Empty, kind);
+            Assert.That(
+                words.Where(word => word.Kind == kind).Select(word => $"{word.Count} {string.Join(" ==> ", new[] { word.Said, word.Heard }.OfType<string>())}"), Is.EquivalentTo(listed), kind);
+        }
+    }
+
     [Test]
     public void Silence_IsAllDeletions() => Assert.That(Score("silence 1 speaker 0 3 ONE TWO\n", Samples.Silence.Written("ctm")), Is.EqualTo((2, 2)));
 
@@ -72,6 +105,10 @@ public sealed partial class ScliteTests
         Assert.That(code == 0 && sum.Success, output);
         return (int.Parse(sum.Groups[2].Value, CultureInfo.InvariantCulture), int.Parse(sum.Groups[1].Value, CultureInfo.InvariantCulture));
     }
+
+    /// <summary>Rank, count, word or said ==> heard.</summary>
+    [GeneratedRegex(@"^\s+\d+:\s+(\d+)\s+->\s+(.+?)\s*$", RegexOptions.Multiline)]
+    private static partial Regex ConfusionPattern();
 
     /// <summary>Sum | sentences, words | correct, substituted, deleted, inserted, errors.</summary>
     [GeneratedRegex(@"\| Sum\s*\|\s*\d+\s+(\d+)\s*\|\s*\d+\s+\d+\s+\d+\s+\d+\s+(\d+)")]

@@ -11,6 +11,8 @@ namespace Ds2.Train.Commands;
 /// <summary><c>evaluate</c>: error rates of a checkpoint on a manifest.</summary>
 internal static class EvaluateCommand
 {
+    private const int MostSpeakers = 20;
+
     public static Command Create()
     {
         var recognition = new CorpusRecognition("lines 'audio path,text path'");
@@ -19,16 +21,21 @@ internal static class EvaluateCommand
             Description = "write id, word error rate, reference and hypothesis of every utterance there, tab-separated",
             HelpName = "FILE",
         };
+        var errors = new Option<string?>("--errors")
+        {
+            Description = "write where the errors are into that folder, tab-separated: rates by speaker or folder, the worst utterances, the commonest confusions of words and of letters",
+            HelpName = "DIR",
+        };
         var decoding = new DecodingArguments();
         Option<bool> json = CommandLine.Json();
         var command = new Command("evaluate", "Word and character error rates of a checkpoint on a manifest.");
-        foreach (Option option in (Option[])[.. recognition.Required, transcripts, .. recognition.Others, json, .. decoding.Options])
+        foreach (Option option in (Option[])[.. recognition.Required, transcripts, errors, .. recognition.Others, json, .. decoding.Options])
             command.Options.Add(option);
-        command.SetAction(parsed => Run(parsed, recognition, decoding, parsed.GetValue(transcripts), parsed.GetValue(json)));
+        command.SetAction(parsed => Run(parsed, recognition, decoding, parsed.GetValue(transcripts), parsed.GetValue(errors), parsed.GetValue(json)));
         return command;
     }
 
-    private static int Run(ParseResult parsed, CorpusRecognition recognition, DecodingArguments arguments, string? transcriptsPath, bool json)
+    private static int Run(ParseResult parsed, CorpusRecognition recognition, DecodingArguments arguments, string? transcriptsPath, string? errorsFolder, bool json)
     {
         using var interruption = new Interruption("stopping, without a result");
         using ModelFile file = recognition.Open(parsed);
@@ -48,6 +55,9 @@ internal static class EvaluateCommand
                 result.Rates.Wer,
                 result.Rates.WerUtterance,
                 result.Rates.Cer,
+                Loss = result.Loss.PerUtterance,
+                LossPerLabel = result.Loss.PerLabel,
+                result.Loss.Infeasible,
                 Utterances = result.Transcripts.Count,
             });
         }
@@ -55,12 +65,28 @@ internal static class EvaluateCommand
         {
             Console.WriteLine($"{result.Transcripts.Count} utterances of {recognition.ManifestOf(parsed)} on {engine}");
             Console.WriteLine($"WER {result.Rates.Wer:F2} %, mean of utterances {result.Rates.WerUtterance:F2} %, CER {result.Rates.Cer:F2} %");
+            if (result.Loss is { PerUtterance: { } utterance, PerLabel: { } label })
+                Console.WriteLine($"loss {utterance:F3} nats an utterance, {label:F3} a label");
+            if (result.Loss.Infeasible > 0)
+                Console.WriteLine($"{result.Loss.Infeasible} utterances have no loss: their text has more labels than they have output frames");
+            WriteSpeakers(result.Details);
         }
 
         // After the rates, which a path that cannot be written must not take along.
         if (transcriptsPath is not null)
             TranscriptFile.Write(transcriptsPath, result);
+        if (errorsFolder is not null)
+            ErrorFiles.Write(errorsFolder, result.Details);
 
         return 0;
+    }
+
+    /// <summary>A few speakers are worth a line each; of many, and where there is but one, the files have all.</summary>
+    private static void WriteSpeakers(ErrorDetails details)
+    {
+        if (details.BySpeaker.Count is < 2 or > MostSpeakers)
+            return;
+        foreach (SpeakerErrors speaker in details.BySpeaker)
+            Console.WriteLine($"  {(details.AreFolders ? "folder" : "speaker")} {speaker.Name}: WER {speaker.Rates.Wer:F2} %, CER {speaker.Rates.Cer:F2} %, {speaker.Rates.Utterances} utterances");
     }
 }

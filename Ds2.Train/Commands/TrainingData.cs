@@ -54,6 +54,8 @@ internal sealed class TrainingData : IDisposable
         int kept = validation.Utterances.Count(utterance => selection.ReasonToLeaveOut(utterance) is not null);
         if (kept > 0)
             Note($"{kept} validation utterances would be left out of training; they are kept, as the word error rate counts every one");
+        foreach (string difference in SetDifferences.Notes(corpus, validation))
+            Note(difference);
 
         AudioAugment? audio = options.Data.OpenAudioAugment();
         if (audio is not null)

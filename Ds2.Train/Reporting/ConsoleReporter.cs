@@ -15,20 +15,18 @@ internal sealed class ConsoleReporter : IRunReporter
     private static readonly TimeSpan LogInterval = TimeSpan.FromSeconds(20);
 
     private readonly bool terminal = AnsiConsole.Profile.Capabilities.Interactive && !Console.IsOutputRedirected;
+    private TimeLeft? time;
     private long lastLine;
     private int lineLength;
-    private int epochs;
-    private double secondsPerAudioSecond;
-    private double epochAudioSeconds;
-    private double audioDone;
+    private int epochs, patience;
     private int currentEpoch = -1;
     private string folder = "";
 
     public void Start(RunSetup run)
     {
         folder = run.Folder;
-        epochs = run.Options.Training.Epochs;
-        epochAudioSeconds = run.Training.TotalSeconds;
+        (epochs, patience) = (run.Options.Training.Epochs, run.Options.Training.Patience);
+        time = TimeLeft.Of(run);
         Console.WriteLine(run.Options.ToJson());
         if (run.Chosen is { } chosen)
             Console.WriteLine($"preset      {chosen.Reason}");
@@ -43,15 +41,8 @@ internal sealed class ConsoleReporter : IRunReporter
 
     public void OnBatch(BatchReport report)
     {
-        if (report.Epoch != currentEpoch)
-        {
-            currentEpoch = report.Epoch;
-            audioDone = epochAudioSeconds * (report.Batch - 1) / report.BatchesPerEpoch;
-        }
-
-        audioDone += report.AudioSeconds;
-        double rate = report.Seconds / Math.Max(report.AudioSeconds, 1e-9);
-        secondsPerAudioSecond = secondsPerAudioSecond == 0 ? rate : 0.95 * secondsPerAudioSecond + 0.05 * rate;
+        currentEpoch = report.Epoch;
+        time!.OnBatch(report);
         bool last = report.Batch == report.BatchesPerEpoch;
         if (report.LeftOut is { } utterances)
         {
@@ -62,10 +53,9 @@ internal sealed class ConsoleReporter : IRunReporter
 
         if (!Due(terminal ? TerminalInterval : LogInterval) && !(terminal && last))
             return;
-        double left = Math.Max(epochAudioSeconds - audioDone, 0) * secondsPerAudioSecond;
         Line(
-            $"epoch {report.Epoch + 1}/{epochs}  batch {report.Batch}/{report.BatchesPerEpoch}  loss {report.Loss:F2}  "
-            + $"|gradient| {report.GradientNorm:F1}  {1 / secondsPerAudioSecond:F1} audio s/s  {Durations.Text(left)} left in epoch");
+            $"epoch {report.Epoch + 1}/{epochs}  batch {report.Batch}/{report.BatchesPerEpoch}  loss {report.Loss:F2}{PerLabel(report.LossPerLabel)}  "
+            + $"|gradient| {report.GradientNorm:F1}  {time.AudioSecondsPerSecond:F1} audio s/s  {Durations.Text(time.InEpoch)} left in epoch, {Durations.Text(time.InRun)} in run");
     }
 
     public void OnNote(string line)
@@ -82,12 +72,16 @@ internal sealed class ConsoleReporter : IRunReporter
 
     public void OnEpoch(EpochReport report, EvaluationResult evaluation)
     {
+        time!.OnEpoch(report);
         EndLine();
         Console.WriteLine(
-            $"epoch {report.Epoch + 1}  loss {report.Loss:F3}  WER {report.Wer:F2} %  utterance WER {report.WerUtterance:F2} %  "
+            $"epoch {report.Epoch + 1}  loss {report.Loss:F3}{PerLabel(report.LossPerLabel)}  "
+            + $"{(report.ValidationLoss is { } loss ? $"validation loss {loss:F3}{PerLabel(report.ValidationLossPerLabel)}  " : "")}WER {report.Wer:F2} %  utterance WER {report.WerUtterance:F2} %  "
             + $"CER {report.Cer:F2} %  {(report is { BeamWer: { } wer, BeamCer: { } cer } ? $"beam WER {wer:F2} %  CER {cer:F2} %  " : "")}lr {report.LearningRate:G3}  {report.AudioSecondsPerSecond:F1} audio s/s  {Durations.Text(report.Seconds)}");
         if (report.Infeasible > 0)
             Console.WriteLine($"  {report.Infeasible} utterances did not count: their text has more labels than they have output frames");
+        if (report.ValidationInfeasible > 0)
+            Console.WriteLine($"  {report.ValidationInfeasible} validation utterances have no loss: their text has more labels than they have output frames");
         if (report.SkippedSteps > 0)
             Console.WriteLine($"  {report.SkippedSteps} batches were left out: their loss or gradient was not finite");
         int stride = Math.Max(evaluation.Transcripts.Count / TranscriptsShown, 1);
@@ -101,8 +95,13 @@ internal sealed class ConsoleReporter : IRunReporter
     public void End(TrainingResult result)
     {
         EndLine();
-        string outcome = result.Interrupted ? "interrupted; go on with --resume auto"
-            : result.TargetReached ? "target reached" : "last epoch done, target not reached";
+        string outcome = result.End switch
+        {
+            RunEnd.Interruption => "interrupted; go on with --resume auto",
+            RunEnd.Target => "target reached",
+            RunEnd.Patience => $"no better WER in {patience} {(patience == 1 ? "epoch" : "epochs in a row")}, target not reached (patience={patience}; to go on, --resume auto --set patience=0)",
+            _ => "last epoch done, target not reached",
+        };
         string best = result.Best is null ? "" : $", best WER {result.Best.Wer:F2} %{(result.Best.BeamWer is { } beam ? $" (beam {beam:F2} %)" : "")} after epoch {result.Best.Epoch + 1}";
         Console.WriteLine($"{outcome}{best}, {Durations.Text(result.State.TotalSeconds)} of training and evaluation");
         Console.WriteLine($"checkpoints {folder}");
@@ -111,6 +110,8 @@ internal sealed class ConsoleReporter : IRunReporter
     }
 
     public void Dispose() => EndLine();
+
+    private static string PerLabel(double? loss) => loss is { } nats ? $" ({nats:F3} a label)" : "";
 
     private static void WriteLayers(RunOptions options, DeepSpeech2 model, Corpus training)
     {

@@ -68,6 +68,9 @@ public sealed class BatchLoader : IDisposable
     /// <summary>Keeps the features of recordings whose sound is not changed for the runs to come; null for nowhere. The caller's.</summary>
     public FeatureStore? Store { get; init; }
 
+    /// <summary>The utterances.</summary>
+    internal Corpus Corpus => corpus;
+
     /// <summary>Batches of an epoch.</summary>
     public int BatchesPerEpoch => sortedBatches.Value.Length;
 
@@ -204,5 +207,5 @@ public sealed class BatchLoader : IDisposable
     }
 
     /// <summary>No fewer frames than an utterance has, at the slowest tempo.</summary>
-    private int MostFrames(Utterance utterance) => FeatureExtractor.MostFrames(utterance.Seconds * (Audio?.LargestStretch ?? 1) * Warp.LargestStretch);
+    internal int MostFrames(Utterance utterance) => FeatureExtractor.MostFrames(utterance.Seconds * (Audio?.LargestStretch ?? 1) * Warp.LargestStretch);
 }

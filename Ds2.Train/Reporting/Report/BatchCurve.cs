@@ -5,10 +5,11 @@ namespace Ds2.Train.Reporting.Report;
 /// <summary>A stretch of batches: what a plot shows as one point.</summary>
 /// <param name="Epoch">Where it ends, in epochs since the run's start.</param>
 /// <param name="Loss">The mean of its finite losses; NaN where there is none.</param>
+/// <param name="LossPerLabel">Likewise.</param>
 /// <param name="GradientNorm">Likewise.</param>
 /// <param name="LearningRate">At its end.</param>
 /// <param name="AudioSecondsPerSecond">Over all of it.</param>
-internal readonly record struct CurvePoint(double Epoch, double Loss, double GradientNorm, double LearningRate, double AudioSecondsPerSecond);
+internal readonly record struct CurvePoint(double Epoch, double Loss, double LossPerLabel, double GradientNorm, double LearningRate, double AudioSecondsPerSecond);
 
 /// <summary>All batches of a run in a bounded number of points, however many there are.</summary>
 /// <remarks>Where there are too many points, each two neighbours become one. So memory and the report stay small, and adding a batch costs nothing.</remarks>
@@ -42,17 +43,17 @@ internal sealed class BatchCurve
         batchesPerStretch *= 2;
     }
 
-    private readonly record struct Stretch(int Batches, double Epoch, Sum Loss, Sum GradientNorm, double LearningRate, double AudioSeconds, double Seconds)
+    private readonly record struct Stretch(int Batches, double Epoch, Sum Loss, Sum LossPerLabel, Sum GradientNorm, double LearningRate, double AudioSeconds, double Seconds)
     {
         public static Stretch Of(BatchMetrics batch) => new(
-            1, batch.Epoch - 1 + (double)batch.Batch / batch.Batches, Sum.Of(batch.Loss), Sum.Of(batch.GradientNorm), batch.LearningRate,
+            1, batch.Epoch - 1 + (double)batch.Batch / batch.Batches, Sum.Of(batch.Loss), Sum.Of(batch.LossPerLabel ?? double.NaN), Sum.Of(batch.GradientNorm), batch.LearningRate,
             batch.AudioSeconds, batch.Seconds);
 
         public Stretch Plus(Stretch next) => new(
-            Batches + next.Batches, next.Epoch, Loss.Plus(next.Loss), GradientNorm.Plus(next.GradientNorm), next.LearningRate,
+            Batches + next.Batches, next.Epoch, Loss.Plus(next.Loss), LossPerLabel.Plus(next.LossPerLabel), GradientNorm.Plus(next.GradientNorm), next.LearningRate,
             AudioSeconds + next.AudioSeconds, Seconds + next.Seconds);
 
-        public CurvePoint Point() => new(Epoch, Loss.Mean, GradientNorm.Mean, LearningRate, AudioSeconds / Seconds);
+        public CurvePoint Point() => new(Epoch, Loss.Mean, LossPerLabel.Mean, GradientNorm.Mean, LearningRate, AudioSeconds / Seconds);
     }
 
     /// <summary>A sum of the values that are finite: one that is not would hide its neighbours.</summary>

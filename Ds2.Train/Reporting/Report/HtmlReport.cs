@@ -19,7 +19,7 @@ internal sealed class HtmlReport : IRunReporter
     private readonly BatchCurve batches = new();
     private readonly List<EpochMetrics> epochs = [];
     private IReadOnlyList<SampleUtterance> samples = [];
-    private IReadOnlyList<Transcript> transcripts = [];
+    private EvaluationResult? evaluation;
     private RunSetup? run;
     private RunEnvironment? environment;
     private long lastWrite;
@@ -43,7 +43,7 @@ internal sealed class HtmlReport : IRunReporter
     public void OnEpoch(EpochReport report, EvaluationResult evaluation)
     {
         epochs.Add(EpochMetrics.Of(report));
-        transcripts = evaluation.Transcripts;
+        this.evaluation = evaluation;
         if (lastWrite == 0 || Stopwatch.GetElapsedTime(lastWrite) >= LeastInterval)
             Write($"running: epoch {report.Epoch + 1} of at most {run!.Options.Training.Epochs} is done");
     }
@@ -51,10 +51,13 @@ internal sealed class HtmlReport : IRunReporter
     public void End(TrainingResult result)
     {
         ended = true;
-        Write(
-            result.Interrupted ? "interrupted; it goes on with --resume auto"
-            : result.TargetReached ? "done: the target is reached"
-            : "done: the last epoch is over, the target is not reached");
+        Write(result.End switch
+        {
+            RunEnd.Interruption => "interrupted; it goes on with --resume auto",
+            RunEnd.Target => "done: the target is reached",
+            RunEnd.Patience => $"done: the last {run!.Options.Training.Patience} epochs had no better word error rate (patience), the target is not reached",
+            _ => "done: the last epoch is over, the target is not reached",
+        });
     }
 
     /// <summary>A run that ends in an exception says so; what it was stands on the console.</summary>
@@ -66,7 +69,7 @@ internal sealed class HtmlReport : IRunReporter
 
     private void Write(string status)
     {
-        string page = new ReportPage(run!, environment!, status, epochs, [.. batches.Points], samples, transcripts).ToHtml();
+        string page = new ReportPage(run!, environment!, status, epochs, [.. batches.Points], samples, evaluation).ToHtml();
         AtomicFile.Write(run!.PathOf(FileName), stream => stream.Write(Encoding.UTF8.GetBytes(page)));
         lastWrite = Stopwatch.GetTimestamp();
     }

@@ -12,7 +12,7 @@ namespace Ds2.Train.Reporting.Report;
 /// <summary>The report as HTML that is well-formed XML too. <c>report.js</c> draws the plots from the numbers that the page carries.</summary>
 internal sealed class ReportPage(
     RunSetup run, RunEnvironment environment, string status, IReadOnlyList<EpochMetrics> epochs, IReadOnlyList<CurvePoint> batches,
-    IReadOnlyList<SampleUtterance> samples, IReadOnlyList<Transcript> transcripts)
+    IReadOnlyList<SampleUtterance> samples, EvaluationResult? evaluation)
 {
     /// <summary>The most rows of the table of epochs; of more, every second, third, … is shown, beside the best and the last.</summary>
     private const int MaxRows = 100;
@@ -43,6 +43,7 @@ internal sealed class ReportPage(
         <section id="charts"><noscript><p>The plots need JavaScript; metrics.jsonl has their numbers.</p></noscript></section>
         {Samples()}
         {EpochTable()}
+        {(evaluation is null ? "" : ErrorSection.Html(evaluation.Details))}
         <div class="facts">
         {Details("Configuration", JsonNode.Parse(run.Options.ToJson())!.AsObject().Select(option => (option.Key, option.Value?.ToString() ?? "")))}
         {Details("Environment", EnvironmentRows())}
@@ -79,10 +80,13 @@ internal sealed class ReportPage(
             Tile("best WER", $"{Number(best.Wer, "F2")} %", $"after epoch {best.Epoch}; target {Number(run.Options.Training.TargetWer, "0.##")} %{(run.BeamDecides ? " by beam search" : "")}"),
             best.BeamWer is { } beam ? Tile("by beam search", $"{Number(beam, "F2")} %", $"the same epoch; CER {Number(best.BeamCer ?? double.NaN, "F2")} %") : "",
             Tile("last WER", $"{Number(last.Wer, "F2")} %", $"epoch {last.Epoch}; CER {Number(last.Cer, "F2")} %"),
-            Tile("training loss", Number(last.Loss, "G4"), $"nats an utterance, epoch {last.Epoch}"),
+            Tile("training loss", Number(last.Loss, "G4"), $"nats an utterance, epoch {last.Epoch}{PerLabel(last.LossPerLabel)}"),
+            last.ValidationLoss is { } loss ? Tile("validation loss", Number(loss, "G4"), $"nats an utterance, epoch {last.Epoch}{PerLabel(last.ValidationLossPerLabel)}") : "",
             Tile("throughput", $"{Number(last.AudioSecondsPerSecond, "F1")} s/s", "seconds of audio a second of training"),
             Tile("time", Durations.Text(epochs.Sum(epoch => epoch.Seconds)), "training and evaluation"),
             "</dl>");
+
+        static string PerLabel(double? loss) => loss is { } nats ? $"; {Number(nats, "G4")} a label" : "";
 
         static string Tile(string name, string value, string note) => $"<div><dt>{name}</dt><dd>{Text(value)}<small>{Text(note)}</small></dd></div>";
     }
@@ -92,7 +96,7 @@ internal sealed class ReportPage(
         var html = new StringBuilder("<section><h2>Validation utterances</h2>\n");
         html.Append("<p class=\"note\">What the model hears (10 ms a column, low frequencies at the bottom), what was said, and what it wrote. Errors are marked.</p>\n");
         html.Append("<div class=\"samples\">\n");
-        var heard = transcripts.DistinctBy(transcript => transcript.Id).ToDictionary(transcript => transcript.Id);
+        var heard = (evaluation?.Transcripts ?? []).DistinctBy(transcript => transcript.Id).ToDictionary(transcript => transcript.Id);
         foreach (SampleUtterance sample in samples)
         {
             html.Append(CultureInfo.InvariantCulture, $"<figure><img alt=\"spectrogram of {Text(sample.Id)}\" src=\"data:image/png;base64,{Convert.ToBase64String(sample.Picture)}\"/>\n");
@@ -100,8 +104,7 @@ internal sealed class ReportPage(
             if (heard.TryGetValue(sample.Id, out Transcript transcript))
             {
                 html.Append(CultureInfo.InvariantCulture, $", WER {TranscriptFile.Wer(transcript):F0} %</figcaption>\n");
-                IReadOnlyList<AlignedWord> words = WordDiff.Align(transcript.Reference, transcript.Hypothesis);
-                html.Append(Line("said", "del", words, word => word.Reference)).Append(Line("heard", "ins", words, word => word.Hypothesis));
+                html.Append(HeardText.Html(transcript));
             }
             else
             {
@@ -112,13 +115,6 @@ internal sealed class ReportPage(
         }
 
         return html.Append("</div></section>").ToString();
-
-        static string Line(string name, string mark, IEnumerable<AlignedWord> words, Func<AlignedWord, string?> side)
-        {
-            IEnumerable<string> marked = words.Where(word => side(word) is not null)
-                .Select(word => word.IsError ? $"<{mark}>{Text(side(word)!)}</{mark}>" : Text(side(word)!));
-            return $"<p><b>{name}</b><span>{string.Join(' ', marked)}</span></p>\n";
-        }
     }
 
     private string EpochTable()
@@ -127,7 +123,7 @@ internal sealed class ReportPage(
             return "";
         int stride = (epochs.Count + MaxRows - 1) / MaxRows;
         var html = new StringBuilder("<section><h2>Epochs</h2>\n<div class=\"scroll\"><table>\n<thead><tr>");
-        foreach (string title in (ReadOnlySpan<string>)["epoch", "loss", "WER %", "utterance WER %", "CER %", .. hasBeam ? ["beam WER %", "beam CER %"] : Array.Empty<string>(), "learning rate", "audio s/s", "time", "infeasible", "skipped steps"])
+        foreach (string title in (ReadOnlySpan<string>)["epoch", "loss", "a label", "validation loss", "a label", "WER %", "utterance WER %", "CER %", .. hasBeam ? ["beam WER %", "beam CER %"] : Array.Empty<string>(), "learning rate", "audio s/s", "time", "infeasible", "skipped steps"])
             html.Append("<th>").Append(title).Append("</th>");
         html.Append("</tr></thead>\n<tbody>\n");
         foreach (EpochMetrics epoch in epochs.Where((epoch, i) => (i + 1) % stride == 0 || epoch == best || epoch == epochs[^1]))
@@ -135,8 +131,8 @@ internal sealed class ReportPage(
             html.Append(epoch == best ? "<tr class=\"best\">" : "<tr>");
             foreach (string cell in (ReadOnlySpan<string>)
             [
-                Number(epoch.Epoch, "F0"), Number(epoch.Loss, "F3"), Number(epoch.Wer, "F2"), Number(epoch.WerUtterance, "F2"), Number(epoch.Cer, "F2"),
-                .. hasBeam ? [Rate(epoch.BeamWer), Rate(epoch.BeamCer)] : Array.Empty<string>(),
+                Number(epoch.Epoch, "F0"), Number(epoch.Loss, "F3"), Known(epoch.LossPerLabel, "F3"), Known(epoch.ValidationLoss, "F3"), Known(epoch.ValidationLossPerLabel, "F3"), Number(epoch.Wer, "F2"), Number(epoch.WerUtterance, "F2"), Number(epoch.Cer, "F2"),
+                .. hasBeam ? [Known(epoch.BeamWer, "F2"), Known(epoch.BeamCer, "F2")] : Array.Empty<string>(),
                 Number(epoch.LearningRate, "G3"), Number(epoch.AudioSecondsPerSecond, "F1"), Durations.Text(epoch.Seconds), Number(epoch.Infeasible, "F0"),
                 Number(epoch.SkippedSteps, "F0"),
             ])
@@ -149,7 +145,7 @@ internal sealed class ReportPage(
 
         return html.Append("</tbody></table></div></section>").ToString();
 
-        static string Rate(double? rate) => rate is { } percent ? Number(percent, "F2") : "";
+        static string Known(double? value, string format) => value is { } number ? Number(number, format) : "";
     }
 
     private IEnumerable<(string Name, string Value)> EnvironmentRows() =>
@@ -184,6 +180,7 @@ internal sealed class ReportPage(
             {
                 x = Rounded(batches, point => point.Epoch),
                 loss = Rounded(batches, point => point.Loss),
+                lossPerLabel = Rounded(batches, point => point.LossPerLabel),
                 norm = Rounded(batches, point => point.GradientNorm),
                 rate = Rounded(batches, point => point.LearningRate),
                 speed = Rounded(batches, point => point.AudioSecondsPerSecond),
@@ -192,6 +189,9 @@ internal sealed class ReportPage(
             {
                 x = epochs.Select(epoch => epoch.Epoch),
                 loss = Rounded(epochs, epoch => epoch.Loss),
+                lossPerLabel = Rounded(epochs, epoch => epoch.LossPerLabel ?? double.NaN),
+                validationLoss = Rounded(epochs, epoch => epoch.ValidationLoss ?? double.NaN),
+                validationLossPerLabel = Rounded(epochs, epoch => epoch.ValidationLossPerLabel ?? double.NaN),
                 wer = Rounded(epochs, epoch => epoch.Wer),
                 beamWer = Rounded(epochs, epoch => epoch.BeamWer ?? double.NaN),
                 werUtterance = Rounded(epochs, epoch => epoch.WerUtterance),

@@ -4,7 +4,11 @@
   const { batches, epochs } = data;
   const beam = epochs.beamWer.some(wer => wer !== null) ? [line('beam WER', epochs, 'beamWer', 'd', 2)] : [];
   const charts = [
-    { title: 'Loss, nats an utterance', log: true, series: [line('batches', batches, 'loss', 'a', 1), line('epochs', epochs, 'loss', 'b', 2)] },
+    { title: 'Loss, nats an utterance', log: true, series: [line('batches', batches, 'loss', 'a', 1), line('epochs', epochs, 'loss', 'b', 2), line('validation', epochs, 'validationLoss', 'c', 2)] },
+    {
+      title: 'Loss, nats a label', log: true,
+      series: [line('batches', batches, 'lossPerLabel', 'a', 1), line('epochs', epochs, 'lossPerLabel', 'b', 2), line('validation', epochs, 'validationLossPerLabel', 'c', 2)],
+    },
     {
       title: 'Error rates on the validation set, %', target: data.target,
       series: [line('WER', epochs, 'wer', 'a', 2), line('utterance WER', epochs, 'werUtterance', 'b', 1), line('CER', epochs, 'cer', 'c', 1), ...beam],

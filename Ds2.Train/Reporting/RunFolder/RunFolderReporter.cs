@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -8,7 +9,7 @@ using Ds2.Runtime.Training;
 
 namespace Ds2.Train.Reporting.RunFolder;
 
-/// <summary>Leaves in a run's folder what it was started with, and the transcripts of its last evaluation.</summary>
+/// <summary>Leaves in a run's folder what it was started with, and the transcripts and errors of its last evaluation.</summary>
 internal sealed class RunFolderReporter : IRunReporter
 {
     public const string Options = "options.json";
@@ -23,10 +24,15 @@ internal sealed class RunFolderReporter : IRunReporter
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
+    /// <summary>Epochs of a few milliseconds need not say each where their errors are.</summary>
+    private static readonly TimeSpan LeastInterval = TimeSpan.FromSeconds(1);
+
     /// <summary>What the start was to leave and could not yet, on a full disk say.</summary>
     private readonly Queue<(string Path, string Text)> unwritten = [];
 
     private string folder = "";
+    private EvaluationResult? unwrittenErrors;
+    private long lastErrors;
 
     public void Start(RunSetup run)
     {
@@ -38,14 +44,17 @@ internal sealed class RunFolderReporter : IRunReporter
 
     public void OnEpoch(EpochReport report, EvaluationResult evaluation)
     {
+        unwrittenErrors = evaluation;
         WriteStart();
         TranscriptFile.Write(Path.Combine(folder, Transcripts), evaluation);
+        if (lastErrors == 0 || Stopwatch.GetElapsedTime(lastErrors) >= LeastInterval)
+            WriteErrors();
     }
 
-    public void Dispose()
-    {
-        // Every file is closed where it is written.
-    }
+    public void End(TrainingResult result) => WriteErrors();
+
+    /// <summary>A run that ends in an exception has the errors of its last evaluation, too.</summary>
+    public void Dispose() => WriteErrors();
 
     /// <summary>Every start of the run, this one last; an earlier run's in the same folder do not count.</summary>
     private static List<JsonElement> Starts(RunSetup run)
@@ -66,6 +75,15 @@ internal sealed class RunFolderReporter : IRunReporter
 
         starts.Add(JsonSerializer.SerializeToElement(RunEnvironment.Of(run), Json));
         return starts;
+    }
+
+    private void WriteErrors()
+    {
+        if (unwrittenErrors is null)
+            return;
+        ErrorFiles.Write(Path.Combine(folder, ErrorFiles.FolderName), unwrittenErrors.Details);
+        unwrittenErrors = null;
+        lastErrors = Stopwatch.GetTimestamp();
     }
 
     private void WriteStart()

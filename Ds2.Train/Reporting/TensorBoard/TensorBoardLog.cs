@@ -24,15 +24,22 @@ internal sealed class TensorBoardLog : IRunReporter
 
     public void OnBatch(BatchReport report) => events!.Scalars(
         ++step,
-        ("train/loss", report.Loss), ("train/gradient_norm", report.GradientNorm), ("train/learning_rate", report.LearningRate),
-        ("train/audio_seconds_per_second", report.AudioSeconds / report.Seconds));
+        [("train/loss", report.Loss), ("train/gradient_norm", report.GradientNorm), ("train/learning_rate", report.LearningRate),
+        ("train/audio_seconds_per_second", report.AudioSeconds / report.Seconds),
+        .. Known(("train/loss_per_label", report.LossPerLabel))]);
 
     public void OnEpoch(EpochReport report, EvaluationResult evaluation) => events!.Scalars(
         step,
         [
             ("train/epoch_loss", report.Loss), ("validation/wer", report.Wer), ("validation/wer_utterance", report.WerUtterance), ("validation/cer", report.Cer),
-            .. report is { BeamWer: { } wer, BeamCer: { } cer } ? [("validation/beam_wer", wer), ("validation/beam_cer", cer)] : Array.Empty<(string, double)>(),
+            .. Known(
+                ("train/epoch_loss_per_label", report.LossPerLabel), ("validation/loss", report.ValidationLoss), ("validation/loss_per_label", report.ValidationLossPerLabel),
+                ("validation/beam_wer", report.BeamWer), ("validation/beam_cer", report.BeamCer)),
         ]);
 
     public void Dispose() => events?.Dispose();
+
+    /// <summary>The scalars that a run has.</summary>
+    private static IEnumerable<(string Name, double Value)> Known(params (string Name, double? Value)[] scalars) =>
+        scalars.Where(scalar => scalar.Value is not null).Select(scalar => (scalar.Name, scalar.Value!.Value));
 }
