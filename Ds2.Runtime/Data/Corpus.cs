@@ -73,9 +73,9 @@ public sealed class Corpus
     /// <exception cref="InputException">Files hold cepstral coefficients, and a spectrogram cannot be made from these.</exception>
     public void RequireFeatures(FeatureKind kind)
     {
-        if (kind == FeatureKind.Spectrogram && Utterances.Where(utterance => utterance.HoldsFeatures).ToArray() is [var first, ..] all)
+        if (!kind.IsMadeOfCoefficients() && Utterances.Where(utterance => utterance.HoldsFeatures).ToArray() is [var first, ..] all)
             throw new InputException(
-                $"{first.AudioPath}: holds cepstral coefficients, as {all.Length} of {Utterances.Count} files of {ManifestPath} do: the features 'spectrogram' cannot be made from them; use 'mfcc' or 'mfcc-raw'");
+                $"{first.AudioPath}: holds cepstral coefficients, as {all.Length} of {Utterances.Count} files of {ManifestPath} do: the features '{kind.Name()}' cannot be made from them; use 'mfcc' or 'mfcc-raw'");
     }
 
     /// <summary>The corpus without some utterances.</summary>

@@ -42,20 +42,26 @@ internal static class Cepstrum
             decibels[m] = (float)(10 * Math.Log10(Math.Max(filters[m].Apply(power), Floor)));
     }
 
-    /// <summary>Raises everything to a floor, and takes the orthonormal DCT-II of each frame.</summary>
-    /// <param name="decibels">[frames, Filters]; the floor is written back.</param>
-    /// <param name="frames">Frames of the utterance.</param>
+    /// <summary>Raises everything to a floor.</summary>
+    /// <param name="decibels">All filters' levels in all frames; overwritten.</param>
     /// <param name="relative">Whether the floor is 80 dB under the utterance's maximum, as torchaudio has it, or the same for all sound.</param>
-    /// <returns>[Coefficients, frames].</returns>
-    public static FeatureMatrix FromDecibels(Span<float> decibels, int frames, bool relative)
+    public static void Raise(Span<float> decibels, bool relative)
     {
         float floor = relative ? Maximum(decibels) - (float)DynamicRange : FixedFloor;
+        foreach (ref float level in decibels)
+            level = Math.Max(level, floor);
+    }
+
+    /// <summary>The orthonormal DCT-II of each frame.</summary>
+    /// <param name="decibels">[frames, Filters].</param>
+    /// <param name="frames">Frames of the utterance.</param>
+    /// <returns>[Coefficients, frames].</returns>
+    public static FeatureMatrix FromDecibels(ReadOnlySpan<float> decibels, int frames)
+    {
         var result = new float[Coefficients * frames];
         for (int t = 0; t < frames; t++)
         {
-            Span<float> frame = decibels.Slice(t * Filters, Filters);
-            for (int m = 0; m < Filters; m++)
-                frame[m] = Math.Max(frame[m], floor);
+            ReadOnlySpan<float> frame = decibels.Slice(t * Filters, Filters);
             for (int c = 0; c < Coefficients; c++)
             {
                 double sum = 0;
@@ -91,14 +97,44 @@ internal static class Cepstrum
         return result;
     }
 
-    /// <summary>The bank of 40 triangular filters from 0 to 8000 Hz, each of Slaney's unit area.</summary>
+    /// <summary>Does to coefficients what is meant for the filters' levels that they describe, where that is linear and alike in all frames.</summary>
+    /// <param name="coefficients">[Coefficients, frames]; not changed.</param>
+    /// <param name="change">From [Filters, n] to the same.</param>
+    public static FeatureMatrix Transform(FeatureMatrix coefficients, Func<FeatureMatrix, FeatureMatrix> change)
+    {
+        // What becomes of each coefficient alone: the columns of the matrix that does the same to all frames.
+        var levels = new FeatureMatrix(new float[Filters * Coefficients], Filters, Coefficients);
+        for (int m = 0; m < Filters; m++)
+        {
+            for (int c = 0; c < Coefficients; c++)
+                levels.Values[m * Coefficients + c] = (float)Dct[c * Filters + m];
+        }
+
+        FeatureMatrix changed = change(levels);
+        var result = new FeatureMatrix(new float[coefficients.Values.Length], Coefficients, coefficients.Frames);
+        for (int to = 0; to < Coefficients; to++)
+        {
+            for (int from = 0; from < Coefficients; from++)
+            {
+                double weight = 0;
+                for (int m = 0; m < Filters; m++)
+                    weight += Dct[to * Filters + m] * changed.Values[m * Coefficients + from];
+                AddScaled(coefficients.Row(from), (float)weight, result.Row(to));
+            }
+        }
+
+        return result;
+    }
+
+    /// <summary>A bank of triangular filters from 0 to 8000 Hz, each of Slaney's unit area.</summary>
     /// <param name="bins">Bins of the power spectrum, from 0 to 8000 Hz.</param>
-    public static MelFilter[] BuildFilters(int bins)
+    /// <param name="filters">How many.</param>
+    public static MelFilter[] BuildFilters(int bins, int filters = Filters)
     {
         double top = HertzToMel(Ceiling);
-        double[] edges = [.. Enumerable.Range(0, Filters + 2).Select(i => MelToHertz(top * i / (Filters + 1)))];
+        double[] edges = [.. Enumerable.Range(0, filters + 2).Select(i => MelToHertz(top * i / (filters + 1)))];
         double binWidth = Ceiling / (bins - 1);
-        return [.. Enumerable.Range(0, Filters).Select(m => MelFilter.Triangle(edges[m], edges[m + 1], edges[m + 2], bins, binWidth))];
+        return [.. Enumerable.Range(0, filters).Select(m => MelFilter.Triangle(edges[m], edges[m + 1], edges[m + 2], bins, binWidth))];
     }
 
     /// <summary>[outputs, inputs], the orthonormal DCT-II.</summary>

@@ -28,6 +28,7 @@ public sealed class FeatureExtractor(FeatureKind kind, FeatureNormalization norm
     private static readonly Lazy<FrameSpectrum> MfccSpectrum = new(() => new FrameSpectrum(MfccTransform));
     private static readonly Lazy<FrameSpectrum> PlainSpectrum = new(() => new FrameSpectrum(SpectrogramTransform));
     private static readonly Lazy<MelFilter[]> Filters = new(() => Cepstrum.BuildFilters(MfccTransform / 2 + 1));
+    private static readonly Lazy<MelFilter[]> FineFilters = new(() => Cepstrum.BuildFilters(MfccTransform / 2 + 1, filters: 80));
 
     /// <summary>What is extracted.</summary>
     public FeatureKind Kind => kind;
@@ -39,12 +40,22 @@ public sealed class FeatureExtractor(FeatureKind kind, FeatureNormalization norm
     public RowStatistics? Statistics => statistics;
 
     /// <summary>A name for what <see cref="Analyze"/> computes: where it is the same, so are the values.</summary>
-    internal string Analysis => kind == FeatureKind.Spectrogram ? "spectrogram" : HasRelativeFloor ? "mfcc" : "mfcc-fixed-floor";
+    internal string Analysis => (kind.IsMadeOfCoefficients() ? "mfcc" : kind.Name()) + (kind == FeatureKind.Spectrogram || HasRelativeFloor ? "" : "-fixed-floor");
+
+    /// <summary>Whether each row has a mean and a deviation of its own; the others are scaled as a whole.</summary>
+    private bool IsScaledByRow => kind == FeatureKind.MfccRaw || kind.IsFilterBank();
+
+    private MelFilter[] Bank => kind == FeatureKind.Fbank80 ? FineFilters.Value : Filters.Value;
 
     private bool HasRelativeFloor => normalization == FeatureNormalization.Utterance;
 
-    /// <summary>Height of the features: 161, or 13 for the coefficients themselves.</summary>
-    public int Rows => kind == FeatureKind.MfccRaw ? Cepstrum.Coefficients : Cepstrum.EnvelopeRows;
+    /// <summary>Height of the features: 161, 13 for the coefficients themselves, or a filter bank's 40 or 80.</summary>
+    public int Rows => kind switch
+    {
+        FeatureKind.MfccRaw => Cepstrum.Coefficients,
+        FeatureKind.Fbank40 or FeatureKind.Fbank80 => Bank.Length,
+        _ => Cepstrum.EnvelopeRows,
+    };
 
     /// <summary>The fewest samples that have features: one more than the mirrored ends need.</summary>
     public int MinimumSamples => (kind == FeatureKind.Spectrogram ? SpectrogramTransform : MfccTransform) / 2 + 1;
@@ -101,7 +112,7 @@ public sealed class FeatureExtractor(FeatureKind kind, FeatureNormalization norm
     internal FeatureMatrix ExtractFrames(ReadOnlySpan<float> signal, int frames) => Normalize(Sensible(Render(AnalyzeFrames(signal, frames))));
 
     private FeatureMatrix AnalyzeFrames(ReadOnlySpan<float> signal, int frames) =>
-        kind == FeatureKind.Spectrogram ? LogMagnitudes(signal, frames) : Coefficients(signal, frames);
+        kind == FeatureKind.Spectrogram ? LogMagnitudes(signal, frames) : MelFeatures(signal, frames);
 
     /// <summary>The rest of <see cref="Extract"/>.</summary>
     internal FeatureMatrix Render(FeatureMatrix analyzed) => kind == FeatureKind.Mfcc ? Cepstrum.Envelope(analyzed) : analyzed;
@@ -115,8 +126,8 @@ public sealed class FeatureExtractor(FeatureKind kind, FeatureNormalization norm
         ArgumentNullException.ThrowIfNull(framesBy13);
         if (framesBy13.Length != frames * Cepstrum.Coefficients)
             throw new ArgumentException($"{framesBy13.Length} values are not {frames} frames of {Cepstrum.Coefficients} coefficients", nameof(framesBy13));
-        if (kind == FeatureKind.Spectrogram)
-            throw new InputException("the features 'spectrogram' cannot be made from stored cepstral coefficients; use 'mfcc' or 'mfcc-raw'");
+        if (!kind.IsMadeOfCoefficients())
+            throw new InputException($"the features '{kind.Name()}' cannot be made from stored cepstral coefficients; use 'mfcc' or 'mfcc-raw'");
         var rows = new FeatureMatrix(new float[framesBy13.Length], Cepstrum.Coefficients, frames);
         for (int t = 0; t < frames; t++)
         {
@@ -194,7 +205,7 @@ public sealed class FeatureExtractor(FeatureKind kind, FeatureNormalization norm
             return features;
         }
 
-        if (kind != FeatureKind.MfccRaw)
+        if (!IsScaledByRow)
         {
             Standardize(features.Values);
             return features;
@@ -221,19 +232,34 @@ public sealed class FeatureExtractor(FeatureKind kind, FeatureNormalization norm
             values[i] = (values[i] - centre) * scale;
     }
 
-    private FeatureMatrix Coefficients(ReadOnlySpan<float> signal, int frames)
+    private FeatureMatrix MelFeatures(ReadOnlySpan<float> signal, int frames)
     {
-        float[] decibels = ArrayPool<float>.Shared.Rent(frames * Cepstrum.Filters);
+        MelFilter[] bank = Bank;
+        float[] rented = ArrayPool<float>.Shared.Rent(frames * bank.Length);
         try
         {
-            ForEachFrame(signal, frames, MfccSpectrum.Value,
-                (frame, power) => Cepstrum.MelDecibels(power, Filters.Value, decibels.AsSpan(frame * Cepstrum.Filters, Cepstrum.Filters)));
-            return Cepstrum.FromDecibels(decibels.AsSpan(0, frames * Cepstrum.Filters), frames, HasRelativeFloor);
+            Span<float> decibels = rented.AsSpan(0, frames * bank.Length);
+            ForEachFrame(signal, frames, MfccSpectrum.Value, (frame, power) => Cepstrum.MelDecibels(power, bank, rented.AsSpan(frame * bank.Length, bank.Length)));
+            Cepstrum.Raise(decibels, HasRelativeFloor);
+            return kind.IsFilterBank() ? Transposed(decibels, frames, bank.Length) : Cepstrum.FromDecibels(decibels, frames);
         }
         finally
         {
-            ArrayPool<float>.Shared.Return(decibels);
+            ArrayPool<float>.Shared.Return(rented);
         }
+    }
+
+    /// <summary>[frames, rows] as [rows, frames].</summary>
+    private static FeatureMatrix Transposed(ReadOnlySpan<float> values, int frames, int rows)
+    {
+        var result = new FeatureMatrix(new float[values.Length], rows, frames);
+        for (int t = 0; t < frames; t++)
+        {
+            for (int row = 0; row < rows; row++)
+                result.Values[row * frames + t] = values[t * rows + row];
+        }
+
+        return result;
     }
 
     private static FeatureMatrix LogMagnitudes(ReadOnlySpan<float> signal, int frames)

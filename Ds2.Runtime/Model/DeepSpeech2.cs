@@ -129,7 +129,8 @@ public sealed class DeepSpeech2 : IDisposable
     }
 
     /// <summary>A pass through the weights; the caller disposes it, before the model.</summary>
-    public ModelPass NewPass() => new(this);
+    /// <param name="dropout">The share of each recurrent layer's outputs that is dropped in training.</param>
+    public ModelPass NewPass(double dropout = 0) => new(this, (float)dropout);
 
     /// <summary>Gives the model's memory back; the engine stays.</summary>
     public void Dispose()

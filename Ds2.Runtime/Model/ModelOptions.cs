@@ -8,8 +8,8 @@ namespace Ds2.Runtime.Model;
 /// <summary>What kind of recognizer is made: what it hears, and how large it is.</summary>
 public sealed record ModelOptions
 {
-    /// <summary>What the model hears: <c>mfcc</c>, <c>mfcc-raw</c> or <c>spectrogram</c>.</summary>
-    [Option("what the model hears: 13 MFCCs rendered as a spectrogram of 161 rows, the 13 coefficients themselves, or the spectrogram", OnResume = ResumeRule.Fixed)]
+    /// <summary>What the model hears: <c>mfcc</c>, <c>mfcc-raw</c>, <c>spectrogram</c>, <c>fbank40</c> or <c>fbank80</c>.</summary>
+    [Option("what the model hears: 13 MFCCs rendered as a spectrogram of 161 rows, the 13 coefficients themselves, the spectrogram, or 40 or 80 mel filters' levels", OnResume = ResumeRule.Fixed)]
     public FeatureKind Features { get; init; } = FeatureKind.Mfcc;
 
     /// <summary>By what features are normalized: <c>utterance</c> or <c>corpus</c>.</summary>
@@ -19,6 +19,10 @@ public sealed record ModelOptions
     /// <summary>Channels of both convolutions.</summary>
     [Option("channels of both convolutions", Min = 1, OnResume = ResumeRule.Fixed)]
     public int Channels { get; init; } = 32;
+
+    /// <summary>The second convolution's stride in time.</summary>
+    [Option("the second convolution's stride in time: 2 halves the GRUs' frames, and leaves 25 a second for letters", Min = 1, Max = 2, OnResume = ResumeRule.Fixed)]
+    public int SecondStride { get; init; } = 1;
 
     /// <summary>Hidden units of each GRU direction.</summary>
     [Option("hidden units of each GRU direction", Min = 1, OnResume = ResumeRule.Fixed)]
@@ -45,6 +49,6 @@ public sealed record ModelOptions
     public Architecture ArchitectureFor(Alphabet alphabet)
     {
         ArgumentNullException.ThrowIfNull(alphabet);
-        return new Architecture(new FeatureExtractor(Features).Rows, Channels, Hidden, Layers, Bidirectional, RnnBatchNorm, alphabet.Size, RecurrentPrecision);
+        return new Architecture(new FeatureExtractor(Features).Rows, Channels, Hidden, Layers, Bidirectional, RnnBatchNorm, alphabet.Size, RecurrentPrecision, SecondStride);
     }
 }

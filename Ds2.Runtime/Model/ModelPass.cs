@@ -6,18 +6,14 @@ namespace Ds2.Runtime.Model;
 public sealed class ModelPass : IDisposable
 {
     private readonly DeepSpeech2 model;
-    private readonly ILayerPass[] layers;
+    private readonly Stage[] stages;
     private readonly FrameCounts inputFrames;
 
-    /// <summary>What a profile calls each layer's two halves.</summary>
-    private readonly (string Forward, string Backward)[] names;
-
-    internal ModelPass(DeepSpeech2 model)
+    internal ModelPass(DeepSpeech2 model, float dropout)
     {
         this.model = model;
-        layers = [.. model.Layers.Select(stage => stage.Layer.NewPass())];
+        stages = [.. model.Layers.SelectMany((layer, i) => StagesOf(layer.Name, layer.Layer, i, dropout))];
         inputFrames = new FrameCounts(model.Engine);
-        names = [.. model.Layers.Select(stage => stage.Name.Length > 0 ? stage.Name : "layout").Select(name => ($"{name} forward", $"{name} backward"))];
     }
 
     /// <summary>The bytes that a batch's activations and the scratch memory take, parameters and gradients apart.</summary>
@@ -49,10 +45,11 @@ public sealed class ModelPass : IDisposable
     /// <param name="features">[N, 1, F, T], zero after each utterance's end; it must stay as it is until <see cref="Backward"/> is done.</param>
     /// <param name="frames">[N]: valid frames of each utterance.</param>
     /// <param name="training">Whether normalization uses the batch's statistics and a backward pass follows.</param>
+    /// <param name="dropoutKey">Which elements dropout takes in training: another number, others.</param>
     /// <returns>[T', N, C] and the output frames of each utterance; overwritten by the next call.</returns>
     /// <exception cref="ArgumentException">The batch is too short to give one output frame.</exception>
     /// <exception cref="InvalidOperationException">Training was asked of a model that has no gradients.</exception>
-    public Sequence Forward(Tensor features, ReadOnlySpan<int> frames, bool training)
+    public Sequence Forward(Tensor features, ReadOnlySpan<int> frames, bool training, uint dropoutKey = 0)
     {
         ArgumentNullException.ThrowIfNull(features);
         if (model.OutputFrames(features.Shape[3]) == 0)
@@ -61,10 +58,12 @@ public sealed class ModelPass : IDisposable
             throw new InvalidOperationException("the model was made for inference: it has no gradients");
         inputFrames.Set(frames);
         var sequence = new Sequence(features, inputFrames);
-        for (int i = 0; i < layers.Length; i++)
+        foreach (Stage stage in stages)
         {
-            using ProfilerRange range = ProfilerRange.Begin(names[i].Forward);
-            sequence = layers[i].Forward(sequence, training);
+            using ProfilerRange range = ProfilerRange.Begin(stage.ForwardName);
+            if (stage.Pass is DropoutPass dropout)
+                dropout.Key = unchecked(dropoutKey + (uint)stage.Layer);
+            sequence = stage.Pass.Forward(sequence, training);
         }
 
         return sequence;
@@ -75,18 +74,18 @@ public sealed class ModelPass : IDisposable
     public void Backward(Tensor dLogits)
     {
         Tensor? gradient = dLogits;
-        for (int i = layers.Length - 1; i >= model.FirstTrained; i--)
+        for (int i = stages.Length - 1; i >= 0 && stages[i].Layer >= model.FirstTrained; i--)
         {
-            using ProfilerRange range = ProfilerRange.Begin(names[i].Backward);
-            gradient = layers[i].Backward(gradient!);
+            using ProfilerRange range = ProfilerRange.Begin(stages[i].BackwardName);
+            gradient = stages[i].Pass.Backward(gradient!);
         }
     }
 
     /// <summary>Gives the activations' memory back; the model stays.</summary>
     public void Dispose()
     {
-        foreach (ILayerPass layer in layers)
-            layer.Dispose();
+        foreach (Stage stage in stages)
+            stage.Pass.Dispose();
         inputFrames.Dispose();
     }
 
@@ -94,12 +93,29 @@ public sealed class ModelPass : IDisposable
     {
         var memories = new List<LayerMemory>();
         Shape shape = model.FeatureShape(batch, frames);
-        for (int i = 0; i < layers.Length; i++)
+        foreach (Stage stage in stages)
         {
-            memories.Add(layers[i].MemoryFor(shape, training));
-            shape = model.Layers[i].Layer.OutputShape(shape);
+            memories.Add(stage.Pass.MemoryFor(shape, training));
+            if (stage.Pass is not DropoutPass)
+                shape = model.Layers[stage.Layer].Layer.OutputShape(shape);
         }
 
         return memories;
     }
+
+    /// <summary>A layer's pass, and dropout after it where the layer is recurrent.</summary>
+    private IEnumerable<Stage> StagesOf(string name, ILayer layer, int index, float dropout)
+    {
+        string shown = name.Length > 0 ? name : "layout";
+        yield return new Stage(index, layer.NewPass(), $"{shown} forward", $"{shown} backward");
+        if (layer is RecurrentLayer && dropout > 0)
+            yield return new Stage(index, new DropoutPass(model.Engine, dropout), $"{shown} dropout forward", $"{shown} dropout backward");
+    }
+
+    /// <summary>What a batch goes through: a layer's pass or dropout.</summary>
+    /// <param name="Layer">The layer's place in the model.</param>
+    /// <param name="Pass">The pass.</param>
+    /// <param name="ForwardName">What a profile calls its forward half.</param>
+    /// <param name="BackwardName">What a profile calls its backward half.</param>
+    private readonly record struct Stage(int Layer, ILayerPass Pass, string ForwardName, string BackwardName);
 }

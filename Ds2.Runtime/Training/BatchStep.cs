@@ -1,4 +1,5 @@
 using Ds2.Kernels.Ops;
+using Ds2.Runtime.Data;
 using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Layers;
 using Ds2.Runtime.Model;
@@ -36,7 +37,7 @@ internal sealed class BatchStep : IDisposable
         this.model = model;
         Blank = blank;
         model.Freeze(options.FrozenLayers);
-        Pass = model.NewPass();
+        Pass = model.NewPass(options.Dropout);
         Optimizer = Optimizer.Create(options, model.Parameters, model.Workspace);
         criterion = new CtcCriterion(model.Engine, blank, model.Workspace);
         features = new FeatureBuffers(model.Engine);
@@ -85,7 +86,7 @@ internal sealed class BatchStep : IDisposable
         model.Parameters.BeginStep();
         try
         {
-            Sequence logits = Pass.Forward(x, batch.Frames, training: true);
+            Sequence logits = Pass.Forward(x, batch.Frames, training: true, DropoutKey(step));
             criterion.Forward(logits, [.. batch.Utterances.Select(utterance => utterance.Labels)]);
             Pass.Backward(criterion.Backward());
             Optimizer.Measure();
@@ -144,6 +145,9 @@ internal sealed class BatchStep : IDisposable
         bool loss = SpikeDetector.IsSpike(state.LossWindow, losses.Mean / labels, options.SkipLossZ);
         return SpikeDetector.IsSpike(state.NormWindow, norm, options.SkipNormZ) || loss;
     }
+
+    /// <summary>A function of seed and step, so that a resumed run drops the same.</summary>
+    private uint DropoutKey(int step) => (uint)SplitMix64.For(options.Seed, step, 0).Next();
 
     private CtcShape CtcFor(BatchSize size) => new(model.OutputFrames(size.Frames), size.Utterances, model.Architecture.Classes, size.Labels, Blank);
 

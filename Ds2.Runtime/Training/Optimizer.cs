@@ -163,7 +163,7 @@ public abstract class Optimizer : IDisposable
         }
 
         private protected override void Update(int step, float learningRate, Func<Tensor, Tensor> window) => adamW.Step(
-            new AdamWOptions(learningRate, WeightDecay: (float)options.WeightDecay), step,
+            new AdamWOptions(learningRate, Beta2: (float)options.Beta2, WeightDecay: (float)options.WeightDecay), step,
             Clip, window(Parameters.Gradients), window(Parameters.Values), window(firstMoment), window(secondMoment));
     }
 }

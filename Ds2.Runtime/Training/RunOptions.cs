@@ -30,6 +30,14 @@ public sealed record RunOptions
     /// <summary>How.</summary>
     public TrainingOptions Training { get; init; } = new();
 
+    /// <summary>What the presets for one's own speech share: docs/recipe.md says what each option brings.</summary>
+    private static RunOptions OwnSpeech => new()
+    {
+        Model = new() { Features = FeatureKind.Fbank40, Bidirectional = true, RnnBatchNorm = true },
+        Data = new() { Batch = 4, Order = BatchOrder.Bucketed, Tempo = 0.1, Warp = 0.1 },
+        Training = new() { Epochs = 10, TargetWer = 0, Optimizer = OptimizerKind.AdamW, Schedule = LearningRateKind.Cosine, Lr = 2e-3, WarmupSteps = 300, WeightDecay = 0.01, MaxNorm = 100 },
+    };
+
     /// <summary>The presets by name.</summary>
     public static IReadOnlyDictionary<string, RunOptions> Presets { get; } = new Dictionary<string, RunOptions>
     {
@@ -37,8 +45,10 @@ public sealed record RunOptions
         {
             Model = new() { Features = FeatureKind.MfccRaw, Hidden = 192, Layers = 2, Bidirectional = true, RnnBatchNorm = true },
             Data = new() { Order = BatchOrder.Sortagrad, TimeMasks = 2, TimeMaskWidth = 15, RowMasks = 1 },
-            Training = new() { Epochs = 60, Optimizer = OptimizerKind.AdamW, Lr = 1e-3, Anneal = 1.05, WeightDecay = 0.01, MaxNorm = 100 },
+            Training = new() { Epochs = 60, TargetWer = 5, Optimizer = OptimizerKind.AdamW, Lr = 1e-3, Anneal = 1.05, WeightDecay = 0.01, MaxNorm = 100 },
         },
+        ["cpu"] = OwnSpeech with { Model = OwnSpeech.Model with { Hidden = 320, Layers = 3 } },
+        ["gpu"] = OwnSpeech with { Model = OwnSpeech.Model with { Hidden = 768, Layers = 4 }, Data = OwnSpeech.Data with { Batch = 16 } },
         ["mlperf"] = new(),
         ["ds2"] = new() { Model = new() { Layers = 5, Bidirectional = true } },
     };

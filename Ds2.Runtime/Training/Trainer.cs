@@ -62,8 +62,8 @@ public sealed class Trainer : IDisposable
         this.beam = beam;
         this.observer = observer;
         this.description = description;
-        schedule = new LearningRateSchedule(options.Training);
         batchesPerEpoch = Math.Min(training.BatchesPerEpoch, maxBatches ?? int.MaxValue);
+        schedule = new LearningRateSchedule(options.Training, batchesPerEpoch);
         step = new BatchStep(options.Training, model, description.Alphabet.Blank);
         recognizer = new Recognizer(model, new GreedyDecoder(description.Alphabet), step.Pass);
         state = resume?.State ?? new TrainingState();
@@ -153,7 +153,7 @@ public sealed class Trainer : IDisposable
         while (batch is not null)
         {
             // The next batch is read and copied while the device works on this one. What is wrong with it must not hide this one's outcome.
-            double learningRate = schedule.Rate(state.Epoch, state.Steps);
+            double learningRate = schedule.Rate(state.Epoch, state.Batch, state.Steps);
             step.Queue(batch, state.Steps + 1, learningRate);
             isWhole = false;
             Batch? following = null;
@@ -262,7 +262,7 @@ public sealed class Trainer : IDisposable
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         state.TotalSeconds += seconds;
         var report = new EpochReport(
-            state.Epoch, state.LossSum / (state.Batch - state.SkippedSteps), schedule.Rate(state.Epoch, state.Steps), evaluation.Rates.Wer,
+            state.Epoch, state.LossSum / (state.Batch - state.SkippedSteps), schedule.Rate(state.Epoch, state.Batch, state.Steps), evaluation.Rates.Wer,
             evaluation.Rates.WerUtterance, evaluation.Rates.Cer, state.Infeasible, state.SkippedSteps, state.EpochSeconds + seconds, state.LoadSeconds, seconds,
             state.AudioSeconds / Math.Max(state.EpochSeconds, 1e-9), evaluation.OtherRates?.Wer, evaluation.OtherRates?.Cer);
         bool best = state.History.TrueForAll(other => Deciding(report) < Deciding(other));

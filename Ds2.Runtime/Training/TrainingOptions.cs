@@ -14,6 +14,19 @@ public enum OptimizerKind
     AdamW,
 }
 
+/// <summary>How the learning rate changes in the course of a run.</summary>
+public enum LearningRateKind
+{
+    /// <summary>Divided by the same number after every epoch.</summary>
+    Anneal,
+
+    /// <summary>Half a cosine wave, from the full rate at the start to zero at the last epoch's end.</summary>
+    Cosine,
+
+    /// <summary>A straight line from the full rate at the start to zero at the last epoch's end.</summary>
+    Linear,
+}
+
 /// <summary>What a run does about a batch whose loss or gradient is NaN or infinite. In neither case has the batch changed anything.</summary>
 public enum NonFinitePolicy
 {
@@ -40,12 +53,16 @@ public sealed record TrainingOptions
     [Option("the update rule: SGD with Nesterov momentum, or Adam with decoupled weight decay", OnResume = ResumeRule.Fixed)]
     public OptimizerKind Optimizer { get; init; } = OptimizerKind.Sgd;
 
+    /// <summary>How the learning rate changes: <c>anneal</c>, <c>cosine</c> or <c>linear</c>.</summary>
+    [Option("how the learning rate falls: divided by anneal after every epoch, or along half a cosine wave or a straight line to zero at the last epoch's end")]
+    public LearningRateKind Schedule { get; init; }
+
     /// <summary>The first epoch's learning rate.</summary>
     [Option("the first epoch's learning rate", Min = 0)]
     public double Lr { get; init; } = 1e-4;
 
     /// <summary>The learning rate is divided by this after every epoch.</summary>
-    [Option("the learning rate is divided by this after every epoch", Above = 0)]
+    [Option("what schedule=anneal divides the learning rate by after every epoch", Above = 0)]
     public double Anneal { get; init; } = 1.1;
 
     /// <summary>Steps over which the learning rate rises from near zero; 0 for none.</summary>
@@ -59,6 +76,14 @@ public sealed record TrainingOptions
     /// <summary>L2 penalty of <c>sgd</c>, decoupled decay of <c>adamw</c>.</summary>
     [Option("L2 penalty of sgd, decoupled decay of adamw", Min = 0)]
     public double WeightDecay { get; init; }
+
+    /// <summary>The share of each recurrent layer's outputs that is dropped in training; 0 for none.</summary>
+    [Option("dropout: the share of each GRU layer's outputs that is left out, others in every step", Min = 0, Below = 1)]
+    public double Dropout { get; init; }
+
+    /// <summary>Adam's decay of the second moment.</summary>
+    [Option("decay of adamw's second moment", Min = 0, Below = 1)]
+    public double Beta2 { get; init; } = 0.999;
 
     /// <summary>The gradient norm is clipped to this.</summary>
     [Option("the gradient norm is clipped to this", Above = 0)]

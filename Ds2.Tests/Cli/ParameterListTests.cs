@@ -19,12 +19,12 @@ public sealed class ParameterListTests
         {
             Assert.That((code, error), Is.EqualTo((0, "")));
             Assert.That(folder["run"], Does.Not.Exist);
-            Assert.That(rows[0], Is.EqualTo(new[] { "name", "meaning", "values", "`mini`", "`mlperf`", "`ds2`" }));
+            Assert.That(rows[0], Is.EqualTo(new[] { "name", "meaning", "values", "`mini`", "`cpu`", "`gpu`", "`mlperf`", "`ds2`" }));
             Assert.That(rows.Skip(2).Select(row => row[0]), Is.EqualTo(RunOptions.All.Select(option => $"`{option.Name}`")));
             Assert.That(rows.Skip(2).SelectMany(row => row[1..3]), Has.None.Empty);
-            Assert.That(rows.Single(row => row[0] == "`hidden`")[2..], Is.EqualTo(new[] { "a whole number, at least 1", "192", "2560", "2560" }));
-            Assert.That(rows.Single(row => row[0] == "`optimizer`")[2..], Is.EqualTo(new[] { "sgd, adamw", "adamw", "sgd", "sgd" }));
-            Assert.That(rows, Has.All.Length.EqualTo(6), "no cell has a bar in it");
+            Assert.That(rows.Single(row => row[0] == "`hidden`")[2..], Is.EqualTo(new[] { "a whole number, at least 1", "192", "320", "768", "2560", "2560" }));
+            Assert.That(rows.Single(row => row[0] == "`optimizer`")[2..], Is.EqualTo(new[] { "sgd, adamw", "adamw", "adamw", "adamw", "sgd", "sgd" }));
+            Assert.That(rows, Has.All.Length.EqualTo(8), "no cell has a bar in it");
         });
     }
 

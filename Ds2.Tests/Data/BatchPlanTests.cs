@@ -39,6 +39,30 @@ public sealed class BatchPlanTests
         Assert.That(() => Plan(100, 8, BatchOrder.Shuffled, -5, 3), Throws.Nothing);
     }
 
+    /// <summary>Each epoch has every utterance once, in other company, and among utterances of nearly its own length.</summary>
+    [Test]
+    public void Create_Bucketed_DrawsTheBatchesAnew()
+    {
+        BatchSpan[] batches = BatchPlan.ByCount(1000, 4);
+        EpochPlan first = BatchPlan.ForEpoch(batches, BatchOrder.Bucketed, 5, 0), second = BatchPlan.ForEpoch(batches, BatchOrder.Bucketed, 5, 1), third = BatchPlan.ForEpoch(batches, BatchOrder.Bucketed, 5, 2);
+        Assert.Multiple(() =>
+        {
+            Assert.That(first.Utterances, Is.Ordered);
+            Assert.That(first.Batches, Is.EqualTo(batches));
+            Assert.That(BatchPlan.ForEpoch(batches, BatchOrder.Bucketed, 5, 1), Has.Property("Utterances").EqualTo(second.Utterances).And.Property("Batches").EqualTo(second.Batches));
+            Assert.That(BatchPlan.ForEpoch(batches, BatchOrder.Bucketed, 6, 1).Utterances, Is.Not.EqualTo(second.Utterances));
+            Assert.That(second.Utterances, Is.Unique.And.Length.EqualTo(1000));
+            Assert.That(second.Utterances.Select((utterance, i) => Math.Abs(utterance - i)), Is.All.LessThanOrEqualTo(BatchPlan.Reach(batches)));
+            Assert.That(BatchPlan.Reach(batches), Is.EqualTo(64));
+            Assert.That(second.Batches, Is.EquivalentTo(batches).And.Not.EqualTo(batches));
+            // Of the pairs that share a batch in one epoch hardly any do so in the next.
+            Assert.That(PairsOf(second).Intersect(PairsOf(third)).Count(), Is.LessThan(PairsOf(second).Count / 10));
+        });
+
+        static HashSet<(int, int)> PairsOf(EpochPlan plan) =>
+            [.. Enumerable.Range(0, plan.Batches.Length).SelectMany(batch => plan.MembersOf(batch).ToArray() is var members ? members.SelectMany(a => members.Where(b => a < b).Select(b => (a, b))) : [])];
+    }
+
     [Test]
     public void Shuffle_EveryOrderIsAboutEquallyLikely()
     {
@@ -78,5 +102,5 @@ public sealed class BatchPlanTests
     public void Create_NothingToDo() => Assert.That(Plan(0, 8, BatchOrder.Shuffled, 1, 0), Is.Empty);
 
     private static BatchSpan[] Plan(int utterances, int batchSize, BatchOrder order, int seed, int epoch) =>
-        BatchPlan.InOrder(BatchPlan.ByCount(utterances, batchSize), order, seed, epoch);
+        BatchPlan.ForEpoch(BatchPlan.ByCount(utterances, batchSize), order, seed, epoch).Batches;
 }

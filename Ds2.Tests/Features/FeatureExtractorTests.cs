@@ -59,11 +59,46 @@ public sealed class FeatureExtractorTests
         Assert.That(EverySeventh(spectrogram.Normalize(magnitudes)), Is.EqualTo(golden.Normalised).Within(Tolerance / 10));
     }
 
+    /// <summary>The goldens' coefficients are the cosine transform of the 40 filters' levels; 80 filters share their frequencies.</summary>
+    [TestCaseSource(nameof(Goldens))]
+    public void Extract_OfAFilterBank_IsWhatTheCoefficientsAreMadeOf(Golden golden)
+    {
+        FeatureMatrix levels = new FeatureExtractor(FeatureKind.Fbank40).Extract(Signal(golden));
+        for (int c = 0; c < 13; c++)
+        {
+            for (int t = 0; t < levels.Frames; t++)
+            {
+                double sum = 0;
+                for (int m = 0; m < 40; m++)
+                    sum += Math.Sqrt((c == 0 ? 1.0 : 2.0) / 40) * Math.Cos(Math.PI * c * (2 * m + 1) / 80) * levels.Row(m)[t];
+                Assert.That(sum, Is.EqualTo(golden.MfccRaw[c * levels.Frames + t]).Within(Tolerance), $"coefficient {c}, frame {t}");
+            }
+        }
+    }
+
+    [TestCase(FeatureKind.Fbank40)]
+    [TestCase(FeatureKind.Fbank80)]
+    public void Normalize_OfAFilterBank_GoesByRow_AndCoefficientsDoNotHoldOne(FeatureKind kind)
+    {
+        var extractor = new FeatureExtractor(kind);
+        FeatureMatrix features = extractor.Normalize(extractor.Extract(Sounds.Noise(8000, 0.3)));
+        for (int row = 0; row < features.Rows; row++)
+        {
+            float[] values = features.Row(row).ToArray();
+            Assert.That(values.Average(value => (double)value), Is.EqualTo(0).Within(1e-5));
+            Assert.That(values.Sum(value => (double)value * value) / (values.Length - 1), Is.EqualTo(1).Within(1e-4));
+        }
+
+        Assert.That(() => extractor.FromCoefficients(new float[26], 2), Throws.TypeOf<InputException>().With.Message.Contains(kind.ToString().ToLowerInvariant()));
+    }
+
     private static float[] EverySeventh(FeatureMatrix features) => [.. features.Values.Where((_, i) => i % 7 == 0)];
 
     [TestCase(FeatureKind.Mfcc, 161)]
     [TestCase(FeatureKind.MfccRaw, 13)]
     [TestCase(FeatureKind.Spectrogram, 161)]
+    [TestCase(FeatureKind.Fbank40, 40)]
+    [TestCase(FeatureKind.Fbank80, 80)]
     public void Extract_FrameCounts(FeatureKind kind, int rows)
     {
         var extractor = new FeatureExtractor(kind);

@@ -19,9 +19,11 @@ public sealed class DeepSpeech2Tests(string engineName)
     /// </remarks>
     [TestCase(true, true)]
     [TestCase(false, false)]
-    public void Backward_MatchesFiniteDifferences(bool bidirectional, bool rnnBatchNorm)
+    [TestCase(true, true, 0.3)]
+    [TestCase(false, false, 0.3)]
+    public void Backward_MatchesFiniteDifferences(bool bidirectional, bool rnnBatchNorm, double dropout = 0)
     {
-        using var tiny = new TinyModel(Engine, bidirectional, rnnBatchNorm);
+        using var tiny = new TinyModel(Engine, bidirectional, rnnBatchNorm, dropout: dropout);
         foreach (Parameter bias in tiny.Model.Parameters.Parameters.Where(parameter => parameter.Name is "conv.1.bias" or "conv.4.bias"))
             bias.Values.Fill(8);
         tiny.LossAndGradients();
@@ -111,6 +113,19 @@ public sealed class DeepSpeech2Tests(string engineName)
         Assert.That(first.Forward(tiny.Features, TinyModel.Frames, training: false).Values.ToArray(), Is.EqualTo(expected));
         Assert.That(second.Forward(tiny.Features, TinyModel.Frames, training: false).Values.ToArray(), Is.EqualTo(expected), "another pass, by the same packed weights");
         Assert.That(first.BytesFor(3, 50, training: false), Is.LessThan(tiny.Pass.BytesFor(3, 50, training: false)), "no gates are kept");
+    }
+
+    [Test]
+    public void Forward_DropoutIsOfTrainingAlone_AndItsMemoryIsCounted()
+    {
+        using var plain = new TinyModel(Engine);
+        using var dropping = new TinyModel(Engine, dropout: 0.5);
+        Assert.That(dropping.Loss(), Is.Not.EqualTo(plain.Loss()));
+        Assert.That(dropping.Pass.BytesFor(3, 50, training: true), Is.GreaterThan(plain.Pass.BytesFor(3, 50, training: true)));
+        foreach ((_, Tensor statistic) in plain.Model.Parameters.Statistics.Concat(dropping.Model.Parameters.Statistics))
+            statistic.Fill(1);
+        float[] Logits(TinyModel tiny) => tiny.Pass.Forward(tiny.Features, TinyModel.Frames, training: false).Values.ToArray();
+        Assert.That(Logits(dropping), Is.EqualTo(Logits(plain)));
     }
 
     [Test]

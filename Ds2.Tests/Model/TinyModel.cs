@@ -14,10 +14,10 @@ internal sealed class TinyModel : IDisposable
 
     private readonly CtcCriterion criterion;
 
-    public TinyModel(IEngine engine, bool bidirectional = true, bool rnnBatchNorm = true, int layers = 2, int seed = 3)
+    public TinyModel(IEngine engine, bool bidirectional = true, bool rnnBatchNorm = true, int layers = 2, int seed = 3, double dropout = 0)
     {
         Model = new DeepSpeech2(new Architecture(Rows, 2, 5, layers, bidirectional, rnnBatchNorm, Classes), engine, seed);
-        Pass = Model.NewPass();
+        Pass = Model.NewPass(dropout);
         criterion = new CtcCriterion(engine, Blank, Model.Workspace);
         Features = engine.Allocate(new Shape(Frames.Length, 1, Rows, Frames.Max()));
         Features.CopyFrom(RandomFeatures(padding: 0));
@@ -60,7 +60,7 @@ internal sealed class TinyModel : IDisposable
     /// <summary>The loss of the batch in training mode.</summary>
     public double Loss()
     {
-        criterion.Forward(Pass.Forward(Features, Frames, training: true), Texts);
+        criterion.Forward(Pass.Forward(Features, Frames, training: true, dropoutKey: 9), Texts);
         Model.Engine.Synchronize();
         return criterion.Losses().Mean;
     }

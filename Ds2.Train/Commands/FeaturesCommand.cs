@@ -12,11 +12,11 @@ internal static class FeaturesCommand
         var input = new Option<string>("--in") { Description = "a WAV or FLAC file, or MFCCs as .npy or Sphinx .mfc", Required = true, HelpName = "FILE" };
         var kind = new Option<string>("--kind")
         {
-            Description = "mfcc (13 MFCCs rendered as 161 rows), mfcc-raw (the 13 MFCCs) or spectrogram (161 rows)",
+            Description = "mfcc (13 MFCCs rendered as 161 rows), mfcc-raw (the 13 MFCCs), spectrogram (161 rows), fbank40 or fbank80 (mel filters' levels)",
             DefaultValueFactory = _ => "mfcc",
-            HelpName = "mfcc|mfcc-raw|spectrogram",
+            HelpName = "mfcc|mfcc-raw|spectrogram|fbank40|fbank80",
         };
-        kind.AcceptOnlyFromAmong("mfcc", "mfcc-raw", "spectrogram");
+        kind.AcceptOnlyFromAmong([.. Enum.GetValues<FeatureKind>().Select(known => known.Name())]);
         var output = new Option<string>("--out") { Description = "a .npy file: float32 [rows, frames]", Required = true, HelpName = "FILE" };
         var raw = new Option<bool>("--raw") { Description = "without the normalisation to mean 0 and deviation 1" };
         var command = new Command("features", "Writes the features of one file to a NumPy file.") { input, kind, output, raw };
@@ -27,13 +27,9 @@ internal static class FeaturesCommand
 
     private static int Run(string input, string kind, string output, bool raw)
     {
-        FeatureKind parsed = kind switch
-        {
-            "mfcc" => FeatureKind.Mfcc,
-            "mfcc-raw" => FeatureKind.MfccRaw,
-            "spectrogram" => FeatureKind.Spectrogram,
-            _ => throw new InputException($"--kind: '{kind}' is unknown"),
-        };
+        FeatureKind[] named = [.. Enum.GetValues<FeatureKind>().Where(known => known.Name() == kind)];
+        if (named is not [var parsed])
+            throw new InputException($"--kind: '{kind}' is unknown; there are {string.Join(", ", Enum.GetValues<FeatureKind>().Select(known => known.Name()))}");
         var extractor = new FeatureExtractor(parsed);
         FeatureMatrix features = extractor.FromFile(input);
         if (!raw)

@@ -68,6 +68,14 @@ internal sealed class RunStart : IDisposable
     {
         if (!RunOptions.Presets.TryGetValue(preset ?? "mini", out RunOptions? named))
             throw new InputException($"--preset: '{preset}' is unknown; the presets are {string.Join(", ", RunOptions.Presets.Keys)}");
+        return Basis(named, preset, note);
+    }
+
+    /// <summary>The options of a choice that was made for the user, with the architecture of the model that the run starts from.</summary>
+    public RunOptions Basis(PresetChoice choice) => Basis(choice.Options, null, _ => { });
+
+    private RunOptions Basis(RunOptions named, string? preset, Action<string> note)
+    {
         if (Initial is not null)
         {
             RunOptions options = named with { Model = Initial.Description.Options };

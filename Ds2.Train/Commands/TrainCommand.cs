@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Ds2.Kernels.Engines;
+using Ds2.Kernels.Engines.Host;
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Files;
@@ -22,8 +23,8 @@ internal static class TrainCommand
 
     private static readonly Option<string?> Preset = new("--preset")
     {
-        Description = "mini (the built-in corpus in minutes; the default), mlperf (the benchmark's model) or ds2 (5 bidirectional layers)",
-        HelpName = "mini|mlperf|ds2",
+        Description = "mini (the built-in corpus in seconds), cpu or gpu (one's own hours of speech on either), mlperf (the benchmark's model) or ds2 (5 bidirectional layers); default: mini without manifests, else cpu or gpu",
+        HelpName = "mini|cpu|gpu|mlperf|ds2",
     };
 
     private static readonly Option<string?> Params = new("--params") { Description = "a JSON object of parameters, on top of the preset", HelpName = "FILE" };
@@ -54,7 +55,7 @@ internal static class TrainCommand
 
     private static readonly Option<string?> Out = new("--out")
     {
-        Description = "folder of the run: checkpoints, metrics, report (default: runs/PRESET-DATE-TIME)",
+        Description = "folder of the run: checkpoints, metrics, report (default: runs/PRESET-DATE-TIME, runs/own-DATE-TIME where no preset is named for manifests)",
         HelpName = "DIR",
     };
 
@@ -142,7 +143,7 @@ internal static class TrainCommand
         // Before anything in the folder is looked at: of two that start at once, one is refused.
         using FolderLock turn = parsed.GetValue(Out) is { } named
             ? FolderLock.Take(named, FolderLock.RunFile, TrainingData.Note)
-            : FolderLock.TakeUnused(Path.Combine("runs", $"{parsed.GetValue(Preset) ?? "mini"}-{DateTime.Now:yyyyMMdd-HHmmss}"), FolderLock.RunFile, TrainingData.Note);
+            : FolderLock.TakeUnused(Path.Combine("runs", $"{parsed.GetValue(Preset) ?? (parsed.GetValue(TrainManifest) is null ? "mini" : "own")}-{DateTime.Now:yyyyMMdd-HHmmss}"), FolderLock.RunFile, TrainingData.Note);
         string folder = parsed.GetValue(Out) ?? Path.GetRelativePath(Environment.CurrentDirectory, turn.Folder);
         var checkpoints = new CheckpointPolicy(
             folder, TimeSpan.FromMinutes(parsed.GetValue(CheckpointMinutes)), parsed.GetValue(CheckpointBatches) is > 0 and var batches ? batches : null,
@@ -161,6 +162,13 @@ internal static class TrainCommand
         StrictText.Note(training, parsed.GetValue(Strict));
         StrictText.Note(validation, parsed.GetValue(Strict));
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(Device), parsed.GetValue(Threads));
+        PresetChoice? chosen = null;
+        if (IsChosen(parsed, start))
+        {
+            chosen = PresetChoice.For(training.TotalSeconds / 3600, engine is not HostEngine, training.Utterances.Concat(validation.Utterances).Any(utterance => utterance.HoldsFeatures));
+            options = Options(parsed, start.Basis(chosen));
+        }
+
         using DeepSpeech2 model = start.CreateModel(options, engine, TrainingData.Note);
         using RunReporters reporters = CreateReporters(parsed);
         using TrainingData data = TrainingData.Open(
@@ -170,7 +178,7 @@ internal static class TrainCommand
             decoding.IsBeam ? new BeamValidation(decoding.Decoder(start.Alphabet), beamDecides) : null);
         // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
         data.ListLeftOut(folder);
-        reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path, beamDecides));
+        reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path, beamDecides, chosen));
         interruption.Token.ThrowIfCancellationRequested();
         interruption.Doing = "finishing the batch and saving; once more to end at once";
         TrainingResult result = trainer.Run(interruption.Token);
@@ -216,6 +224,9 @@ internal static class TrainCommand
             options = epochs >= 1 ? options with { Training = options.Training with { Epochs = epochs } } : throw new InputException("--epochs must be at least 1");
         return parsed.GetValue(Seed) is { } seed ? options with { Training = options.Training with { Seed = seed } } : options;
     }
+
+    /// <summary>Whether corpus and device decide about the preset.</summary>
+    private static bool IsChosen(ParseResult parsed, RunStart start) => parsed.GetValue(Preset) is null && parsed.GetValue(TrainManifest) is not null && start.Resume is null;
 
     private static (Corpus Training, Corpus Validation) LoadCorpora(ParseResult parsed, Alphabet alphabet, CancellationToken cancellation)
     {

@@ -78,6 +78,7 @@ internal sealed class TrainingData : IDisposable
             {
                 BatchFrames = options.Data.BatchFrames,
                 Audio = audio,
+                Warp = options.Data.FeatureWarp,
                 Store = store,
             },
             new BatchLoader(validation, extractor, options.Data.Batch, BatchOrder.Sorted, options.Training.Seed, loaders) { BatchFrames = options.Data.BatchFrames, Store = store });

@@ -30,6 +30,8 @@ internal sealed class ConsoleReporter : IRunReporter
         epochs = run.Options.Training.Epochs;
         epochAudioSeconds = run.Training.TotalSeconds;
         Console.WriteLine(run.Options.ToJson());
+        if (run.Chosen is { } chosen)
+            Console.WriteLine($"preset      {chosen.Reason}");
         Console.WriteLine($"device      {run.Model.Engine.Name}");
         Console.WriteLine($"training    {run.Training.Utterances.Count} utterances, {run.Training.TotalSeconds / 3600:F2} h");
         Console.WriteLine($"validation  {run.Validation.Utterances.Count} utterances, {run.Validation.TotalSeconds / 3600:F2} h");

@@ -18,6 +18,8 @@ internal sealed class JsonReporter : IRunReporter
         ValUtterances = run.Validation.Utterances.Count,
         ValSeconds = run.Validation.TotalSeconds,
         Out = run.Folder,
+        ChosenPreset = run.Chosen?.Preset,
+        ChosenBecause = run.Chosen?.Reason,
         ResumedEpoch = run.Resume?.State.Epoch + 1,
         ResumedBatch = run.Resume?.State.Batch,
         Options = JsonNode.Parse(run.Options.ToJson()),

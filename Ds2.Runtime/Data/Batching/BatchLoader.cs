@@ -62,6 +62,9 @@ public sealed class BatchLoader : IDisposable
     /// <summary>Changes the recordings' sound, differently in every epoch; their features are then kept nowhere. Null for none.</summary>
     public AudioAugment? Audio { get; init; }
 
+    /// <summary>Changes features before they are normalized, differently in every epoch.</summary>
+    public FeatureWarp Warp { get; init; }
+
     /// <summary>Keeps the features of recordings whose sound is not changed for the runs to come; null for nowhere. The caller's.</summary>
     public FeatureStore? Store { get; init; }
 
@@ -75,8 +78,19 @@ public sealed class BatchLoader : IDisposable
     public int Rows => extractor.Rows;
 
     /// <summary>The sizes of batches that cover those of all others; one where batches go by count and the longest recordings have the longest texts.</summary>
-    public IReadOnlyList<BatchSize> Largest => BatchSize.Largest(sortedBatches.Value.Select(batch => new BatchSize(
-        batch.Count, MostFrames(corpus.Utterances[batch.Last]), batch.Utterances.Max(utterance => corpus.Utterances[utterance].LabelCount))));
+    public IReadOnlyList<BatchSize> Largest
+    {
+        get
+        {
+            // Where batches are drawn anew, what may come into one stands up to so many places before or after it.
+            int reach = order == BatchOrder.Bucketed ? BatchPlan.Reach(sortedBatches.Value) : 0;
+            return BatchSize.Largest(sortedBatches.Value.Select(batch =>
+            {
+                int first = Math.Max(batch.First - reach, 0), last = Math.Min(batch.Last + reach, corpus.Utterances.Count - 1);
+                return new BatchSize(batch.Count, MostFrames(corpus.Utterances[last]), Enumerable.Range(first, last - first + 1).Max(utterance => corpus.Utterances[utterance].LabelCount));
+            }));
+        }
+    }
 
     /// <summary>The batches of an epoch, in the order of <see cref="BatchPlan"/>.</summary>
     /// <remarks>The threads start with the enumeration and have ended when it ends, also when it is left early.</remarks>
@@ -88,7 +102,7 @@ public sealed class BatchLoader : IDisposable
         ObjectDisposedException.ThrowIf(disposed, this);
         ArgumentOutOfRangeException.ThrowIfNegative(firstBatch);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBatch, BatchesPerEpoch);
-        return Enumerate(BatchPlan.InOrder(sortedBatches.Value, order, seed, epoch), epoch, firstBatch);
+        return Enumerate(BatchPlan.ForEpoch(sortedBatches.Value, order, seed, epoch), epoch, firstBatch);
     }
 
     /// <summary>A digest of an epoch's batches: which utterances, in which order, how many at a time.</summary>
@@ -96,8 +110,9 @@ public sealed class BatchLoader : IDisposable
     public string PlanOf(int epoch)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (BatchSpan batch in BatchPlan.InOrder(sortedBatches.Value, order, seed, epoch))
-            hash.AppendData(Encoding.UTF8.GetBytes(string.Join('\n', batch.Utterances.Select(utterance => corpus.Utterances[utterance].Id)) + "\n\n"));
+        EpochPlan plan = BatchPlan.ForEpoch(sortedBatches.Value, order, seed, epoch);
+        for (int batch = 0; batch < plan.Batches.Length; batch++)
+            hash.AppendData(Encoding.UTF8.GetBytes(string.Join('\n', UtterancesOf(plan.MembersOf(batch)).Select(utterance => utterance.Id)) + "\n\n"));
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
@@ -115,7 +130,7 @@ public sealed class BatchLoader : IDisposable
             batches.Dispose();
     }
 
-    private IEnumerable<Batch> Enumerate(IReadOnlyList<BatchSpan> plan, int epoch, int firstBatch)
+    private IEnumerable<Batch> Enumerate(EpochPlan plan, int epoch, int firstBatch)
     {
         OrderedPrefetch<Batch> batches = Start(plan, epoch, firstBatch);
         try
@@ -136,29 +151,37 @@ public sealed class BatchLoader : IDisposable
         }
     }
 
-    private OrderedPrefetch<Batch> Start(IReadOnlyList<BatchSpan> plan, int epoch, int firstBatch)
+    private OrderedPrefetch<Batch> Start(EpochPlan plan, int epoch, int firstBatch)
     {
         lock (running)
         {
             ObjectDisposedException.ThrowIf(disposed, this);
             var batches = new OrderedPrefetch<Batch>(
-                firstBatch, plan.Count, workers, prefetch, (index, stop) => Read(index, plan[index], epoch, stop));
+                firstBatch, plan.Batches.Length, workers, prefetch, (index, stop) => Read(index, plan.MembersOf(index), epoch, stop));
             running.Add(batches);
             return batches;
         }
     }
 
-    private Batch Read(int index, BatchSpan members, int epoch, CancellationToken stop)
+    private Batch Read(int index, ReadOnlySpan<int> members, int epoch, CancellationToken stop)
     {
-        var features = new FeatureMatrix[members.Count];
-        for (int n = 0; n < members.Count; n++)
+        var features = new FeatureMatrix[members.Length];
+        for (int n = 0; n < members.Length; n++)
         {
             stop.ThrowIfCancellationRequested();
-            features[n] = Features(members.First + n, epoch);
+            features[n] = Features(members[n], epoch);
             if (augment.IsOn)
-                features[n] = augment.Apply(features[n], seed, epoch, members.First + n);
+                features[n] = augment.Apply(features[n], seed, epoch, members[n]);
         }
-        return new Batch(index, [.. members.Utterances.Select(i => corpus.Utterances[i])], features, memory);
+        return new Batch(index, UtterancesOf(members), features, memory);
+    }
+
+    private Utterance[] UtterancesOf(ReadOnlySpan<int> members)
+    {
+        var utterances = new Utterance[members.Length];
+        for (int n = 0; n < members.Length; n++)
+            utterances[n] = corpus.Utterances[members[n]];
+        return utterances;
     }
 
     private FeatureMatrix Features(int utterance, int epoch)
@@ -168,14 +191,18 @@ public sealed class BatchLoader : IDisposable
         if (extractor.IsTooShort(path, corpus.Utterances[utterance].Seconds))
             return new FeatureMatrix(new float[extractor.Rows], extractor.Rows, 1);
         if (Audio is not null && !corpus.Utterances[utterance].HoldsFeatures)
-            return extractor.Normalize(extractor.FromFile(path, samples => Audio.Draw(seed, epoch, utterance).Apply(samples)));
+            return Normalized(extractor.FromFile(path, samples => Audio.Draw(seed, epoch, utterance).Apply(samples)));
         if (cache.Find(utterance) is { } cached)
-            return cached;
-        FeatureMatrix features = extractor.Normalize(Store?.FromFile(path, extractor) ?? extractor.FromFile(path));
+            return Warp.IsOn ? Normalized(cached) : cached;
+        FeatureMatrix features = Store?.FromFile(path, extractor) ?? extractor.FromFile(path);
+        if (!Warp.IsOn)
+            features = extractor.Normalize(features);
         cache.Offer(utterance, features);
-        return features;
+        return Warp.IsOn ? Normalized(features) : features;
+
+        FeatureMatrix Normalized(FeatureMatrix raw) => extractor.Normalize(Warp.IsOn ? Warp.Apply(raw, extractor.Kind, seed, epoch, utterance) : raw);
     }
 
     /// <summary>No fewer frames than an utterance has, at the slowest tempo.</summary>
-    private int MostFrames(Utterance utterance) => FeatureExtractor.MostFrames(utterance.Seconds * (Audio?.LargestStretch ?? 1));
+    private int MostFrames(Utterance utterance) => FeatureExtractor.MostFrames(utterance.Seconds * (Audio?.LargestStretch ?? 1) * Warp.LargestStretch);
 }

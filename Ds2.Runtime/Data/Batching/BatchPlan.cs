@@ -11,6 +11,9 @@ public enum BatchOrder
 
     /// <summary>A random order, another one each epoch.</summary>
     Shuffled,
+
+    /// <summary>Ascending length in epoch 0, then batches that are drawn anew each epoch from utterances of like length, in random order.</summary>
+    Bucketed,
 }
 
 /// <summary>The size of a batch: what its memory depends on.</summary>
@@ -33,22 +36,33 @@ public readonly record struct BatchSize(int Utterances, int Frames, int Labels)
     }
 }
 
-/// <summary>The utterances of a batch: neighbours in the length-sorted corpus.</summary>
-/// <param name="First">The shortest.</param>
+/// <summary>A batch's place among the utterances of an epoch.</summary>
+/// <param name="First">Its first utterance.</param>
 /// <param name="Count">How many.</param>
 internal readonly record struct BatchSpan(int First, int Count)
 {
-    /// <summary>The longest.</summary>
+    /// <summary>Its last utterance.</summary>
     public int Last => First + Count - 1;
+}
 
-    /// <summary>All of them.</summary>
-    public IEnumerable<int> Utterances => Enumerable.Range(First, Count);
+/// <summary>The batches of an epoch, in order.</summary>
+/// <param name="Utterances">The corpus's utterances, by their places there, in the order from which batches are taken.</param>
+/// <param name="Batches">Each batch's place among those.</param>
+internal sealed record EpochPlan(int[] Utterances, BatchSpan[] Batches)
+{
+    /// <summary>The utterances of a batch, by their places in the corpus.</summary>
+    /// <param name="batch">Its place in the epoch.</param>
+    public ReadOnlySpan<int> MembersOf(int batch) => Utterances.AsSpan(Batches[batch].First, Batches[batch].Count);
 }
 
 /// <summary>Which utterances make up each batch of an epoch.</summary>
-/// <remarks>A batch is a run of neighbours in the length-sorted corpus, so that little of it is padding; shuffling moves whole batches.</remarks>
+/// <remarks>A batch is a run of neighbours in the length-sorted corpus, so that little of it is padding; shuffling moves whole batches. Where they are
+/// drawn anew, utterances change places over a few batches first; how many there are of each batch stays.</remarks>
 internal static class BatchPlan
 {
+    /// <summary>Mean batches' worth of utterances over which each epoch's are drawn: enough for new company, and few enough for like lengths.</summary>
+    private const int Bucket = 16;
+
     /// <summary>Batches of equally many utterances; that of the longest ones may have fewer.</summary>
     /// <param name="utterances">Utterances of the corpus.</param>
     /// <param name="batchSize">Utterances in a batch.</param>
@@ -81,18 +95,34 @@ internal static class BatchPlan
         return [.. batches];
     }
 
-    /// <summary>The batches in the order of an epoch.</summary>
-    /// <remarks>It depends on the arguments alone: SplitMix64, seeded from seed and epoch, drives a Fisher-Yates shuffle.</remarks>
+    /// <summary>Places over which an utterance moves at most where batches are drawn anew.</summary>
+    /// <param name="batches">The batches in ascending length.</param>
+    public static int Reach(BatchSpan[] batches) => batches.Length == 0 ? 0 : (int)Math.Ceiling(Bucket * (batches[^1].Last + 1.0) / batches.Length);
+
+    /// <summary>The batches of an epoch.</summary>
+    /// <remarks>They depend on the arguments alone: SplitMix64, seeded from seed and epoch, drives all that is random.</remarks>
     /// <param name="batches">The batches in ascending length; not changed.</param>
     /// <param name="order">The order.</param>
     /// <param name="seed">Any number.</param>
     /// <param name="epoch">Counts from 0.</param>
-    public static BatchSpan[] InOrder(BatchSpan[] batches, BatchOrder order, int seed, int epoch)
+    public static EpochPlan ForEpoch(BatchSpan[] batches, BatchOrder order, int seed, int epoch)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(epoch);
-        BatchSpan[] ordered = [.. batches];
-        if (order == BatchOrder.Shuffled || order == BatchOrder.Sortagrad && epoch > 0)
-            new SplitMix64((ulong)(uint)seed << 32 | (uint)epoch).Shuffle(ordered.AsSpan());
-        return ordered;
+        var plan = new EpochPlan([.. Enumerable.Range(0, batches.Length == 0 ? 0 : batches[^1].Last + 1)], [.. batches]);
+        var random = new SplitMix64((ulong)(uint)seed << 32 | (uint)epoch);
+        if (order == BatchOrder.Shuffled || order is BatchOrder.Sortagrad or BatchOrder.Bucketed && epoch > 0)
+            random.Shuffle(plan.Batches.AsSpan());
+        if (order == BatchOrder.Bucketed && epoch > 0)
+            Disorder(plan.Utterances, Reach(batches), ref random);
+        return plan;
+    }
+
+    /// <summary>Moves each utterance by a random distance within a reach. There are no fixed buckets: no edge keeps two neighbours apart in every epoch.</summary>
+    private static void Disorder(int[] utterances, int reach, ref SplitMix64 random)
+    {
+        var places = new double[utterances.Length];
+        for (int i = 0; i < places.Length; i++)
+            places[i] = i + random.Next(0.0, reach);
+        Array.Sort(places, utterances);
     }
 }

@@ -18,8 +18,8 @@ public sealed record DataOptions
     [Option("longer utterances are not trained on, in seconds; 0 for no limit", Min = 0, OnResume = ResumeRule.ShapesEpoch)]
     public double MaxSeconds { get; init; }
 
-    /// <summary>The order of batches: <c>sorted</c>, <c>sortagrad</c> or <c>shuffled</c>.</summary>
-    [Option("the order of batches: by length, by length in the first epoch, or random", OnResume = ResumeRule.ShapesEpoch)]
+    /// <summary>The order of batches: <c>sorted</c>, <c>sortagrad</c>, <c>shuffled</c> or <c>bucketed</c>.</summary>
+    [Option("the order of batches: by length, by length in the first epoch, random, or by length in the first epoch and then drawn anew from utterances of like length", OnResume = ResumeRule.ShapesEpoch)]
     public BatchOrder Order { get; init; } = BatchOrder.Sorted;
 
     /// <summary>Whether training audio gets another tempo (0.85 to 1.15) and level (-6 to +8 dB) in every epoch.</summary>
@@ -37,6 +37,14 @@ public sealed record DataOptions
     /// <summary>The highest level of noise, in units of the speech's.</summary>
     [Option("the highest level of noise, in units of the speech's", Min = 0)]
     public double NoiseMax { get; init; } = 0.5;
+
+    /// <summary>How far the tempo of training features goes from 1, either way; 0 for none.</summary>
+    [Option("training features are played at a tempo of 1 - this to 1 + this, another one in every epoch", Min = 0, Max = 0.5)]
+    public double Tempo { get; init; }
+
+    /// <summary>How far the frequencies of training features go from their own, as a factor, either way; 0 for none.</summary>
+    [Option("training features are heard as of another vocal tract: frequencies times 1 - this to 1 + this, another factor in every epoch (VTLP)", Min = 0, Max = 0.5)]
+    public double Warp { get; init; }
 
     /// <summary>SpecAugment: masks over stretches of time in each training utterance; 0 for none.</summary>
     [Option("SpecAugment: masks over stretches of time in each training utterance", Min = 0)]
@@ -56,6 +64,9 @@ public sealed record DataOptions
 
     /// <summary>The masks these options put on training features.</summary>
     public SpecAugment Masks => new(TimeMasks, TimeMaskWidth, RowMasks, RowMaskWidth);
+
+    /// <summary>The changes that these options make to training features before they are normalized.</summary>
+    public FeatureWarp FeatureWarp => new(Tempo, Warp);
 
     /// <summary>The changes these options make to training audio; null for none.</summary>
     /// <exception cref="InputException">The noise folder is missing, or a file in it is damaged.</exception>

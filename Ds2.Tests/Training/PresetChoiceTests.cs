@@ -1,0 +1,54 @@
+using Ds2.Runtime.Features;
+using Ds2.Runtime.Training;
+using Ds2.Tests.Cli;
+using Ds2.Tests.Data;
+
+namespace Ds2.Tests.Training;
+
+/// <summary>What is trained where a user names a corpus and no preset.</summary>
+[NonParallelizable]
+public sealed class PresetChoiceTests
+{
+    [TestCase(0.0, 60)]
+    [TestCase(1.0, 60)]
+    [TestCase(2.0, 40)]
+    [TestCase(7.8, 11)]
+    [TestCase(8.0, 10)]
+    [TestCase(960.0, 10)]
+    public void For_FewHours_TakesMoreEpochs(double hours, int epochs)
+    {
+        var choice = PresetChoice.For(hours, isGpu: false, holdsCoefficients: false);
+        Assert.That((choice.Preset, choice.Epochs), Is.EqualTo(("cpu", epochs)));
+        Assert.That(choice.Options.Training, Is.EqualTo(RunOptions.Presets["cpu"].Training with { Epochs = epochs }));
+        Assert.That(choice.Reason, Does.StartWith($"cpu, {epochs} epochs: ").And.Contain("--target-wer"));
+    }
+
+    [Test]
+    public void For_AGpu_AndForCoefficients()
+    {
+        Assert.That(PresetChoice.For(10, isGpu: true, holdsCoefficients: false).Options, Is.EqualTo(RunOptions.Presets["gpu"]));
+        Assert.That(PresetChoice.For(10, isGpu: false, holdsCoefficients: true).Options.Model, Is.EqualTo(RunOptions.Presets["cpu"].Model with { Features = FeatureKind.MfccRaw }));
+    }
+
+    [Test]
+    public void Train_OnOnesOwnCorpus_SaysWhatItChose_AndTheTargetOfTheBenchmarkDoesNotEndIt()
+    {
+        using var folder = new TempFolder();
+        string manifest = folder.WriteNoise(9600, 12800);
+        string[] arguments = ["train", "--train-manifest", manifest, "--val-manifest", manifest, "--device", "host", "--epochs", "1", "--set", "hidden=4", "--set", "channels=2", "--out", folder["run"]];
+        (int code, string output, string error) = Program.Run(arguments);
+        RunOptions options = RunOptions.Parse(File.ReadAllText(folder["run/options.json"]), "options.json", new RunOptions());
+        RunOptions cpu = RunOptions.Presets["cpu"];
+        Assert.Multiple(() =>
+        {
+            Assert.That(code, Is.Zero, error);
+            Assert.That(output, Does.Contain("preset      cpu, 60 epochs: "));
+            Assert.That(options, Is.EqualTo(cpu with { Model = cpu.Model with { Hidden = 4, Channels = 2 }, Training = cpu.Training with { Epochs = 1 } }));
+            Assert.That(options.Training.TargetWer, Is.Zero);
+        });
+        (code, output, error) = Program.Run([.. arguments[..^1], folder["named"], "--preset", "mini"]);
+        Assert.That((code, output.Contains("preset  ")), Is.EqualTo((0, false)), "one that is named is not chosen");
+        (code, output, error) = Program.Run([.. arguments[..^1], folder["json"], "--json"]);
+        Assert.That(output.Split('\n')[0], Does.Contain("\"chosenPreset\":\"cpu\""));
+    }
+}
