@@ -54,9 +54,9 @@ internal sealed unsafe record MachinePeaks(double Flops, double CopiedBytes, dou
         where TLanes : unmanaged, ILanes<TLanes>
     {
         int blocks = (int)(BytesOfABuffer / Block);
-        double multiplied = time(() => workers.Run(worker => sinks[worker] = MultiplyAdd<TLanes>(worker)));
+        double multiplied = time(() => workers.Phases(1, (worker, _) => sinks[worker] = MultiplyAdd<TLanes>(worker)));
         nint share = BytesOfABuffer / workers.Threads; // in one piece, so that the copy goes past the caches
-        double copied = time(() => workers.Run(worker => NativeMemory.Copy((byte*)source + worker * share, (byte*)target + worker * share, (nuint)share)));
+        double copied = time(() => workers.Phases(1, (worker, _) => NativeMemory.Copy((byte*)source + worker * share, (byte*)target + worker * share, (nuint)share)));
         double read = time(() => workers.For(blocks, (worker, block) => sinks[worker] += Sum<TLanes>((float*)((byte*)source + (nint)block * Block), Block / sizeof(float))));
         return new MachinePeaks(2.0 * Rounds * Accumulators * TLanes.Count * workers.Threads / multiplied, 2.0 * share * workers.Threads / copied, BytesOfABuffer / read);
     }

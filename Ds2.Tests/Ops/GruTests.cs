@@ -1,3 +1,4 @@
+using Ds2.Kernels.Engines.Host;
 using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Kernels.Ops;
 using Ds2.Tests.Engines;
@@ -233,12 +234,34 @@ public sealed partial class GruTests(string engine) : OpTest(engine)
         int[] lengths = SomeLengths(shape);
         float[] x = Normal(shape.X.Length), dY = Normal(shape.Y.Length);
         Weights[] weights = RandomWeights(shape);
-        State first = Run(shape, lengths, x, weights, dY), second = Run(shape, lengths, x, weights, dY);
-        Compare.BitEqual(second.Y, first.Y, "y");
-        Compare.BitEqual(second.DX, first.DX, "dX");
-        for (int d = 0; d < directions; d++)
-            foreach ((float[] again, float[] once) in second.Gradients[d].Each().Zip(first.Gradients[d].Each()))
-                Compare.BitEqual(again, once, "a parameter's gradient");
+        AssertSameBits(Run(shape, lengths, x, weights, dY), Run(shape, lengths, x, weights, dY));
+    }
+
+    /// <remarks>One thread that does the parts of two must do them frame by frame.</remarks>
+    [Test]
+    public void ForwardAndBackward_OnFewerThreadsThanTheirParts_GiveTheSameBits([Values(1, 2)] int directions, [Values] RecurrentPrecision precision)
+    {
+        if (Engine is not HostEngine { Workers: { Threads: > 1 } workers })
+        {
+            Assert.Ignore("it has no several threads");
+            return;
+        }
+
+        GruShape shape = new(T: 7, N: 5, I: 31, H: 165, directions);
+        int[] lengths = SomeLengths(shape);
+        float[] x = Normal(shape.X.Length), dY = Normal(shape.Y.Length);
+        Weights[] weights = RandomWeights(shape);
+        try
+        {
+            workers.Width.Fix(1);
+            State onAll = Run(shape, lengths, x, weights, dY, precision);
+            workers.Width.Fix(2);
+            AssertSameBits(onAll, Run(shape, lengths, x, weights, dY, precision));
+        }
+        finally
+        {
+            workers.Width.Fix(null);
+        }
     }
 
     [Test]
@@ -307,6 +330,15 @@ public sealed partial class GruTests(string engine) : OpTest(engine)
     private static Weights Rounded(Weights weights) => weights with { Recurrent = Array.ConvertAll(weights.Recurrent, u => (float)(Half)u) };
 
     // With an initial state, or where it is asked for, the final state and the initial one's gradient as well.
+    private static void AssertSameBits(State expected, State actual)
+    {
+        Compare.BitEqual(actual.Y, expected.Y, "y");
+        Compare.BitEqual(actual.DX, expected.DX, "dX");
+        for (int d = 0; d < expected.Gradients.Length; d++)
+            foreach ((float[] now, float[] before) in actual.Gradients[d].Each().Zip(expected.Gradients[d].Each()))
+                Compare.BitEqual(now, before, "a parameter's gradient");
+    }
+
     private State Run(
         GruShape shape, int[] lengths, float[] x, Weights[] weights, float[] dY, RecurrentPrecision precision = RecurrentPrecision.Fp32,
         float[]? initial = null, bool givesStates = false)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 
 namespace Ds2.Kernels.Engines.Host;
@@ -26,7 +27,9 @@ internal sealed unsafe class WorkerPool : IDisposable
     private volatile bool stopping;
     private int busy;
     private int arrived;
-    private volatile int phase;
+    private volatile int passed;
+    private volatile int end;
+    private int together;
     private volatile Exception? failure;
     private float* scratch;
     private nint scratchLength;
@@ -34,6 +37,7 @@ internal sealed unsafe class WorkerPool : IDisposable
     public WorkerPool(int threadCount)
     {
         Threads = threadCount;
+        Width = new RegionWidth(threadCount);
         wake = new SemaphoreSlim[threadCount - 1];
         offers = new int[threadCount - 1];
         taken = new Taken[threadCount];
@@ -50,15 +54,31 @@ internal sealed unsafe class WorkerPool : IDisposable
     /// <summary>The number of workers, the calling thread included.</summary>
     public int Threads { get; }
 
-    /// <summary>Calls <paramref name="work"/> once on every worker, with the worker's number, all at the same time.</summary>
+    /// <summary>How many of them work at a time.</summary>
+    public RegionWidth Width { get; }
+
+    /// <summary>Calls <paramref name="work"/> for each part of each phase: all parts of a phase at the same time, and after all of the phase before.</summary>
+    /// <remarks>
+    /// There are as many parts as <see cref="Threads"/>, however many work; each thread does some. Cheap enough for every frame of a recurrence. What one part wrote,
+    /// every part of the next phase sees.
+    /// </remarks>
+    /// <param name="count">The phases.</param>
+    /// <param name="work">Takes the part's number and the phase's.</param>
     /// <exception cref="InvalidOperationException">The workers are at work: the call comes from inside it, or from a second thread.</exception>
     /// <exception cref="AggregateException">A call of <paramref name="work"/> threw, this.</exception>
-    public void Run(Action<int> work)
+    public void Phases(int count, Action<int, int> work)
     {
         Begin();
         try
         {
-            Start(work, everyone: true);
+            Width.Enter();
+            for (int next = 0; next < count; next = end)
+            {
+                int first = next;
+                end = count;
+                together = Width.Threads;
+                Start(thread => Phases(first, thread, work), together, everyone: true);
+            }
         }
         finally
         {
@@ -94,25 +114,6 @@ internal sealed unsafe class WorkerPool : IDisposable
         {
             Volatile.Write(ref busy, 0);
         }
-    }
-
-    /// <summary>Waits, inside <see cref="Run"/>, until every worker has come here; then all go on. Each must call it equally often.</summary>
-    /// <remarks>Cheap enough for every frame of a recurrence. What one worker wrote before it, every worker sees after it.</remarks>
-    /// <exception cref="OperationCanceledException">Another worker threw and will never come; <see cref="Run"/> reports its exception.</exception>
-    public void Barrier()
-    {
-        if (Threads == 1)
-            return;
-        int current = phase;
-        if (Interlocked.Increment(ref arrived) == Threads)
-        {
-            arrived = 0;
-            phase = current + 1;
-            return;
-        }
-
-        for (int spins = 0; phase == current; spins++)
-            Pause(spins);
     }
 
     /// <summary>Memory for one op at a time, kept from call to call: packed operands and partial sums. Its contents are undefined.</summary>
@@ -151,25 +152,64 @@ internal sealed unsafe class WorkerPool : IDisposable
     private void Begin()
     {
         if (Interlocked.Exchange(ref busy, 1) != 0)
-            throw new InvalidOperationException("the workers are at work: Run and For serve one thread at a time, and not from inside their work");
+            throw new InvalidOperationException("the workers are at work: Phases and For serve one thread at a time, and not from inside their work");
+    }
+
+    // One thread's parts of the phases, up to the one before which the number of threads changes. Thread 0 sets that before it ends a phase, so all see the same.
+    private void Phases(int phase, int thread, Action<int, int> work)
+    {
+        int first = FirstOfShare(Threads, thread, together), last = FirstOfShare(Threads, thread + 1, together);
+        long start = Stopwatch.GetTimestamp();
+        for (; phase < end; phase++)
+        {
+            for (int part = first; part < last; part++)
+                work(part, phase);
+            if (thread == 0 && Threads > 1)
+            {
+                long now = Stopwatch.GetTimestamp();
+                Width.Add(Stopwatch.GetElapsedTime(start, now).TotalSeconds);
+                start = now;
+                if (Width.Threads != together)
+                    end = phase + 1;
+            }
+
+            Barrier();
+        }
+    }
+
+    // Waits until every thread that works has come here; then all go on.
+    private void Barrier()
+    {
+        if (together == 1)
+            return;
+        int current = passed;
+        if (Interlocked.Increment(ref arrived) == together)
+        {
+            arrived = 0;
+            passed = current + 1;
+            return;
+        }
+
+        for (int spins = 0; passed == current; spins++)
+            Pause(spins);
     }
 
     private void Share(int count, Action<int, int> work)
     {
         for (int share = 0; share < Threads; share++)
-            taken[share].Count = FirstOfShare(count, share);
-        Start(everyone: false, work: worker =>
+            taken[share].Count = FirstOfShare(count, share, Threads);
+        Start(threads: Width.Threads, everyone: false, work: worker =>
         {
             for (int turn = 0; turn < Threads; turn++)
             {
-                int share = (worker + turn) % Threads, end = FirstOfShare(count, share + 1);
+                int share = (worker + turn) % Threads, end = FirstOfShare(count, share + 1, Threads);
                 for (long i = Interlocked.Increment(ref taken[share].Count) - 1; i < end; i = Interlocked.Increment(ref taken[share].Count) - 1)
                     work(worker, (int)i);
             }
         });
     }
 
-    private int FirstOfShare(int count, int share) => (int)((long)count * share / Threads);
+    private static int FirstOfShare(int count, int share, int shares) => (int)((long)count * share / shares);
 
     private void Work(int worker)
     {
@@ -189,18 +229,12 @@ internal sealed unsafe class WorkerPool : IDisposable
     }
 
     // Calls the work on the calling thread (worker 0) and on every worker; or, if they are not all needed, on those that come before that call returns.
-    private void Start(Action<int> work, bool everyone)
+    private void Start(Action<int> work, int threads, bool everyone)
     {
-        if (Threads == 1)
-        {
-            work(0);
-            return;
-        }
-
         failure = null;
         arrived = 0;
         body = work;
-        for (int i = 0; i < offers.Length; i++)
+        for (int i = 0; i < threads - 1; i++)
         {
             // A full fence: the worker takes a token, then looks for an offer; the offer must be seen before the token is looked for here, else a worker that
             // takes an old token between the two finds no offer and gets no token.
@@ -210,7 +244,7 @@ internal sealed unsafe class WorkerPool : IDisposable
         }
 
         Execute(work, 0);
-        for (int i = 0; i < offers.Length; i++)
+        for (int i = 0; i < threads - 1; i++)
         {
             if (!everyone && Interlocked.CompareExchange(ref offers[i], Idle, Offered) == Offered)
                 continue;

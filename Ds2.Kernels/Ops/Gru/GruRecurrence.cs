@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Ds2.Kernels.Engines.Host;
 using static Ds2.Kernels.Engines.Host.Division;
 
@@ -90,6 +91,7 @@ internal abstract unsafe class GruRecurrence
 }
 
 /// <inheritdoc/>
+[SkipLocalsInit] // clearing its buffers each frame would take longer than a small model's products
 internal sealed unsafe class GruRecurrence<TLanes>(RecurrentPrecision precision) : GruRecurrence
     where TLanes : unmanaged, ILanes<TLanes>
 {
@@ -122,20 +124,16 @@ internal sealed unsafe class GruRecurrence<TLanes>(RecurrentPrecision precision)
     public override void Forward(WorkerPool workers, GruShape shape, int* lengths, GruDirection[] directions)
     {
         int panels = Panels(shape.H, TLanes.Count);
-        workers.Run(worker =>
+        workers.Phases(shape.T, (part, step) =>
         {
-            int first = Share(panels, worker, workers.Threads), last = Share(panels, worker + 1, workers.Threads);
+            int first = Share(panels, part, workers.Threads), last = Share(panels, part + 1, workers.Threads);
             float** rows = stackalloc float*[shape.N];
             int* active = stackalloc int[shape.N];
             float* products = stackalloc float[MaxRows * Width], widened = stackalloc float[IsHalf ? SkinnyProduct<TLanes>.WidenedLength + LineFloats : 0];
             widened = (float*)((nint)(widened + LineFloats - 1) & -(LineFloats * sizeof(float)));
             float* scaled = stackalloc float[IsHalf ? shape.H + 1 : 0];
-            for (int step = 0; step < shape.T; step++)
-            {
-                foreach (ref GruDirection direction in directions.AsSpan())
-                    ForwardFrame(shape, lengths, ref direction, step, first, last, rows, active, products, widened, scaled);
-                workers.Barrier();
-            }
+            foreach (ref GruDirection direction in directions.AsSpan())
+                ForwardFrame(shape, lengths, ref direction, step, first, last, rows, active, products, widened, scaled);
         });
     }
 
@@ -144,26 +142,26 @@ internal sealed unsafe class GruRecurrence<TLanes>(RecurrentPrecision precision)
     {
         int panels = Panels(shape.H, Width);
         workers.For(panels * directions.Length, item => PackColumns(directions[item / panels], item % panels, shape.H));
-        workers.Run(worker =>
+
+        // A step's phase begins with the end of the step before: the gate gradients need that product only for the part's own units.
+        workers.Phases(beyondFirst ? shape.T + 1 : shape.T, (part, step) =>
         {
-            int first = Share(panels, worker, workers.Threads), last = Share(panels, worker + 1, workers.Threads);
+            int first = Share(panels, part, workers.Threads), last = Share(panels, part + 1, workers.Threads), end = Math.Min(last * Width, shape.H);
             float** rows = stackalloc float*[shape.N];
             int* active = stackalloc int[shape.N];
             float* products = stackalloc float[MaxRows * Width];
             foreach (ref GruDirection direction in directions.AsSpan())
-                for (int n = 0; n < shape.N; n++)
-                    Units(direction.Carry + (nint)n * shape.H, first * Width, Math.Min(last * Width, shape.H)).Clear();
-            for (int step = 0; step < shape.T; step++)
             {
-                foreach (ref GruDirection direction in directions.AsSpan())
-                    GateGradients(shape, lengths, ref direction, step, first * Width, Math.Min(last * Width, shape.H), dY);
-                workers.Barrier();
-
-                // The next step's gate gradients need this product only for the worker's own units: no second barrier.
-                if (beyondFirst || step + 1 < shape.T)
-                    foreach (ref GruDirection direction in directions.AsSpan())
-                        StateGradients(shape, lengths, ref direction, step, first, last, rows, active, products);
+                if (step > 0)
+                    StateGradients(shape, lengths, ref direction, step - 1, first, last, rows, active, products);
+                else
+                    for (int n = 0; n < shape.N; n++)
+                        Units(direction.Carry + (nint)n * shape.H, first * Width, end).Clear();
             }
+
+            if (step < shape.T)
+                foreach (ref GruDirection direction in directions.AsSpan())
+                    GateGradients(shape, lengths, ref direction, step, first * Width, end, dY);
         });
     }
 
