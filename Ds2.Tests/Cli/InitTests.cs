@@ -145,7 +145,7 @@ public sealed class InitTests
         });
     }
 
-    [TestCase("rnns.7", "there is no layer 'rnns.7'; there are conv.0, conv.3, rnns.0, rnns.1, fc.0")]
+    [TestCase("rnns.7", "there is no layer 'rnns.7'; there are conv.0, conv.3, rnns.0, rnns.1, rnns.2, fc.0")]
     [TestCase("conv,rnns,fc", "no layer is left to train")]
     public void Train_FreezeWhatIsNotThere_IsOneLine(string freeze, string fault)
     {
