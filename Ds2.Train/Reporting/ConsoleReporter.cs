@@ -20,12 +20,14 @@ internal sealed class ConsoleReporter : IRunReporter
     private int lineLength;
     private int epochs, patience;
     private int currentEpoch = -1;
+    private string missed = "";
     private string folder = "";
 
     public void Start(RunSetup run)
     {
         folder = run.Folder;
         (epochs, patience) = (run.Options.Training.Epochs, run.Options.Training.Patience);
+        missed = run.Options.Training.TargetWer > 0 ? ", target not reached" : "";
         time = TimeLeft.Of(run);
         Console.WriteLine(run.Options.ToJson());
         if (run.Chosen is { } chosen)
@@ -99,8 +101,8 @@ internal sealed class ConsoleReporter : IRunReporter
         {
             RunEnd.Interruption => "interrupted; go on with --resume auto",
             RunEnd.Target => "target reached",
-            RunEnd.Patience => $"no better WER in {patience} {(patience == 1 ? "epoch" : "epochs in a row")}, target not reached (patience={patience}; to go on, --resume auto --set patience=0)",
-            _ => "last epoch done, target not reached",
+            RunEnd.Patience => $"no better WER in {patience} {(patience == 1 ? "epoch" : "epochs in a row")}{missed} (patience={patience}; to go on, --resume auto --set patience=0)",
+            _ => $"last epoch done{missed}",
         };
         string best = result.Best is null ? "" : $", best WER {result.Best.Wer:F2} %{(result.Best.BeamWer is { } beam ? $" (beam {beam:F2} %)" : "")} after epoch {result.Best.Epoch + 1}";
         Console.WriteLine($"{outcome}{best}, {Durations.Text(result.State.TotalSeconds)} of training and evaluation");
