@@ -126,13 +126,13 @@ internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
     private torch.Tensor Block(Conv2d convolution, BatchNorm2d norm, torch.Tensor x, Padding padding)
     {
         torch.Tensor y = convolution.call(x), mask = padding.OfImages();
-        y = training ? padding.Normalize(norm, y.masked_fill(mask, 0), padding.ValidFrames * y.shape[2], [0, 2, 3], [1, -1, 1, 1]) : norm.call(y);
+        y = training ? Padding.Normalize(norm, y.masked_fill(mask, 0), mask, padding.ValidFrames * y.shape[2], [0, 2, 3], [1, -1, 1, 1]) : norm.call(y);
         return functional.hardtanh(y, 0, 20, inplace: true).masked_fill(mask, 0);
     }
 
     /// <summary>Normalizes rows that are zero where they are padded; those come out as anything.</summary>
     private torch.Tensor Rows(BatchNorm1d norm, torch.Tensor x, Padding padding) =>
-        training ? padding.Normalize(norm, x, padding.ValidFrames, [0, 1], [-1]) : Rows(norm, x);
+        training ? Padding.Normalize(norm, x, padding.OfRows(), padding.ValidFrames, [0, 1], [-1]) : Rows(norm, x);
 
     private torch.Tensor Recur(GRU rnn, torch.Tensor x, Padding padding)
     {
