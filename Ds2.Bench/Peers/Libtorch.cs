@@ -17,7 +17,7 @@ internal static class Libtorch
         catch (Exception exception) when (exception is DllNotFoundException or TypeInitializationException or NotSupportedException)
         {
             throw new InputException(
-                $"peers: libtorch did not load; on Debian 12 its C++ runtime is too old, docs/benchmarks.md says how to run it ({exception.Message})", exception);
+                $"libtorch did not load: on Debian 12 its C++ runtime is too old, docs/benchmarks.md says how to run it ({exception.Message})", exception);
         }
     }
 }

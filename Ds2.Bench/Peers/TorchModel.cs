@@ -130,7 +130,7 @@ internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
         return functional.hardtanh(y, 0, 20, inplace: true).masked_fill(mask, 0);
     }
 
-    /// <summary>Normalizes rows that are zero where they are padded; those come out as anything.</summary>
+    /// <summary>Normalizes rows that are zero where they are padded; those come out as any number.</summary>
     private torch.Tensor Rows(BatchNorm1d norm, torch.Tensor x, Padding padding) =>
         training ? Padding.Normalize(norm, x, padding.OfRows(), padding.ValidFrames, [0, 1], [-1]) : Rows(norm, x);
 
