@@ -10,6 +10,7 @@ using Ds2.Bench.Ops;
 #if PEERS
 using Ds2.Bench.Peers;
 using Ds2.Bench.Peers.Inference;
+using Ds2.Bench.Peers.Training;
 #endif
 using Ds2.Bench.Plots;
 using Ds2.Bench.Step;
@@ -18,7 +19,7 @@ using Ds2.Runtime;
 
 namespace Ds2.Bench;
 
-/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|peers-inference|plots|peaks|loader|corpus|lm|decoder|confidence|live|kernels|bandwidth|cublas|gpu-report …</c>.</summary>
+/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|peers-inference|peers-training|plots|peaks|loader|corpus|lm|decoder|confidence|live|kernels|bandwidth|cublas|gpu-report …</c>.</summary>
 internal static class Program
 {
     private const int BadInput = 2;
@@ -42,6 +43,7 @@ internal static class Program
               step [options]                     whole training steps on random input: step --preset mlperf --frames 1230
               peers [options]                    the same and each op beside libtorch, built with -p:Peers=true: peers --preset mlperf --frames 600
               peers-inference [options]          recognition beside ONNX Runtime's, built alike: peers-inference --preset mlperf --batch 1
+              peers-training [options]           a training run beside libtorch's, built alike: peers-training --train-manifest FILE --val-manifest FILE
               plots [options]                    step time against frames, batch, hidden size and threads, drawn into docs/plots
               parity --manifest FILE --device D  training steps on a device and on the host: their losses must agree
               peaks [--rounds N]                 the machine's peaks, and what large and streaming matrix products reach of them
@@ -67,6 +69,7 @@ internal static class Program
         root.Subcommands.Add(LiveCommand.Create());
         root.Subcommands.Add(Peers());
         root.Subcommands.Add(PeersInference());
+        root.Subcommands.Add(PeersTraining());
         root.Subcommands.Add(PlotsCommand.Create());
         root.Subcommands.Add(PeaksCommand.Create());
         root.Subcommands.Add(KernelsCommand.Create());
@@ -101,6 +104,15 @@ internal static class Program
         return PeersInferenceCommand.Create();
 #else
         return WithoutPeers("peers-inference", "Recognition beside ONNX Runtime's");
+#endif
+    }
+
+    private static Command PeersTraining()
+    {
+#if PEERS
+        return PeersTrainingCommand.Create();
+#else
+        return WithoutPeers("peers-training", "A training run beside libtorch's");
 #endif
     }
 

@@ -15,7 +15,7 @@ internal sealed class Alternation(int repeats, double budget)
     private const double WarmingSeconds = 0.05;
 
     /// <summary>A library's idle threads may spin for a while: the other's turn waits for their sleep.</summary>
-    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
+    public static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
 
     /// <summary>Runs each side once and compares the results, then times them.</summary>
     /// <exception cref="InvalidOperationException">The results differ.</exception>

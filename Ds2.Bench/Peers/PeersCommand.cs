@@ -28,7 +28,7 @@ internal static class PeersCommand
         {
             StepOptions options = read(parsed);
             using var engine = new HostEngine(options.Threads);
-            StartLibtorch(engine.Workers.Threads);
+            Libtorch.Start(engine.Workers.Threads);
             bool asJson = parsed.GetValue(json);
 
             // In JSON mode standard output is the result's alone.
@@ -97,18 +97,5 @@ internal static class PeersCommand
         yield return ("LogSoftmax", numbers => PointwisePairs.LogProbabilities(numbers, shapes.Ctc.LogProbabilities));
         yield return ("Ctc", numbers => PointwisePairs.Loss(numbers, shapes.Ctc));
         yield return ("Optimizer", numbers => OptimizerPairs.Create(numbers, options));
-    }
-
-    private static void StartLibtorch(int threads)
-    {
-        try
-        {
-            torch.set_num_threads(threads);
-        }
-        catch (Exception exception) when (exception is DllNotFoundException or TypeInitializationException or NotSupportedException)
-        {
-            throw new InputException(
-                $"peers: libtorch did not load; on Debian 12 its C++ runtime is too old, docs/benchmarks.md says how to run it ({exception.Message})", exception);
-        }
     }
 }

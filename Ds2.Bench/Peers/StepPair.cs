@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Ds2.Bench.Step;
 using Ds2.Runtime.Layers;
+using Ds2.Runtime.Model;
 
 namespace Ds2.Bench.Peers;
 
@@ -25,7 +26,7 @@ internal sealed record StepPair(StepResult Ds2, StepResult Libtorch, double Loss
     public static StepPair Measure(StepOptions options, IEngine engine, double budget, Action<string> progress)
     {
         using var ours = new TrainingStep(options, engine);
-        KeepFromKinks(ours);
+        KeepFromKinks(ours.Model);
         using var theirs = new TorchStep(options, ours);
         List<Timing> ourTimes = [], theirTimes = [];
         double lossDifference = 0, gradientDifference = 0;
@@ -92,11 +93,13 @@ internal sealed record StepPair(StepResult Ds2, StepResult Libtorch, double Loss
         return new TorchStep(options, ours);
     }
 
-    // At a kink of Hardtanh the last bit of a sum decides between a gradient and none: some of millions of elements lie there. A mean of 8 keeps all of them
-    // eight deviations away, so that gradients can be compared.
-    private static void KeepFromKinks(TrainingStep step)
+    /// <summary>
+    /// At a kink of Hardtanh the last bit of a sum decides between a gradient and none: some of millions of elements lie there. A mean of 8 keeps all of them
+    /// eight deviations away, so that gradients can be compared.
+    /// </summary>
+    internal static void KeepFromKinks(DeepSpeech2 model)
     {
-        foreach (Parameter bias in step.Model.Parameters.Parameters.Where(parameter => parameter.Name is "conv.1.bias" or "conv.4.bias"))
+        foreach (Parameter bias in model.Parameters.Parameters.Where(parameter => parameter.Name is "conv.1.bias" or "conv.4.bias"))
             bias.Values.Fill(8);
     }
 

@@ -10,6 +10,7 @@ namespace Ds2.Bench.Peers;
 internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
 {
     private readonly Architecture architecture;
+    private readonly double dropout;
     private readonly Conv2d firstConvolution;
     private readonly Conv2d secondConvolution;
     private readonly BatchNorm2d firstNorm;
@@ -19,10 +20,13 @@ internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
     private readonly Linear output;
 
     /// <summary>Builds it, with initial values of its own.</summary>
-    public TorchModel(Architecture architecture)
+    /// <param name="architecture">The sizes.</param>
+    /// <param name="dropout">The share of each GRU layer's outputs that is dropped in training.</param>
+    public TorchModel(Architecture architecture, double dropout = 0)
         : base(nameof(TorchModel))
     {
         this.architecture = architecture;
+        this.dropout = dropout;
         firstConvolution = Named("conv.0", Convolution(architecture.FirstConvolution));
         firstNorm = Named("conv.1", BatchNorm2d(architecture.Channels));
         secondConvolution = Named("conv.3", Convolution(architecture.SecondConvolution));
@@ -41,6 +45,9 @@ internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
     /// <summary>Its parameters, by their names in PyTorch's state dict.</summary>
     public Dictionary<string, TorchSharp.Modules.Parameter> Parameters { get; } = [];
 
+    /// <summary>Its running means and variances, likewise.</summary>
+    public Dictionary<string, torch.Tensor> Statistics { get; } = [];
+
     /// <summary>The output frames of the convolutions.</summary>
     public int OutputFrames(int frames) => SecondFrames(FirstFrames(frames));
 
@@ -56,12 +63,25 @@ internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
         }
     }
 
-    /// <summary>A GRU layer's output, directions summed.</summary>
-    public static torch.Tensor Recur(GRU rnn, torch.Tensor x, int hidden)
+    /// <summary>||our gradient - libtorch's|| / ||libtorch's||, all parameters together.</summary>
+    /// <param name="ours">Our gradients.</param>
+    /// <param name="factor">What ours are multiplied with.</param>
+    public double GradientDifference(ParameterSet ours, double factor = 1)
     {
-        torch.Tensor y = rnn.call(x).Item1;
-        return y.shape[2] == hidden ? y : y.narrow(2, 0, hidden) + y.narrow(2, hidden, hidden);
+        double difference = 0, size = 0;
+        foreach (Runtime.Layers.Parameter parameter in ours.Parameters)
+        {
+            using torch.Tensor gradient = Parameters[parameter.Name].grad!.contiguous();
+            (double Difference, double Size) squares = Norms.Squares(parameter.Gradient.ToArray(), gradient.data<float>().ToArray(), factor);
+            difference += squares.Difference;
+            size += squares.Size;
+        }
+
+        return Math.Sqrt(difference / size);
     }
+
+    /// <summary>A GRU layer's output, directions summed.</summary>
+    public static torch.Tensor Recur(GRU rnn, torch.Tensor x, int hidden) => Summed(rnn.call(x).Item1, hidden);
 
     /// <summary>Logits [T', N, C] of features [N, 1, F, T], all of one length; the masks are applied nevertheless, as for any batch.</summary>
     public override torch.Tensor forward(torch.Tensor features)
@@ -70,8 +90,26 @@ internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
         x = Block(secondConvolution, secondNorm, x, OutputFrames((int)features.shape[3]));
         x = x.flatten(1, 2).permute(2, 0, 1).contiguous();
         foreach ((BatchNorm1d? norm, GRU rnn) in recurrent)
-            x = Recur(rnn, norm is null ? x : Rows(norm, x), architecture.Hidden);
+            x = Dropped(Recur(rnn, norm is null ? x : Rows(norm, x), architecture.Hidden));
         return output.call(Rows(outputNorm, x));
+    }
+
+    /// <summary>Logits of utterances that may be of different lengths: what is padded takes no part in any statistic, and the GRUs neither read nor write it.</summary>
+    /// <param name="features">[N, 1, F, T], zero after each utterance's end.</param>
+    /// <param name="frames">[N], the valid frames of each; the longest has T.</param>
+    /// <returns>[T', N, C]; of no meaning after an utterance's end.</returns>
+    public torch.Tensor Forward(torch.Tensor features, int[] frames)
+    {
+        if (Array.TrueForAll(frames, count => count == frames[0]))
+            return call(features);
+        var first = new Padding([.. frames.Select(FirstFrames)]);
+        var second = new Padding([.. frames.Select(OutputFrames)]);
+        torch.Tensor x = Block(firstConvolution, firstNorm, features, first);
+        x = Block(secondConvolution, secondNorm, x, second);
+        x = x.flatten(1, 2).permute(2, 0, 1).contiguous();
+        foreach ((BatchNorm1d? norm, GRU rnn) in recurrent)
+            x = Dropped(Recur(rnn, norm is null ? x : Rows(norm, x, second), second));
+        return output.call(Rows(outputNorm, x, second));
     }
 
     private static Conv2d Convolution(ConvolutionOptions options) => Conv2d(
@@ -84,6 +122,27 @@ internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
         torch.Tensor padded = torch.arange(y.shape[3]).ge(validFrames).view(1, 1, 1, -1);
         return y.masked_fill(padded, 0);
     }
+
+    private torch.Tensor Block(Conv2d convolution, BatchNorm2d norm, torch.Tensor x, Padding padding)
+    {
+        torch.Tensor y = convolution.call(x), mask = padding.OfImages();
+        y = training ? Padding.Normalize(norm, y.masked_fill(mask, 0), mask, padding.ValidFrames * y.shape[2], [0, 2, 3], [1, -1, 1, 1]) : norm.call(y);
+        return functional.hardtanh(y, 0, 20, inplace: true).masked_fill(mask, 0);
+    }
+
+    /// <summary>Normalizes rows that are zero where they are padded; those come out as any number.</summary>
+    private torch.Tensor Rows(BatchNorm1d norm, torch.Tensor x, Padding padding) =>
+        training ? Padding.Normalize(norm, x, padding.OfRows(), padding.ValidFrames, [0, 1], [-1]) : Rows(norm, x);
+
+    private torch.Tensor Recur(GRU rnn, torch.Tensor x, Padding padding)
+    {
+        utils.rnn.PackedSequence packed = utils.rnn.pack_padded_sequence(x, padding.Lengths, enforce_sorted: false);
+        return Summed(utils.rnn.pad_packed_sequence(rnn.call(packed).Item1, total_length: x.shape[0]).Item1, architecture.Hidden);
+    }
+
+    private torch.Tensor Dropped(torch.Tensor x) => dropout > 0 ? functional.dropout(x, dropout, training) : x;
+
+    private static torch.Tensor Summed(torch.Tensor y, int hidden) => y.shape[2] == hidden ? y : y.narrow(2, 0, hidden) + y.narrow(2, hidden, hidden);
 
     private static torch.Tensor Rows(BatchNorm1d norm, torch.Tensor x) => norm.call(x.view(-1, x.shape[2])).view(x.shape);
 
@@ -105,6 +164,8 @@ internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
         register_module(name.Replace('.', '_'), module);
         foreach ((string parameterName, TorchSharp.Modules.Parameter parameter) in module.named_parameters())
             Parameters.Add($"{name}.{parameterName}", parameter);
+        foreach ((string bufferName, torch.Tensor buffer) in module.named_buffers())
+            Statistics.Add($"{name}.{bufferName}", buffer);
         return module;
     }
 }

@@ -59,16 +59,7 @@ internal sealed class TorchStep : IDisposable
     public double GradientDifference(ParameterSet ours)
     {
         // libtorch scales the gradients themselves, our optimiser scales as it reads them.
-        double clip = Math.Min(1, options.MaxNorm / (LastGradientNorm + 1e-6)), difference = 0, size = 0;
-        foreach (Parameter parameter in ours.Parameters)
-        {
-            using torch.Tensor gradient = model.Parameters[parameter.Name].grad!.contiguous();
-            (double Difference, double Size) squares = Norms.Squares(parameter.Gradient.ToArray(), gradient.data<float>().ToArray(), clip);
-            difference += squares.Difference;
-            size += squares.Size;
-        }
-
-        return Math.Sqrt(difference / size);
+        return model.GradientDifference(ours, Math.Min(1, options.MaxNorm / (LastGradientNorm + 1e-6)));
     }
 
     /// <summary>Gives the memory back.</summary>

@@ -18,6 +18,14 @@ internal sealed class TorchTexts : IDisposable
         frames = torch.tensor([.. texts.Select(_ => (long)outputFrames)]);
     }
 
+    /// <summary>Texts of any lengths, one behind the other, on utterances of any lengths.</summary>
+    public TorchTexts(int[][] texts, int[] outputFrames)
+    {
+        targets = torch.tensor([.. texts.SelectMany(text => text).Select(label => (long)label)]);
+        targetLengths = torch.tensor([.. texts.Select(text => (long)text.Length)]);
+        frames = torch.tensor([.. outputFrames.Select(count => (long)count)]);
+    }
+
     /// <summary>The loss of log-probabilities [T, N, C].</summary>
     public torch.Tensor Loss(torch.Tensor logProbabilities, Reduction reduction) =>
         functional.ctc_loss(logProbabilities, targets, frames, targetLengths, blank: 0, zero_infinity: true, reduction);
