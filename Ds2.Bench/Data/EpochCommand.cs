@@ -86,7 +86,7 @@ internal static class EpochCommand
             throw new InputException($"the run that was killed differs from the one left alone: {difference}");
         Console.WriteLine($"metrics of both runs are equal but for times: {metrics.AudioSeconds.Count} batches");
         RequireEachOnce(corpus, metrics, run.Epochs);
-        Console.WriteLine($"each of {corpus.Utterances.Count} utterances was trained on once an epoch");
+        Console.WriteLine($"each of {corpus.Utterances.Count} utterances was trained on once{(run.Epochs > 1 ? " in the first epoch, and each later epoch has the same batches' number and seconds in all" : "")}");
         Row("waiting for the loader", 100 * metrics.LoadSeconds / metrics.BatchSeconds, "% of the steps' time");
         Row("speech", metrics.AudioSeconds.Sum() / metrics.BatchSeconds, "s/s");
         foreach (string file in new[] { "metrics.jsonl", "report.html", "latest.safetensors", "transcripts.tsv" })

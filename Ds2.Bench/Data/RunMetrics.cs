@@ -38,7 +38,8 @@ internal sealed class RunMetrics
                 if (batches > 0 && batch == batches)
                     (epoch, batch) = (epoch + 1, 0);
                 batches = (int)json["batches"]!;
-                if ((int)json["epoch"]! != epoch || (int)json["batch"]! != ++batch)
+                batch++;
+                if ((int)json["epoch"]! != epoch || (int)json["batch"]! != batch)
                     throw new InputException($"{path}: batch {json["batch"]} of epoch {json["epoch"]} stands where batch {batch} of epoch {epoch} belongs");
                 metrics.AudioSeconds.Add((double)json["audioSeconds"]!);
                 metrics.LoadSeconds += (double)json["loadSeconds"]!;
