@@ -129,14 +129,19 @@ public sealed class SignalTests
     {
         Process process = Program.Start(LongRun());
         var metrics = new FileInfo(corpus.PathOf("run/metrics.jsonl"));
-        for (long before = 0; ; Thread.Sleep(200))
+        // An epoch's end, with all that the run's folder gets then, may take most of a second where the code is not compiled yet.
+        var still = Stopwatch.StartNew();
+        for (long before = 0; still.Elapsed < TimeSpan.FromSeconds(3) || before == 0; Thread.Sleep(100))
         {
             metrics.Refresh();
-            if (metrics.Exists && metrics.Length > 0 && metrics.Length == before)
-                return process;
-            before = metrics.Exists ? metrics.Length : 0;
+            long length = metrics.Exists ? metrics.Length : 0;
+            if (length != before)
+                still.Restart();
+            before = length;
             Assert.That(process.HasExited, Is.False);
         }
+
+        return process;
     }
 
     private string[] LongRun(params string[] more) =>
