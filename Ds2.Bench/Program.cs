@@ -19,7 +19,7 @@ using Ds2.Runtime;
 
 namespace Ds2.Bench;
 
-/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|peers-inference|peers-training|plots|peaks|loader|corpus|lm|decoder|confidence|live|kernels|bandwidth|cublas|gpu-report …</c>.</summary>
+/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|peers-inference|peers-training|plots|peaks|loader|corpus|epoch|lm|decoder|confidence|live|kernels|bandwidth|cublas|gpu-report …</c>.</summary>
 internal static class Program
 {
     private const int BadInput = 2;
@@ -49,6 +49,7 @@ internal static class Program
               peaks [--rounds N]                 the machine's peaks, and what large and streaming matrix products reach of them
               loader --manifest FILE             what the loader reads, with augmentation and with the feature cache
               corpus [options]                   what a start costs with as many utterances as LibriSpeech has
+              epoch --program "dotnet DLL"       an epoch of LibriSpeech's size through Ds2.Train's command line, killed and resumed
               lm --folder DIR                    size and speed of a language model of 5 million n-grams over 200,000 words
               decoder --lm FILE [options]        greedy and beam search, with and without language model and hot words
               confidence [options]               how well words' confidences tell right words from wrong ones
@@ -63,6 +64,7 @@ internal static class Program
         root.Subcommands.Add(ParityCommand.Create());
         root.Subcommands.Add(LoaderCommand.Create());
         root.Subcommands.Add(CorpusCommand.Create());
+        root.Subcommands.Add(EpochCommand.Create());
         root.Subcommands.Add(LanguageModelCommand.Create());
         root.Subcommands.Add(DecoderCommand.Create());
         root.Subcommands.Add(ConfidenceCommand.Create());
