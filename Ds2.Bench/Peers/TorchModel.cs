@@ -114,7 +114,7 @@ internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
 
     private static Conv2d Convolution(ConvolutionOptions options) => Conv2d(
         options.InputChannels, options.OutputChannels, (options.KernelRows, options.KernelFrames),
-        (options.StrideRows, options.StrideFrames), (options.PadRows, 0));
+        (options.StrideRows, options.StrideFrames), (options.PadRows, options.PadFrames));
 
     private static torch.Tensor Block(Conv2d convolution, BatchNorm2d norm, torch.Tensor x, int validFrames)
     {
@@ -153,7 +153,7 @@ internal sealed class TorchModel : Module<torch.Tensor, torch.Tensor>
         rows, convolution.KernelRows, convolution.StrideRows, convolution.PadRows);
 
     private int FirstFrames(int frames) => Kernels.Ops.Conv2dShape.OutputSize(
-        frames, architecture.FirstConvolution.KernelFrames, architecture.FirstConvolution.StrideFrames, 0);
+        frames, architecture.FirstConvolution.KernelFrames, architecture.FirstConvolution.StrideFrames, architecture.FirstConvolution.PadFrames);
 
     private int SecondFrames(int frames) => Kernels.Ops.Conv2dShape.OutputSize(
         frames, architecture.SecondConvolution.KernelFrames, architecture.SecondConvolution.StrideFrames, 0);

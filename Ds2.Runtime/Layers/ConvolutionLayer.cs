@@ -9,9 +9,10 @@ namespace Ds2.Runtime.Layers;
 /// <param name="KernelFrames">Kernel size in time.</param>
 /// <param name="StrideRows">Stride in frequency.</param>
 /// <param name="StrideFrames">Stride in time.</param>
-/// <param name="PadRows">Padding in frequency; time is never padded.</param>
+/// <param name="PadRows">Padding in frequency.</param>
+/// <param name="PadFrames">Padding in time: zeros before the first frame and after each utterance's last.</param>
 public readonly record struct ConvolutionOptions(
-    int InputChannels, int OutputChannels, int KernelRows, int KernelFrames, int StrideRows, int StrideFrames, int PadRows);
+    int InputChannels, int OutputChannels, int KernelRows, int KernelFrames, int StrideRows, int StrideFrames, int PadRows, int PadFrames = 0);
 
 /// <summary>Convolution, batch normalization, Hardtanh to 0..20, and the padding zeroed: a block of DeepSpeech2's front end.</summary>
 /// <remarks>[N, C, F, T] to [N, K, F', T']. Frame counts shrink by the convolution's own formula.</remarks>
@@ -77,21 +78,27 @@ public sealed class ConvolutionLayer : ILayer
     public void Freeze() => Normalization.IsFrozen = true;
 
     /// <inheritdoc/>
-    public Shape OutputShape(Shape input) => ShapeFor(input).Y;
+    public Shape OutputShape(Shape input) => ShapeFor(input, Options).Y;
 
     /// <summary>The valid frames that remain of an utterance's.</summary>
-    public int OutputFrames(int frames) => Conv2dShape.OutputSize(frames, Options.KernelFrames, Options.StrideFrames, 0);
+    public int OutputFrames(int frames) => OutputFrames(frames, Options);
 
     /// <inheritdoc/>
-    public ILayerPass NewPass() => new Pass(this);
+    public ILayerPass NewPass() => new Pass(this, Options);
+
+    /// <summary>A pass over frames that have their padding in time already.</summary>
+    internal ILayerPass NewPassOfPadded() => new Pass(this, Options with { PadFrames = 0 });
 
     private static BatchNormShape NormShapeFor(Conv2dShape shape) => new(BatchNormLayout.ChannelsFirst, shape.N, shape.K, shape.OutH, shape.OutW);
 
-    private Conv2dShape ShapeFor(Shape input) => new(
-        input[0], input[1], input[2], input[3], Options.OutputChannels, Options.KernelRows, Options.KernelFrames,
-        Options.StrideRows, Options.StrideFrames, Options.PadRows);
+    private static int OutputFrames(int frames, ConvolutionOptions options) =>
+        Conv2dShape.OutputSize(frames, options.KernelFrames, options.StrideFrames, options.PadFrames);
 
-    private sealed class Pass(ConvolutionLayer layer) : ILayerPass
+    private static Conv2dShape ShapeFor(Shape input, ConvolutionOptions options) => new(
+        input[0], input[1], input[2], input[3], options.OutputChannels, options.KernelRows, options.KernelFrames,
+        options.StrideRows, options.StrideFrames, options.PadRows, options.PadFrames);
+
+    private sealed class Pass(ConvolutionLayer layer, ConvolutionOptions options) : ILayerPass
     {
         private readonly Normalization.Pass normalization = new(layer.Normalization);
         private readonly GrowingTensor convolved = new(layer.engine);
@@ -106,7 +113,7 @@ public sealed class ConvolutionLayer : ILayer
 
         public LayerMemory MemoryFor(Shape input, bool training)
         {
-            Conv2dShape size = layer.ShapeFor(input);
+            Conv2dShape size = ShapeFor(input, options);
             LayerMemory norm = normalization.MemoryFor(NormShapeFor(size), training);
             int backward = training ? layer.conv.BackwardWorkspace(size) : 0;
             return new LayerMemory(
@@ -120,7 +127,7 @@ public sealed class ConvolutionLayer : ILayer
         public Sequence Forward(Sequence input, bool training)
         {
             x = input.Values;
-            shape = layer.ShapeFor(x.Shape);
+            shape = ShapeFor(x.Shape, options);
             SetOutputFrames(input.Frames.Host);
             Tensor sum = convolved.As(shape.Y);
             y = output.As(shape.Y);
@@ -158,7 +165,7 @@ public sealed class ConvolutionLayer : ILayer
         {
             var counts = new int[frames.Length];
             for (int i = 0; i < counts.Length; i++)
-                counts[i] = layer.OutputFrames(frames[i]);
+                counts[i] = OutputFrames(frames[i], options);
             outputFrames.Set(counts);
         }
     }

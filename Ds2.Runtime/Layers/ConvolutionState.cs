@@ -23,6 +23,7 @@ public sealed class ConvolutionState
     {
         this.options = options;
         rows = options.InputChannels * inputRows;
+        AppendPadding();
     }
 
     /// <summary>Input frames held, from that on which the next piece starts.</summary>
@@ -53,6 +54,9 @@ public sealed class ConvolutionState
             source.Slice(row * stride, count).CopyTo(frames.AsSpan(row * capacity + Held));
         Held += count;
     }
+
+    /// <summary>Takes the padding in time: at a stream's beginning, and after its last frame.</summary>
+    internal void AppendPadding() => Append(new float[rows * options.PadFrames], options.PadFrames, options.PadFrames);
 
     /// <summary>Writes the frames held into an image, with zeros after them.</summary>
     /// <param name="image">Row r of the image at r * <paramref name="stride"/>.</param>

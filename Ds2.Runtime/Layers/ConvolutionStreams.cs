@@ -29,7 +29,7 @@ public sealed class ConvolutionStreams : IDisposable
         ArgumentNullException.ThrowIfNull(layer);
         this.layer = layer;
         this.inputRows = inputRows;
-        pass = layer.NewPass();
+        pass = layer.NewPassOfPadded();
         input = new GrowingTensor(engine);
         width = new FrameCounts(engine);
         OutputRows = layer.OutputShape(ImageShape(layer.Options.KernelFrames))[2];

@@ -12,10 +12,10 @@ namespace Ds2.Runtime.Model;
 /// <param name="RnnBatchNorm">Whether the inputs of all GRUs but the first are batch-normalised.</param>
 /// <param name="Classes">Labels, the blank included.</param>
 /// <param name="RecurrentPrecision">How the GRUs' products with their state read the recurrent weights.</param>
-/// <param name="SecondStride">The second convolution's stride in time.</param>
+/// <param name="PadFrames">Frames of zeros before and after each utterance.</param>
 public sealed record Architecture(
     int InputRows, int Channels, int Hidden, int Layers, bool Bidirectional, bool RnnBatchNorm, int Classes,
-    RecurrentPrecision RecurrentPrecision = RecurrentPrecision.Fp32, int SecondStride = 1)
+    RecurrentPrecision RecurrentPrecision = RecurrentPrecision.Fp32, int PadFrames = 0)
 {
     /// <summary>Feature rows below which the kernels, 41 and 21 rows high, need padding in frequency.</summary>
     private const int RowsThatFitUnpadded = 121;
@@ -23,11 +23,11 @@ public sealed record Architecture(
     /// <summary>The fewest rows that are a frequency axis of their own; 13 coefficients are not, and have the kernels of 161 rows.</summary>
     private const int FewestFilters = 40;
 
-    /// <summary>The first convolution: 41 x 11 with stride 2 x 2; 20 rows of padding where the features have few rows. On a filter bank's it covers the quarter of the axis that 41 rows are of 161.</summary>
-    public ConvolutionOptions FirstConvolution => new(1, Channels, FirstRows, 11, 2, 2, PadsRows ? FirstRows / 2 : 0);
+    /// <summary>The first convolution: 41 x 11 with stride 2 x 2; 20 rows of padding where the features have few rows, <see cref="PadFrames"/> frames in time. On a filter bank's it covers the quarter of the axis that 41 rows are of 161.</summary>
+    public ConvolutionOptions FirstConvolution => new(1, Channels, FirstRows, 11, 2, 2, PadsRows ? FirstRows / 2 : 0, PadFrames);
 
-    /// <summary>The second convolution: 21 x 11 with stride 2 x 1, or 2 x <see cref="SecondStride"/>; 10 rows of padding where the features have few rows. On a filter bank's it covers the third of the axis that 21 rows are of 61.</summary>
-    public ConvolutionOptions SecondConvolution => new(Channels, Channels, SecondRows, 11, 2, SecondStride, PadsRows ? SecondRows / 2 : 0);
+    /// <summary>The second convolution: 21 x 11 with stride 2 x 1; 10 rows of padding where the features have few rows. On a filter bank's it covers the third of the axis that 21 rows are of 61.</summary>
+    public ConvolutionOptions SecondConvolution => new(Channels, Channels, SecondRows, 11, 2, 1, PadsRows ? SecondRows / 2 : 0);
 
     private bool IsFilterBank => InputRows is >= FewestFilters and < RowsThatFitUnpadded;
 
@@ -38,8 +38,11 @@ public sealed record Architecture(
     /// <summary>Feature frames from one output frame to the next.</summary>
     public int OutputStride => FirstConvolution.StrideFrames * SecondConvolution.StrideFrames;
 
-    /// <summary>The feature frame in the middle of those that the first output frame sees: 15, as nothing is padded in time.</summary>
-    public int FirstOutputCentre => (FirstConvolution.KernelFrames - 1) / 2 + FirstConvolution.StrideFrames * (SecondConvolution.KernelFrames - 1) / 2;
+    /// <summary>Feature frames that an output frame sees before its middle, and as many after it: 15.</summary>
+    public int OutputReach => (FirstConvolution.KernelFrames - 1) / 2 + FirstConvolution.StrideFrames * (SecondConvolution.KernelFrames - 1) / 2;
+
+    /// <summary>The feature frame in the middle of those that the first output frame sees: 15 where nothing is padded in time.</summary>
+    public int FirstOutputCentre => OutputReach - PadFrames;
 
     private bool PadsRows => InputRows < RowsThatFitUnpadded;
 }

@@ -8,6 +8,9 @@ namespace Ds2.Runtime.Model;
 /// <summary>What kind of recognizer is made: what it hears, and how large it is.</summary>
 public sealed record ModelOptions
 {
+    /// <summary>With more, output frames would have no sound within their reach.</summary>
+    private const int MostPadFrames = 15;
+
     /// <summary>What the model hears: <c>mfcc</c>, <c>mfcc-raw</c>, <c>spectrogram</c>, <c>fbank40</c> or <c>fbank80</c>.</summary>
     [Option("what the model hears: 13 MFCCs rendered as a spectrogram of 161 rows, the 13 coefficients themselves, the spectrogram, or 40 or 80 mel filters' levels", OnResume = ResumeRule.Fixed)]
     public FeatureKind Features { get; init; } = FeatureKind.Mfcc;
@@ -20,9 +23,10 @@ public sealed record ModelOptions
     [Option("channels of both convolutions", Min = 1, OnResume = ResumeRule.Fixed)]
     public int Channels { get; init; } = 32;
 
-    /// <summary>The second convolution's stride in time.</summary>
-    [Option("the second convolution's stride in time: 2 halves the GRUs' frames, and leaves 25 a second for letters", Min = 1, Max = 2, OnResume = ResumeRule.Fixed)]
-    public int SecondStride { get; init; } = 1;
+    /// <summary>Frames of zeros before and after each utterance.</summary>
+    /// <remarks>Convolutions that pad nothing give their first output at the 16th feature frame and their last at the 16th from the end: letters that are said nearer to an edge share those two outputs.</remarks>
+    [Option("frames of zeros (10 ms each) before and after each utterance: 15 give the letters at its edges outputs of their own", Min = 0, Max = MostPadFrames, OnResume = ResumeRule.Fixed)]
+    public int PadFrames { get; init; }
 
     /// <summary>Hidden units of each GRU direction.</summary>
     [Option("hidden units of each GRU direction", Min = 1, OnResume = ResumeRule.Fixed)]
@@ -49,6 +53,6 @@ public sealed record ModelOptions
     public Architecture ArchitectureFor(Alphabet alphabet)
     {
         ArgumentNullException.ThrowIfNull(alphabet);
-        return new Architecture(new FeatureExtractor(Features).Rows, Channels, Hidden, Layers, Bidirectional, RnnBatchNorm, alphabet.Size, RecurrentPrecision, SecondStride);
+        return new Architecture(new FeatureExtractor(Features).Rows, Channels, Hidden, Layers, Bidirectional, RnnBatchNorm, alphabet.Size, RecurrentPrecision, PadFrames);
     }
 }

@@ -21,9 +21,10 @@ public sealed class DeepSpeech2Tests(string engineName)
     [TestCase(false, false)]
     [TestCase(true, true, 0.3)]
     [TestCase(false, false, 0.3)]
-    public void Backward_MatchesFiniteDifferences(bool bidirectional, bool rnnBatchNorm, double dropout = 0)
+    [TestCase(true, true, 0.3, 15)]
+    public void Backward_MatchesFiniteDifferences(bool bidirectional, bool rnnBatchNorm, double dropout = 0, int padFrames = 0)
     {
-        using var tiny = new TinyModel(Engine, bidirectional, rnnBatchNorm, dropout: dropout);
+        using var tiny = new TinyModel(Engine, bidirectional, rnnBatchNorm, dropout: dropout, padFrames: padFrames);
         foreach (Parameter bias in tiny.Model.Parameters.Parameters.Where(parameter => parameter.Name is "conv.1.bias" or "conv.4.bias"))
             bias.Values.Fill(8);
         tiny.LossAndGradients();
@@ -65,9 +66,9 @@ public sealed class DeepSpeech2Tests(string engineName)
     }
 
     [Test]
-    public void Forward_AtInference_BatchEqualsSingles()
+    public void Forward_AtInference_BatchEqualsSingles([Values(0, 15)] int padFrames)
     {
-        using var tiny = new TinyModel(Engine);
+        using var tiny = new TinyModel(Engine, padFrames: padFrames);
         tiny.Loss();
         Sequence batch = tiny.Pass.Forward(tiny.Features, TinyModel.Frames, training: false);
         float[] together = batch.Values.ToArray();

@@ -14,9 +14,9 @@ internal sealed class TinyModel : IDisposable
 
     private readonly CtcCriterion criterion;
 
-    public TinyModel(IEngine engine, bool bidirectional = true, bool rnnBatchNorm = true, int layers = 2, int seed = 3, double dropout = 0)
+    public TinyModel(IEngine engine, bool bidirectional = true, bool rnnBatchNorm = true, int layers = 2, int seed = 3, double dropout = 0, int padFrames = 0)
     {
-        Model = new DeepSpeech2(new Architecture(Rows, 2, 5, layers, bidirectional, rnnBatchNorm, Classes), engine, seed);
+        Model = new DeepSpeech2(new Architecture(Rows, 2, 5, layers, bidirectional, rnnBatchNorm, Classes, PadFrames: padFrames), engine, seed);
         Pass = Model.NewPass(dropout);
         criterion = new CtcCriterion(engine, Blank, Model.Workspace);
         Features = engine.Allocate(new Shape(Frames.Length, 1, Rows, Frames.Max()));

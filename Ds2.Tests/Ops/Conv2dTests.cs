@@ -21,6 +21,7 @@ public sealed class Conv2dTests(string engine) : OpTest(engine)
         new(N: 1, C: 1, H: 1, W: 1, K: 1, R: 1, S: 1, StrideW: 5, PadW: 2), // the only window lies in the padding on the left
         new(N: 1, C: 1, H: 1, W: 1, K: 1, R: 1, S: 1, StrideH: 5, PadH: 2), // above
         new(N: 2, C: 2, H: 2, W: 3, K: 3, R: 2, S: 3, StrideH: 8, StrideW: 11, PadH: 4, PadW: 5),
+        new(N: 2, C: 1, H: 3, W: 5, K: 2, R: 3, S: 3, StrideH: 2, StrideW: 2, PadH: 1, PadW: 4), // the first and the last window lie in the padding
     ];
 
     private static readonly Conv2dShape[] HostShapes =
@@ -28,6 +29,7 @@ public sealed class Conv2dTests(string engine) : OpTest(engine)
         new(N: 2, C: 1, H: 161, W: 31, K: 32, R: 41, S: 11, StrideH: 2, StrideW: 2), // conv.0
         new(N: 2, C: 32, H: 61, W: 12, K: 32, R: 21, S: 11, StrideH: 2), // conv.3, two frames out
         new(N: 1, C: 1, H: 13, W: 11, K: 32, R: 41, S: 11, StrideH: 2, StrideW: 2, PadH: 20), // conv.0 of raw MFCCs, one frame out
+        new(N: 2, C: 1, H: 40, W: 21, K: 32, R: 11, S: 11, StrideH: 2, StrideW: 2, PadH: 5, PadW: 15), // conv.0 of a filter bank, padded in time
         new(N: 3, C: 7, H: 15, W: 33, K: 17, R: 5, S: 3, StrideH: 2, PadW: 1),
         new(N: 1, C: 9, H: 16, W: 65, K: 33, R: 3, S: 7, PadH: 1, PadW: 3),
         new(N: 8, C: 1, H: 31, W: 8, K: 15, R: 7, S: 7, StrideH: 3, StrideW: 2, PadH: 3, PadW: 3),

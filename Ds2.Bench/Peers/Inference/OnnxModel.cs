@@ -45,7 +45,7 @@ internal static class OnnxModel
         string bias = file.Constant($"{name}.bias", layer.Bias.Values.ToArray(), o.OutputChannels);
         x = file.Add(
             "Conv", $"{name}.sum", [x, weight, bias],
-            ("kernel_shape", new[] { o.KernelRows, o.KernelFrames }), ("strides", new[] { o.StrideRows, o.StrideFrames }), ("pads", new[] { o.PadRows, 0, o.PadRows, 0 }));
+            ("kernel_shape", new[] { o.KernelRows, o.KernelFrames }), ("strides", new[] { o.StrideRows, o.StrideFrames }), ("pads", new[] { o.PadRows, o.PadFrames, o.PadRows, o.PadFrames }));
         x = Normalize(file, $"{name}.norm", layer.Normalization, x);
         string low = file.Constant($"{name}.low", [ConvolutionLayer.ClipLow], []), high = file.Constant($"{name}.high", [ConvolutionLayer.ClipHigh], []);
         return file.Add("Clip", $"{name}.clip", [x, low, high]);

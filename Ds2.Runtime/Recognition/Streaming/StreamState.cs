@@ -41,6 +41,9 @@ public sealed class StreamState
     /// <param name="frames">Frames.</param>
     public void Append(ReadOnlySpan<float> rows, int stride, int frames) => Convolutions[0].Append(rows, stride, frames);
 
+    /// <summary>Ends the stream: outputs that see its last frames and nothing after them can be computed.</summary>
+    public void Finish() => Convolutions[0].AppendPadding();
+
     /// <summary>Room for the logits of so many frames.</summary>
     internal Span<float> NewLogits(int frames)
     {

@@ -1,3 +1,4 @@
+using Ds2.Runtime.Audio;
 using Ds2.Runtime.Decoding.Alignment;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
@@ -34,10 +35,11 @@ public sealed class StreamingModel : IDisposable
         extractor = description.CreateExtractor();
         pass = new StreamingPass(model);
         times = FrameTimes.Of(model.Architecture);
+        Lookahead = (double)model.Architecture.OutputReach / CoefficientFile.FramesPerSecond + FrameExtractor.Delay;
     }
 
     /// <summary>How much later than its middle an output frame can be computed, in seconds: half of what the convolutions see, and half a feature frame's window.</summary>
-    public double Lookahead => times.FirstCentre + FrameExtractor.Delay;
+    public double Lookahead { get; }
 
     /// <summary>A recognizer of a stream that begins; it needs no end.</summary>
     /// <param name="sampleRate">Its samples a second.</param>

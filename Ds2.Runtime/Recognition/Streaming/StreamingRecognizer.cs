@@ -60,6 +60,7 @@ public sealed class StreamingRecognizer
             return;
         State.Append(frames.Accept(resampler.Finish()));
         State.Append(frames.Finish());
+        State.Finish();
         endsNow = true;
     }
 

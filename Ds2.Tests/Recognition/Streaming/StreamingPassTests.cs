@@ -18,11 +18,11 @@ public sealed class StreamingPassTests(string engineName)
 
     // 47 input frames give no more rows than the host's kernel for few rows takes.
     [Test]
-    public void Advance_RandomPieces_GivesTheWholesLogits([Values(31, 34, 47)] int length)
+    public void Advance_RandomPieces_GivesTheWholesLogits([Values(31, 34, 47)] int length, [Values(0, 15)] int padFrames)
     {
-        if (!IsHost && length != 34)
+        if (!IsHost && (length != 34 || engineName == "emulated" && padFrames > 0))
             Assert.Ignore("one length is enough where each takes seconds");
-        using DeepSpeech2 model = Model(Engine, IsHost ? 20 : 5);
+        using DeepSpeech2 model = Model(Engine, IsHost ? 20 : 5, padFrames);
         float[] features = Features(length, seed: length), whole = Whole(model, features);
         using var pass = new StreamingPass(model);
         for (int seed = 0; seed < (IsHost ? 10 : 1); seed++)
@@ -94,9 +94,9 @@ public sealed class StreamingPassTests(string engineName)
     }
 
     /// <summary>A model with running statistics that are not those of a new one.</summary>
-    private static DeepSpeech2 Model(IEngine engine, int hidden)
+    private static DeepSpeech2 Model(IEngine engine, int hidden, int padFrames = 0)
     {
-        var model = new DeepSpeech2(new Architecture(Rows, 2, hidden, 2, Bidirectional: false, RnnBatchNorm: true, 7), engine, seed: 3, trains: false);
+        var model = new DeepSpeech2(new Architecture(Rows, 2, hidden, 2, Bidirectional: false, RnnBatchNorm: true, 7, PadFrames: padFrames), engine, seed: 3, trains: false);
         var random = new Random(5);
         foreach ((_, Tensor values) in model.Parameters.Statistics)
             values.CopyFrom([.. Enumerable.Range(0, values.Length).Select(_ => 0.2f + random.NextSingle())]);
@@ -132,6 +132,8 @@ public sealed class StreamingPassTests(string engineName)
     private static float[] Advance(StreamingPass pass, StreamState stream, float[] features, (int First, int End) piece)
     {
         stream.Append(features.AsSpan(piece.First), features.Length / Rows, piece.End - piece.First);
+        if (piece.End == features.Length / Rows)
+            stream.Finish();
         pass.Advance([stream]);
         return stream.Logits.ToArray();
     }
