@@ -54,7 +54,7 @@ public sealed class ConvolutionLayer : ILayer
         Weight = parameters.DeclareUniform(
             $"{convolutionName}.weight",
             new Shape(options.OutputChannels, options.InputChannels, options.KernelRows, options.KernelFrames),
-            bound);
+            bound, matrices: 1);
         Bias = parameters.DeclareUniform($"{convolutionName}.bias", new Shape(options.OutputChannels), bound);
         Normalization = new Normalization(normalizationName, options.OutputChannels, parameters, workspace);
     }

@@ -1,9 +1,12 @@
+using Ds2.Kernels.Ops;
+
 namespace Ds2.Runtime.Layers;
 
 /// <summary>A trained tensor and its gradient.</summary>
 /// <param name="name">Its name in PyTorch's state dict, as <c>rnns.0.rnn.weight_ih_l0</c>.</param>
 /// <param name="shape">Its shape.</param>
-public sealed class Parameter(string name, Shape shape)
+/// <param name="matrices">Into how many matrices its rows divide, as a GRU's weight into those of its gates; 0 for what is no matrix to an optimiser: biases, norms, the weights of the labels.</param>
+public sealed class Parameter(string name, Shape shape, int matrices = 0)
 {
     private Tensor? values;
     private Tensor? gradient;
@@ -13,6 +16,9 @@ public sealed class Parameter(string name, Shape shape)
 
     /// <summary>The shape.</summary>
     public Shape Shape { get; } = shape;
+
+    /// <summary>Its matrices, the dimensions after the first being their columns; none where it is no matrix to an optimiser.</summary>
+    public MuonShape? Matrices { get; } = matrices == 0 ? null : new MuonShape(matrices, shape[0] / matrices, shape.Length / shape[0]);
 
     /// <summary>The parameter itself; a window into <see cref="ParameterSet.Values"/>.</summary>
     /// <exception cref="InvalidOperationException">The set that declared it has not been allocated.</exception>

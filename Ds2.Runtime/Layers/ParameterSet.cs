@@ -50,15 +50,16 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
     /// <summary>The number of trained values.</summary>
     public long Count => parameters.Sum(parameter => (long)parameter.Shape.Length);
 
-    /// <summary>The stretches of <see cref="Values"/> that hold trained parameters, or those that hold frozen ones.</summary>
-    internal IReadOnlyList<(int Offset, Shape Shape)> Stretches(bool frozen)
+    /// <summary>The stretches of <see cref="Values"/> that hold parameters of one kind.</summary>
+    /// <param name="belongs">Whether a parameter is of that kind.</param>
+    internal IReadOnlyList<(int Offset, Shape Shape)> Stretches(Predicate<Parameter> belongs)
     {
         var stretches = new List<(int Offset, Shape Shape)>();
         int offset = 0;
         foreach (Parameter parameter in parameters)
         {
             int length = Workspace.Round(parameter.Shape.Length);
-            if (parameter.IsFrozen == frozen)
+            if (belongs(parameter))
             {
                 if (stretches is [.., var last] && last.Offset + last.Shape.Length == offset)
                     stretches[^1] = (last.Offset, new Shape(last.Shape.Length + length));
@@ -73,7 +74,11 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
     }
 
     /// <summary>Declares a parameter that starts uniformly distributed in -bound..bound.</summary>
-    public Parameter DeclareUniform(string name, Shape shape, double bound) => Declare(name, shape, (float)bound, 0);
+    /// <param name="name">Its name in PyTorch's state dict.</param>
+    /// <param name="shape">Its shape.</param>
+    /// <param name="bound">The bound.</param>
+    /// <param name="matrices">Into how many matrices its rows divide; 0 for what is no matrix to an optimiser.</param>
+    public Parameter DeclareUniform(string name, Shape shape, double bound, int matrices = 0) => Declare(name, shape, (float)bound, 0, matrices);
 
     /// <summary>Declares a parameter that starts with one value everywhere.</summary>
     public Parameter DeclareConstant(string name, Shape shape, float value) => Declare(name, shape, 0, value);
@@ -172,9 +177,9 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
         return sample;
     }
 
-    private Parameter Declare(string name, Shape shape, float bound, float constant)
+    private Parameter Declare(string name, Shape shape, float bound, float constant, int matrices = 0)
     {
-        var parameter = new Parameter(name, shape);
+        var parameter = new Parameter(name, shape, matrices);
         parameters.Add(parameter);
         initial.Add((parameter, bound, constant));
         return parameter;

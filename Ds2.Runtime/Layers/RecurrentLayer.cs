@@ -21,6 +21,8 @@ public sealed record RecurrentDirection(Parameter InputWeight, Parameter Recurre
 /// <remarks>[T, N, I] to [T, N, H]; the outputs of two directions are summed. Padded frames are zero in the output.</remarks>
 public sealed class RecurrentLayer : ILayer
 {
+    private const int Gates = 3;
+
     private readonly ParameterSet parameters;
     private GruWeights[]? weights;
     private GruWeights[]? gradients;
@@ -53,10 +55,10 @@ public sealed class RecurrentLayer : ILayer
         Directions = bidirectional ? [Direction(""), Direction("_reverse")] : [Direction("")];
 
         RecurrentDirection Direction(string suffix) => new(
-            parameters.DeclareUniform($"{name}.rnn.weight_ih_l0{suffix}", new Shape(3 * hiddenSize, inputSize), bound),
-            parameters.DeclareUniform($"{name}.rnn.weight_hh_l0{suffix}", new Shape(3 * hiddenSize, hiddenSize), bound),
-            parameters.DeclareUniform($"{name}.rnn.bias_ih_l0{suffix}", new Shape(3 * hiddenSize), bound),
-            parameters.DeclareUniform($"{name}.rnn.bias_hh_l0{suffix}", new Shape(3 * hiddenSize), bound));
+            parameters.DeclareUniform($"{name}.rnn.weight_ih_l0{suffix}", new Shape(Gates * hiddenSize, inputSize), bound, Gates),
+            parameters.DeclareUniform($"{name}.rnn.weight_hh_l0{suffix}", new Shape(Gates * hiddenSize, hiddenSize), bound, Gates),
+            parameters.DeclareUniform($"{name}.rnn.bias_ih_l0{suffix}", new Shape(Gates * hiddenSize), bound),
+            parameters.DeclareUniform($"{name}.rnn.bias_hh_l0{suffix}", new Shape(Gates * hiddenSize), bound));
     }
 
     /// <summary>Features of an input frame.</summary>

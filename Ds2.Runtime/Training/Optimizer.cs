@@ -17,13 +17,15 @@ public abstract class Optimizer : IDisposable
     /// <param name="parameters">What is updated; those that are frozen by now stay as they are.</param>
     /// <param name="maxNorm">The gradient norm is clipped to this.</param>
     /// <param name="workspace">Scratch memory.</param>
-    private protected Optimizer(ParameterSet parameters, double maxNorm, Workspace workspace)
+    /// <param name="matricesApart">Whether the matrices are not updated with the stretches that they are in, but each on its own.</param>
+    private protected Optimizer(ParameterSet parameters, double maxNorm, Workspace workspace, bool matricesApart = false)
     {
         Parameters = parameters;
         this.maxNorm = (float)maxNorm;
         this.workspace = workspace;
         norm = GradientNorm.On(parameters.Engine);
-        (trained, frozen) = (parameters.Stretches(frozen: false), parameters.Stretches(frozen: true));
+        trained = parameters.Stretches(parameter => !parameter.IsFrozen && !(matricesApart && parameter.Matrices is not null));
+        frozen = parameters.Stretches(parameter => parameter.IsFrozen);
         Clip = parameters.Engine.Allocate(new Shape(2));
     }
 
@@ -48,6 +50,7 @@ public abstract class Optimizer : IDisposable
         {
             OptimizerKind.Sgd => new SgdOptimizer(options, parameters, workspace),
             OptimizerKind.AdamW => new AdamWOptimizer(options, parameters, workspace),
+            OptimizerKind.Muon => new MuonOptimizer(options, parameters, workspace),
             _ => throw new ArgumentException($"no optimiser {options.Optimizer}", nameof(options)),
         };
     }
@@ -78,6 +81,7 @@ public abstract class Optimizer : IDisposable
     {
         foreach ((int offset, Shape shape) in trained)
             Update(step, (float)learningRate, tensor => tensor.Slice(offset, shape));
+        UpdateMatrices((float)learningRate);
         Parameters.RestoreStatistics(Clip);
     }
 
@@ -119,6 +123,11 @@ public abstract class Optimizer : IDisposable
     /// <param name="window">The stretch of a tensor that is laid out as <see cref="ParameterSet.Values"/>.</param>
     private protected abstract void Update(int step, float learningRate, Func<Tensor, Tensor> window);
 
+    /// <summary>Updates the matrices, where they are apart.</summary>
+    private protected virtual void UpdateMatrices(float learningRate)
+    {
+    }
+
     /// <summary>A zeroed tensor as long as all parameters, kept between steps.</summary>
     private protected Tensor DeclareState(string name)
     {
@@ -146,24 +155,55 @@ public abstract class Optimizer : IDisposable
             Clip, window(Parameters.Gradients), window(Parameters.Values), window(velocity));
     }
 
-    private sealed class AdamWOptimizer : Optimizer
+    private class AdamWOptimizer : Optimizer
     {
         private readonly TrainingOptions options;
         private readonly AdamW adamW;
-        private readonly Tensor firstMoment;
         private readonly Tensor secondMoment;
 
-        public AdamWOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace)
-            : base(parameters, options.MaxNorm, workspace)
+        public AdamWOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace, bool matricesApart = false)
+            : base(parameters, options.MaxNorm, workspace, matricesApart)
         {
             this.options = options;
             adamW = AdamW.On(parameters.Engine);
-            firstMoment = DeclareState("exp_avg");
+            FirstMoment = DeclareState("exp_avg");
             secondMoment = DeclareState("exp_avg_sq");
         }
 
+        private protected Tensor FirstMoment { get; }
+
         private protected override void Update(int step, float learningRate, Func<Tensor, Tensor> window) => adamW.Step(
             new AdamWOptions(learningRate, Beta2: (float)options.Beta2, WeightDecay: (float)options.WeightDecay), step,
-            Clip, window(Parameters.Gradients), window(Parameters.Values), window(firstMoment), window(secondMoment));
+            Clip, window(Parameters.Gradients), window(Parameters.Values), window(FirstMoment), window(secondMoment));
+    }
+
+    /// <summary>The matrices' momentum is the first moment; their part of the second one stays zero.</summary>
+    private sealed class MuonOptimizer : AdamWOptimizer
+    {
+        private readonly TrainingOptions options;
+        private readonly Muon muon;
+
+        public MuonOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace)
+            : base(options, parameters, workspace, matricesApart: true)
+        {
+            this.options = options;
+            muon = Muon.On(parameters.Engine);
+            foreach (MuonShape matrices in Matrices.Select(parameter => parameter.Matrices!.Value))
+                workspace.Reserve(muon.WorkspaceFor(matrices));
+        }
+
+        private IEnumerable<Parameter> Matrices => Parameters.Parameters.Where(parameter => !parameter.IsFrozen && parameter.Matrices is not null);
+
+        private protected override void UpdateMatrices(float learningRate)
+        {
+            var step = new MuonOptions(learningRate, (float)options.Momentum, (float)options.WeightDecay);
+            foreach (Parameter parameter in Matrices)
+            {
+                MuonShape matrices = parameter.Matrices!.Value;
+                muon.Step(
+                    step, matrices, Clip, parameter.Gradient.Reshape(matrices.Shape), parameter.Values.Reshape(matrices.Shape),
+                    Parameters.WindowOf(parameter, FirstMoment).Reshape(matrices.Shape), workspace);
+            }
+        }
     }
 }

@@ -12,6 +12,9 @@ public enum OptimizerKind
     /// <summary>Adam with decoupled weight decay.</summary>
     [JsonStringEnumMemberName("adamw")]
     AdamW,
+
+    /// <summary>Muon for the matrices of convolutions and GRUs, AdamW for all else.</summary>
+    Muon,
 }
 
 /// <summary>How the learning rate changes in the course of a run.</summary>
@@ -53,8 +56,8 @@ public sealed record TrainingOptions
     [Option("epochs in a row without a better word error rate after which the run ends; 0 for never", Min = 0)]
     public int Patience { get; init; }
 
-    /// <summary>The update rule: <c>sgd</c> or <c>adamw</c>.</summary>
-    [Option("the update rule: SGD with Nesterov momentum, or Adam with decoupled weight decay", OnResume = ResumeRule.Fixed)]
+    /// <summary>The update rule: <c>sgd</c>, <c>adamw</c> or <c>muon</c>.</summary>
+    [Option("the update rule: SGD with Nesterov momentum, Adam with decoupled weight decay, or Muon (momentum made orthogonal) for the matrices of convolutions and GRUs beside adamw for all else", OnResume = ResumeRule.Fixed)]
     public OptimizerKind Optimizer { get; init; } = OptimizerKind.Sgd;
 
     /// <summary>How the learning rate changes: <c>anneal</c>, <c>cosine</c> or <c>linear</c>.</summary>
@@ -73,12 +76,12 @@ public sealed record TrainingOptions
     [Option("steps over which the learning rate rises linearly to its full height", Min = 0)]
     public int WarmupSteps { get; init; }
 
-    /// <summary>Momentum of <c>sgd</c>.</summary>
-    [Option("momentum of sgd", Min = 0, Below = 1)]
+    /// <summary>Momentum of <c>sgd</c> and <c>muon</c>.</summary>
+    [Option("momentum of sgd and muon", Min = 0, Below = 1)]
     public double Momentum { get; init; } = 0.9;
 
-    /// <summary>L2 penalty of <c>sgd</c>, decoupled decay of <c>adamw</c>.</summary>
-    [Option("L2 penalty of sgd, decoupled decay of adamw", Min = 0)]
+    /// <summary>L2 penalty of <c>sgd</c>, decoupled decay of <c>adamw</c> and <c>muon</c>.</summary>
+    [Option("L2 penalty of sgd, decoupled decay of adamw and muon", Min = 0)]
     public double WeightDecay { get; init; }
 
     /// <summary>The share of each recurrent layer's outputs that is dropped in training; 0 for none.</summary>

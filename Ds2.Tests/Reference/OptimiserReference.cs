@@ -1,4 +1,6 @@
 using Ds2.Kernels.Ops;
+using MathNet.Numerics.LinearAlgebra;
+using MathNet.Numerics.LinearAlgebra.Double;
 
 namespace Ds2.Tests.Reference;
 
@@ -32,6 +34,38 @@ internal static class OptimiserReference
             secondMoment[i] = options.Beta2 * secondMoment[i] + (1 - (double)options.Beta2) * g * g;
             double first = firstMoment[i] / (1 - Math.Pow(options.Beta1, step)), second = secondMoment[i] / (1 - Math.Pow(options.Beta2, step));
             parameters[i] -= options.LearningRate * first / (Math.Sqrt(second) + options.Epsilon);
+        }
+    }
+
+    public static void Muon(MuonOptions options, MuonShape matrices, double factor, double[] gradients, double[] parameters, double[] momentum)
+    {
+        if (factor == 0)
+            return;
+        int length = matrices.Rows * matrices.Columns;
+        for (int matrix = 0; matrix < matrices.Count; matrix++)
+        {
+            var u = new DenseMatrix(matrices.Rows, matrices.Columns);
+            for (int i = 0; i < length; i++)
+            {
+                int at = matrix * length + i;
+                double g = factor * gradients[at];
+                momentum[at] = options.Momentum * momentum[at] + (1 - (double)options.Momentum) * g;
+                u[i / matrices.Columns, i % matrices.Columns] = options.Momentum * momentum[at] + (1 - (double)options.Momentum) * g;
+            }
+
+            Matrix<double> x = u / u.FrobeniusNorm();
+            for (int iteration = 0; iteration < 5; iteration++)
+            {
+                Matrix<double> square = x * x.Transpose();
+                x = 3.4445 * x + (-4.775 * square + 2.0315 * square * square) * x;
+            }
+
+            for (int i = 0; i < length; i++)
+            {
+                int at = matrix * length + i;
+                parameters[at] *= 1 - (double)options.LearningRate * options.WeightDecay;
+                parameters[at] -= options.LearningRate * 0.2 * Math.Sqrt(Math.Max(matrices.Rows, matrices.Columns)) * x[i / matrices.Columns, i % matrices.Columns];
+            }
         }
     }
 }

@@ -32,6 +32,7 @@ public sealed class TrainerTests
     [TestCase(OptimizerKind.Sgd, 4)]
     [TestCase(OptimizerKind.AdamW, 6)]
     [TestCase(OptimizerKind.AdamW, 11)]
+    [TestCase(OptimizerKind.Muon, 6)]
     public void Resume_ContinuesBitForBit(OptimizerKind optimizer, int stopAfter)
     {
         RunOptions options = Tiny with { Data = Tiny.Data with { TimeMasks = 1, RowMasks = 1 }, Training = Tiny.Training with { Optimizer = optimizer } };

@@ -34,7 +34,8 @@ internal sealed unsafe class HostGradientNorm(HostEngine engine) : GradientNorm(
 
     private static int Parts(int length) => (int)(((long)length + Part - 1) / Part);
 
-    private static double SumOfSquares(float* g, int length)
+    /// <summary>The sum of squares, in double, in an order that depends on the length alone.</summary>
+    internal static double SumOfSquares(float* g, int length)
     {
         Vector<double> low = default, high = default;
         int i = 0;
