@@ -33,9 +33,20 @@ public sealed record RunOptions
     /// <summary>What the presets for one's own speech share: docs/recipe.md says what each option brings.</summary>
     private static RunOptions OwnSpeech => new()
     {
-        Model = new() { Features = FeatureKind.Fbank40, Bidirectional = true, RnnBatchNorm = true },
-        Data = new() { Batch = 4, Order = BatchOrder.Bucketed, Tempo = 0.1, Warp = 0.1 },
-        Training = new() { Epochs = 10, TargetWer = 0, Optimizer = OptimizerKind.AdamW, Schedule = LearningRateKind.Cosine, Lr = 2e-3, WarmupSteps = 300, WeightDecay = 0.01, MaxNorm = 100 },
+        Model = new() { Features = FeatureKind.Fbank40, PadFrames = 15, Bidirectional = true, RnnBatchNorm = true },
+        Data = new() { Batch = 16, Order = BatchOrder.Bucketed, Tempo = 0.1, Warp = 0.1 },
+        Training = new()
+        {
+            Epochs = 10,
+            TargetWer = 0,
+            Optimizer = OptimizerKind.Muon,
+            Schedule = LearningRateKind.Cosine,
+            Lr = 3e-3,
+            WarmupSteps = 150,
+            Momentum = 0.95,
+            WeightDecay = 0.01,
+            MaxNorm = 100,
+        },
     };
 
     /// <summary>The presets by name.</summary>
@@ -48,7 +59,7 @@ public sealed record RunOptions
             Training = new() { Epochs = 60, TargetWer = 5, Optimizer = OptimizerKind.AdamW, Lr = 1e-3, Anneal = 1.05, WeightDecay = 0.01, MaxNorm = 100 },
         },
         ["cpu"] = OwnSpeech with { Model = OwnSpeech.Model with { Hidden = 320, Layers = 3 } },
-        ["gpu"] = OwnSpeech with { Model = OwnSpeech.Model with { Hidden = 768, Layers = 4 }, Data = OwnSpeech.Data with { Batch = 16 } },
+        ["gpu"] = OwnSpeech with { Model = OwnSpeech.Model with { Hidden = 768, Layers = 4 } },
         ["mlperf"] = new(),
         ["ds2"] = new() { Model = new() { Layers = 5, Bidirectional = true } },
     };

@@ -87,7 +87,7 @@ internal sealed class MlPerfLog : IRunReporter
         if (options.Data.BatchFrames == 0)
             Log(Point, "global_batch_size", options.Data.Batch);
         Log(Point, "gradient_accumulation_steps", 1);
-        Log(Point, "opt_name", options.Training.Optimizer == OptimizerKind.Sgd ? "sgd" : "adamw");
+        Log(Point, "opt_name", OptimizerName(options.Training.Optimizer));
         Log(Point, "opt_base_learning_rate", options.Training.Lr);
         Log(Point, "opt_learning_rate_decay_factor", 1 / options.Training.Anneal);
         if (options.Training.Optimizer == OptimizerKind.Sgd)
@@ -99,6 +99,13 @@ internal sealed class MlPerfLog : IRunReporter
         if (options.Data.MaxSeconds > 0)
             Log(Point, "data_train_max_duration", options.Data.MaxSeconds);
     }
+
+    private static string OptimizerName(OptimizerKind kind) => kind switch
+    {
+        OptimizerKind.Sgd => "sgd",
+        OptimizerKind.Muon => "muon",
+        _ => "adamw",
+    };
 
     private void Stop(bool success)
     {
