@@ -11,7 +11,7 @@ internal sealed class TorchStep : IDisposable
 {
     private readonly TrainingOptions options;
     private readonly TorchModel model;
-    private readonly torch.optim.Optimizer optimizer;
+    private readonly TorchOptimizer optimizer;
     private readonly torch.Tensor features;
     private readonly TorchTexts texts;
     private readonly int batch;
@@ -25,10 +25,7 @@ internal sealed class TorchStep : IDisposable
         model.CopyFrom(ours.Model.Parameters);
         features = torch.tensor(ours.Features.ToArray(), [batch, 1, ours.Features.Shape[2], ours.Features.Shape[3]]);
         texts = new TorchTexts(ours.Texts, model.OutputFrames(options.Frames));
-        optimizer = this.options.Optimizer == OptimizerKind.Sgd
-            ? torch.optim.SGD(
-                model.parameters(), TrainingStep.LearningRate, this.options.Momentum, weight_decay: this.options.WeightDecay, nesterov: this.options.Momentum > 0)
-            : torch.optim.AdamW(model.parameters(), TrainingStep.LearningRate, weight_decay: this.options.WeightDecay);
+        optimizer = new TorchOptimizer(this.options, model.Parameters, ours.Model.Parameters);
     }
 
     /// <summary>The mean loss of the last step.</summary>
@@ -51,7 +48,7 @@ internal sealed class TorchStep : IDisposable
         loss.backward();
         lap?.Invoke();
         LastGradientNorm = utils.clip_grad_norm_(model.parameters(), options.MaxNorm);
-        optimizer.step();
+        optimizer.Step(TrainingStep.LearningRate);
         lap?.Invoke();
     }
 

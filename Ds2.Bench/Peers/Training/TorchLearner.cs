@@ -11,7 +11,7 @@ namespace Ds2.Bench.Peers.Training;
 internal sealed class TorchLearner : ILearner
 {
     private readonly TrainingOptions options;
-    private readonly torch.optim.Optimizer optimizer;
+    private readonly TorchOptimizer optimizer;
 
     /// <summary>A model with the present parameters of ours, which is not needed afterwards.</summary>
     public TorchLearner(TrainingOptions options, DeepSpeech2 ours)
@@ -19,9 +19,7 @@ internal sealed class TorchLearner : ILearner
         this.options = options;
         Model = new TorchModel(ours.Architecture, options.Dropout);
         Model.CopyFrom(ours.Parameters);
-        optimizer = options.Optimizer == OptimizerKind.Sgd
-            ? torch.optim.SGD(Model.parameters(), options.Lr, options.Momentum, weight_decay: options.WeightDecay, nesterov: options.Momentum > 0)
-            : torch.optim.AdamW(Model.parameters(), options.Lr, beta2: options.Beta2, weight_decay: options.WeightDecay);
+        optimizer = new TorchOptimizer(options, Model.Parameters, ours.Parameters);
     }
 
     /// <summary>The model.</summary>
@@ -33,9 +31,7 @@ internal sealed class TorchLearner : ILearner
         using DisposeScope scope = torch.NewDisposeScope();
         double loss = Differentiate(batch);
         utils.clip_grad_norm_(Model.parameters(), options.MaxNorm);
-        foreach (torch.optim.ILearningRateController group in optimizer.ParamGroups)
-            group.LearningRate = learningRate;
-        optimizer.step();
+        optimizer.Step(learningRate);
         return loss;
     }
 
