@@ -75,10 +75,10 @@ public static class Tolerances
     public static Tolerance Optimiser(int steps) => new(8 * Epsilon * steps, 16 * Epsilon * steps);
 
     /// <summary>
-    /// Muon's polynomial has a slope of 3.4 at zero, so five of them take a rounding error of the first to up to 3.4^5 = 480 times its size; the products' sums are rounded like their largest summands, which are
+    /// Muon's polynomials have slopes of 8.4, 4.0, 3.5 and 2.5 at zero, which take a rounding error of the first to up to 300 times its size; the products' sums are rounded like their largest summands, which are
     /// below 1 as the matrices' norms are. The step is 0.002 sqrt(side) of that, the sides here at most 96.
     /// </summary>
-    public static Tolerance Orthogonalized(int steps) => new(0.002 * 10 * 480 * 8 * Epsilon * steps, 16 * Epsilon * steps);
+    public static Tolerance Orthogonalized(int steps) => new(0.002 * 10 * 300 * 8 * Epsilon * steps, 16 * Epsilon * steps);
 
     /// <summary>
     /// Four-point central differences of a double function with step 1e-3: the truncation error is O(h^4) = 1e-12 times a fifth derivative, the

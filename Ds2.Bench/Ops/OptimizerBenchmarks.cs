@@ -51,9 +51,9 @@ public class OptimizerBenchmarks : OpBenchmark
         Engine.Synchronize();
     }
 
-    // Reads and writes: the gradient; that, parameters and velocity in and out; and another moment. Muon's products: three in each of five iterations.
+    // Reads and writes: the gradient; that, parameters and velocity in and out; and another moment. Muon's products: three in each iteration, of two of which half is needed.
     internal override double Work(string method) =>
-        method == nameof(Muon) ? Gates.Count * 5 * 3 * 2.0 * Hidden * Hidden * Hidden : 4.0 * All.Length * (method == nameof(Norm) ? 1 : method == nameof(Sgd) ? 5 : 7);
+        method == nameof(Muon) ? Gates.Count * Kernels.Ops.Muon.Polynomials.Count * 2 * 2.0 * Hidden * Hidden * Hidden : 4.0 * All.Length * (method == nameof(Norm) ? 1 : method == nameof(Sgd) ? 5 : 7);
 
     /// <inheritdoc/>
     protected override IEnumerable<Tensor> Prepare()

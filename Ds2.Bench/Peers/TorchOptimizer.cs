@@ -56,10 +56,10 @@ internal sealed class TorchOptimizer : IDisposable
         if (shape.Rows > shape.Columns)
             x = x.transpose(1, 2);
         x = x / x.square().sum([1, 2], keepdim: true).sqrt();
-        for (int iteration = 0; iteration < 5; iteration++)
+        foreach ((float a, float b, float c) in Muon.Polynomials)
         {
             torch.Tensor square = x.bmm(x.transpose(1, 2));
-            x = 3.4445f * x + (-4.7750f * square + 2.0315f * square.bmm(square)).bmm(x);
+            x = a * x + (b * square + c * square.bmm(square)).bmm(x);
         }
 
         if (shape.Rows > shape.Columns)

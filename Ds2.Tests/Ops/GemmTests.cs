@@ -75,6 +75,27 @@ public sealed class GemmTests(string engine) : OpTest(engine)
         AssertMatches(form with { M = 5, N = IsFast ? 8300 : 140, K = 70 }, beta: 1, hasBias: true);
     }
 
+    /// <remarks>The square of a symmetric matrix, and a matrix times its own transpose, on either side: what lies above the diagonal is not computed on the host, and must be right nevertheless.</remarks>
+    [Test]
+    public void MultiplySymmetric_MatchesReference()
+    {
+        foreach (int n in IsFast ? [0, 1, 2, 15, 16, 17, 63, 64, 65, 130, 257] : (int[])[0, 1, 3, 17])
+        {
+            int k = 1 + Random.Next(IsFast ? 200 : 9);
+            float[] half = Normal(n * n), symmetric = [.. Enumerable.Range(0, n * n).Select(i => half[Math.Max(i / n, i % n) * n + Math.Min(i / n, i % n)])];
+            AssertSymmetric(new GemmShape(n, n, n), Input(new Shape(n, n), symmetric, "symmetric"));
+            AssertSymmetric(new GemmShape(n, n, k, TransposeB: true), Input(new Shape(n, k)));
+            AssertSymmetric(new GemmShape(n, n, k, TransposeA: true), Input(new Shape(k, n)));
+        }
+    }
+
+    [Test]
+    public void MultiplySymmetric_OfWhatIsNotSquare_IsRefused()
+    {
+        var shape = new GemmShape(2, 3, 4);
+        AssertRefused(() => Op.MultiplySymmetric(shape, Input(shape.A), Input(shape.B), Output(shape.C)), "square", "[2, 3]");
+    }
+
     [Test]
     public void Multiply_EmptySum_IsBiasAndOldValue()
     {
@@ -130,6 +151,15 @@ public sealed class GemmTests(string engine) : OpTest(engine)
         AssertRefused(() => Op.Multiply(shape, shared.Slice(0, shape.A), b, shared.Slice(0, shape.C)), "c [2, 3] overlaps a [2, 4]");
         using Tensor elsewhere = TestEngines.Stranger.Allocate(shape.A);
         AssertRefused(() => Op.Multiply(shape, elsewhere, b, c), "a [2, 4]", Engine.Name);
+    }
+
+    private void AssertSymmetric(GemmShape shape, Tensor a)
+    {
+        Tensor c = Output(shape.C);
+        double[] expected = GemmReference.Multiply(shape, a.ToDouble(), a.ToDouble(), []);
+        Op.MultiplySymmetric(shape, a, a, c);
+        Compare.Close(c, expected, Tolerances.Sum(shape.K + 2), $"{shape}");
+        NextCase();
     }
 
     private void AssertMatches(GemmShape shape, float beta = 0, bool hasBias = false)

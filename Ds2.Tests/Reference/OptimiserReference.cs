@@ -54,10 +54,10 @@ internal static class OptimiserReference
             }
 
             Matrix<double> x = u / u.FrobeniusNorm();
-            for (int iteration = 0; iteration < 5; iteration++)
+            foreach ((double a, double b, double c) in new[] { (8.3837, -24.7659, 18.3571), (4.0434, -3.0114, 0.5695), (3.5056, -2.6267, 0.5257), (2.4901, -1.8343, 0.4368) })
             {
                 Matrix<double> square = x * x.Transpose();
-                x = 3.4445 * x + (-4.775 * square + 2.0315 * square * square) * x;
+                x = a * x + (b * square + c * square * square) * x;
             }
 
             for (int i = 0; i < length; i++)

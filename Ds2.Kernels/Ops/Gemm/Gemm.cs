@@ -25,12 +25,7 @@ public abstract class Gemm(IEngine engine) : Op(engine)
     public void Multiply(GemmShape shape, Tensor a, Tensor b, Tensor c, float beta = 0, Tensor? bias = null)
     {
         using ProfilerRange range = Range();
-        Check.That(!(shape.TransposeA && shape.TransposeB), "a product of two transposed matrices is not offered");
-        Check.Is(a, Engine, shape.A);
-        Check.Is(b, Engine, shape.B);
-        Check.Is(c, Engine, shape.C);
-        Check.Disjoint(c, a);
-        Check.Disjoint(c, b);
+        Validate(shape, a, b, c);
         if (bias is not null)
         {
             Check.Is(bias, Engine, new Shape(shape.N));
@@ -41,6 +36,35 @@ public abstract class Gemm(IEngine engine) : Op(engine)
             MultiplyCore(shape, a, b, c, beta, bias);
     }
 
+    /// <summary>C = op(A) op(B) where it is known to be symmetric, as A Aᵀ and the products of polynomials of one symmetric matrix are: half of it need not be computed.</summary>
+    /// <remarks>Where an engine computes half, C is symmetric to the bit; else as far as rounding leaves it so.</remarks>
+    /// <param name="shape">The sizes, M = N. Not both operands transposed.</param>
+    /// <param name="a">[N, K], or [K, N] if transposed.</param>
+    /// <param name="b">[K, N], or [N, K] if transposed; may be a.</param>
+    /// <param name="c">[N, N]; overwritten.</param>
+    /// <exception cref="ArgumentException">As of <see cref="Multiply"/>; or C is not square.</exception>
+    public void MultiplySymmetric(GemmShape shape, Tensor a, Tensor b, Tensor c)
+    {
+        using ProfilerRange range = Range();
+        Check.That(shape.M == shape.N, $"a symmetric matrix is square, not {shape.C}");
+        Validate(shape, a, b, c);
+        if (shape.C.Length > 0)
+            MultiplySymmetricCore(shape, a, b, c);
+    }
+
+    /// <summary><see cref="MultiplySymmetric"/> on validated arguments, N positive.</summary>
+    protected virtual void MultiplySymmetricCore(GemmShape shape, Tensor a, Tensor b, Tensor c) => MultiplyCore(shape, a, b, c, 0, null);
+
     /// <summary><see cref="Multiply"/> on validated arguments, M and N positive.</summary>
     protected abstract void MultiplyCore(GemmShape shape, Tensor a, Tensor b, Tensor c, float beta, Tensor? bias);
+
+    private void Validate(GemmShape shape, Tensor a, Tensor b, Tensor c)
+    {
+        Check.That(!(shape.TransposeA && shape.TransposeB), "a product of two transposed matrices is not offered");
+        Check.Is(a, Engine, shape.A);
+        Check.Is(b, Engine, shape.B);
+        Check.Is(c, Engine, shape.C);
+        Check.Disjoint(c, a);
+        Check.Disjoint(c, b);
+    }
 }

@@ -28,17 +28,19 @@ public readonly record struct MuonShape(int Count, int Rows, int Columns)
 /// <remarks>
 /// g = factor * gradient; m = momentum m + (1 - momentum) g; u = momentum m + (1 - momentum) g (Nesterov); O = orthogonalized u;
 /// p -= learningRate weightDecay p; p -= learningRate 0.2 sqrt(max(rows, columns)) O, of which an element's mean square is that of a step of AdamW.
-/// O is u divided by its Frobenius norm, after five times X = a X + (b A + c A²) X with A = X Xᵀ (where X is taller than wide, from the right with Xᵀ X): an odd polynomial that takes each singular value
-/// above some 0.01 into 0.7 .. 1.2 and leaves the singular vectors. A clipping factor of 0 (see <see cref="GradientNorm"/>) leaves p and m as they are.
-/// Sources: Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024), for the iteration and its coefficients; Liu et al., "Muon is scalable for LLM training", arXiv:2502.16982,
-/// section 2.2, for the factor of 0.2.
+/// O is u divided by its Frobenius norm, after four times X = a X + (b A + c A²) X with A = X Xᵀ (where X is taller than wide, from the right with Xᵀ X): odd polynomials that together take each singular value
+/// above 0.003 into 0.8 .. 1.2 and leave the singular vectors. A clipping factor of 0 (see <see cref="GradientNorm"/>) leaves p and m as they are.
+/// Sources: Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024), for the iteration; Amsel et al., "The Polar Express", arXiv:2505.16932, for polynomials that are best one after
+/// the other; Liu et al., "Muon is scalable for LLM training", arXiv:2502.16982, section 2.2, for the factor of 0.2.
 /// </remarks>
 /// <param name="engine">The engine it runs on.</param>
 public abstract class Muon(IEngine engine) : Op(engine)
 {
-    private const int Iterations = 5;
-    private const float A = 3.4445f, B = -4.7750f, C = 2.0315f;
     private const double StepOfAdam = 0.2;
+
+    /// <summary>a, b and c of each iteration: the polynomials that bring [0.003, 1], then what each leaves of it, nearest to 1 in the largest error (Remez's exchange).</summary>
+    public static IReadOnlyList<(float A, float B, float C)> Polynomials { get; } =
+        [(8.3837f, -24.7659f, 18.3571f), (4.0434f, -3.0114f, 0.5695f), (3.5056f, -2.6267f, 0.5257f), (2.4901f, -1.8343f, 0.4368f)];
 
     private readonly Gemm gemm = Gemm.On(engine);
 
@@ -78,7 +80,7 @@ public abstract class Muon(IEngine engine) : Op(engine)
         for (int matrix = 0; matrix < matrices.Count; matrix++)
             Orthogonalize(matrices, x.Slice(matrix * matrices.Matrix.Length, matrices.Matrix), y.Slice(matrix * matrices.Matrix.Length, matrices.Matrix), square, polynomial);
         var size = (float)(options.LearningRate * StepOfAdam * Math.Sqrt(Math.Max(matrices.Rows, matrices.Columns)));
-        Update(options.LearningRate * options.WeightDecay, size, clip, Iterations % 2 == 0 ? x : y, parameters);
+        Update(options.LearningRate * options.WeightDecay, size, clip, Polynomials.Count % 2 == 0 ? x : y, parameters);
     }
 
     /// <summary>Moves the momentum and writes Nesterov's mean of it and the gradient; with a clipping factor of 0, the momentum stays and zeros are written.</summary>
@@ -98,17 +100,17 @@ public abstract class Muon(IEngine engine) : Op(engine)
     /// <summary>p = p - decay p - size o, unless the clipping factor is 0.</summary>
     private protected abstract void Update(float decay, float size, Tensor clip, Tensor o, Tensor parameters);
 
-    /// <summary>From x to x and y in turns; the last is in y, as the iterations are odd in number.</summary>
+    /// <summary>From x to y and back in turns: after an even number of iterations the result is in x.</summary>
     private void Orthogonalize(MuonShape matrices, Tensor x, Tensor y, Tensor square, Tensor polynomial)
     {
         int n = matrices.LesserSide;
         bool isWide = matrices.Rows <= matrices.Columns;
         GemmShape own = isWide ? new GemmShape(n, n, matrices.Columns, TransposeB: true) : new GemmShape(n, n, matrices.Rows, TransposeA: true);
-        for (int iteration = 0; iteration < Iterations; iteration++)
+        foreach ((float a, float b, float c) in Polynomials)
         {
-            gemm.Multiply(own, x, x, square);
-            gemm.Multiply(new GemmShape(n, n, n), square, square, polynomial);
-            Combine(A, B, C, square, polynomial);
+            gemm.MultiplySymmetric(own, x, x, square);
+            gemm.MultiplySymmetric(new GemmShape(n, n, n), square, square, polynomial);
+            Combine(a, b, c, square, polynomial);
             if (isWide)
                 gemm.Multiply(new GemmShape(n, matrices.Columns, n), polynomial, x, y);
             else
