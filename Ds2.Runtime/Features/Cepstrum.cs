@@ -74,6 +74,36 @@ internal static class Cepstrum
         return new FeatureMatrix(result, Coefficients, frames);
     }
 
+    /// <summary>The orthonormal DCT-II of each frame, of levels by rows.</summary>
+    /// <param name="decibels">[Filters, frames]; not changed.</param>
+    /// <returns>[Coefficients, frames].</returns>
+    public static FeatureMatrix FromDecibels(FeatureMatrix decibels)
+    {
+        var result = new FeatureMatrix(new float[Coefficients * decibels.Frames], Coefficients, decibels.Frames);
+        for (int c = 0; c < Coefficients; c++)
+        {
+            for (int m = 0; m < Filters; m++)
+                AddScaled(decibels.Row(m), (float)Dct[c * Filters + m], result.Row(c));
+        }
+
+        return result;
+    }
+
+    /// <summary>The filters' levels that coefficients describe: <see cref="FromDecibels(FeatureMatrix)"/> of them gives the coefficients back.</summary>
+    /// <param name="coefficients">[Coefficients, frames]; not changed.</param>
+    /// <returns>[Filters, frames].</returns>
+    public static FeatureMatrix ToDecibels(FeatureMatrix coefficients)
+    {
+        var result = new FeatureMatrix(new float[Filters * coefficients.Frames], Filters, coefficients.Frames);
+        for (int m = 0; m < Filters; m++)
+        {
+            for (int c = 0; c < Coefficients; c++)
+                AddScaled(coefficients.Row(c), (float)Dct[c * Filters + m], result.Row(m));
+        }
+
+        return result;
+    }
+
     private static float Maximum(ReadOnlySpan<float> decibels)
     {
         float maximum = float.NegativeInfinity;

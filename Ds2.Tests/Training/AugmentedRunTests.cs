@@ -50,27 +50,29 @@ public sealed class AugmentedRunTests
         Assert.That(TensorsOf(second.Checkpoint), Is.EqualTo(TensorsOf(whole.Checkpoint)));
     }
 
-    /// <summary>Batches drawn anew, features warped, units dropped, a rate that falls batch by batch: all go by seed, epoch, utterance or step.</summary>
+    /// <summary>Batches drawn anew, features warped and made noisy, units dropped, a rate that falls batch by batch: all go by seed, epoch, utterance or step.</summary>
     [TestCase(1)]
     [TestCase(8)]
-    public void Resume_RepeatsWarpDropoutAndBucketsExactly(int stopAfter)
+    public void Resume_RepeatsFeatureChangesDropoutAndBucketsExactly(int stopAfter)
     {
         options = options with
         {
-            Data = options.Data with { Augment = false, NoiseFolder = "", BatchFrames = 0, Batch = 2, Order = BatchOrder.Bucketed, Tempo = 0.1, Warp = 0.1 },
+            Data = options.Data with { Augment = false, NoiseFolder = "", BatchFrames = 0, Batch = 2, Order = BatchOrder.Bucketed, Tempo = 0.1, Warp = 0.1, Noise = 0.5, Reverb = 0.5 },
             Training = options.Training with { Schedule = LearningRateKind.Cosine, Dropout = 0.2, Optimizer = OptimizerKind.AdamW, Beta2 = 0.98 },
         };
         Resume_RepeatsTheAugmentationExactly(stopAfter);
     }
 
     [Test]
-    public void Run_WarpAndDropout_ChangeEveryEpoch()
+    public void Run_FeatureChangesAndDropout_DifferInEveryEpoch()
     {
         RunOptions still = options with { Data = new() { Batch = 4 }, Training = options.Training with { Lr = 0 } };
         int Distinct(RunOptions changed) => Train(changed, Guid.NewGuid().ToString()).Observer.Epochs.Select(epoch => epoch.Loss).Distinct().Count();
         Assert.That(Distinct(still), Is.EqualTo(1));
         Assert.That(Distinct(still with { Data = still.Data with { Tempo = 0.1 } }), Is.EqualTo(3));
         Assert.That(Distinct(still with { Data = still.Data with { Warp = 0.1 } }), Is.EqualTo(3));
+        Assert.That(Distinct(still with { Data = still.Data with { Noise = 1 } }), Is.EqualTo(3));
+        Assert.That(Distinct(still with { Data = still.Data with { Reverb = 1 } }), Is.EqualTo(3));
         Assert.That(Distinct(still with { Training = still.Training with { Dropout = 0.1 } }), Is.EqualTo(3));
     }
 
@@ -100,7 +102,7 @@ public sealed class AugmentedRunTests
         {
             BatchFrames = run.Data.BatchFrames,
             Audio = run.Data.OpenAudioAugment(),
-            Warp = run.Data.FeatureWarp,
+            FeatureAugment = run.Data.FeatureAugment,
         };
         using var validation = new BatchLoader(corpus, new FeatureExtractor(run.Model.Features), run.Data.Batch, BatchOrder.Sorted, run.Training.Seed);
         using var observer = new RecordingObserver(stopAfter);

@@ -80,7 +80,7 @@ internal sealed class TrainingData : IDisposable
             {
                 BatchFrames = options.Data.BatchFrames,
                 Audio = audio,
-                Warp = options.Data.FeatureWarp,
+                FeatureAugment = options.Data.FeatureAugment,
                 Store = store,
             },
             new BatchLoader(validation, extractor, options.Data.Batch, BatchOrder.Sorted, options.Training.Seed, loaders) { BatchFrames = options.Data.BatchFrames, Store = store });

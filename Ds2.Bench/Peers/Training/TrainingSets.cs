@@ -34,7 +34,7 @@ internal sealed class TrainingSets : IDisposable
         {
             BatchFrames = data.BatchFrames,
             Audio = data.OpenAudioAugment(),
-            Warp = data.FeatureWarp,
+            FeatureAugment = data.FeatureAugment,
         };
         Validation = new BatchLoader(validation, extractor, data.Batch, BatchOrder.Sorted, seed, workers) { BatchFrames = data.BatchFrames };
         ValidationBatches = Timed(() => Validation.Epoch(0).ToArray());

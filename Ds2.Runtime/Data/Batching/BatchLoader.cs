@@ -63,7 +63,7 @@ public sealed class BatchLoader : IDisposable
     public AudioAugment? Audio { get; init; }
 
     /// <summary>Changes features before they are normalized, differently in every epoch.</summary>
-    public FeatureWarp Warp { get; init; }
+    public FeatureAugment FeatureAugment { get; init; }
 
     /// <summary>Keeps the features of recordings whose sound is not changed for the runs to come; null for nowhere. The caller's.</summary>
     public FeatureStore? Store { get; init; }
@@ -196,16 +196,16 @@ public sealed class BatchLoader : IDisposable
         if (Audio is not null && !corpus.Utterances[utterance].HoldsFeatures)
             return Normalized(extractor.FromFile(path, samples => Audio.Draw(seed, epoch, utterance).Apply(samples)));
         if (cache.Find(utterance) is { } cached)
-            return Warp.IsOn ? Normalized(cached) : cached;
+            return FeatureAugment.IsOn ? Normalized(cached) : cached;
         FeatureMatrix features = Store?.FromFile(path, extractor) ?? extractor.FromFile(path);
-        if (!Warp.IsOn)
+        if (!FeatureAugment.IsOn)
             features = extractor.Normalize(features);
         cache.Offer(utterance, features);
-        return Warp.IsOn ? Normalized(features) : features;
+        return FeatureAugment.IsOn ? Normalized(features) : features;
 
-        FeatureMatrix Normalized(FeatureMatrix raw) => extractor.Normalize(Warp.IsOn ? Warp.Apply(raw, extractor.Kind, seed, epoch, utterance) : raw);
+        FeatureMatrix Normalized(FeatureMatrix raw) => extractor.Normalize(FeatureAugment.IsOn ? FeatureAugment.Apply(raw, extractor.Kind, seed, epoch, utterance) : raw);
     }
 
     /// <summary>No fewer frames than an utterance has, at the slowest tempo.</summary>
-    internal int MostFrames(Utterance utterance) => FeatureExtractor.MostFrames(utterance.Seconds * (Audio?.LargestStretch ?? 1) * Warp.LargestStretch);
+    internal int MostFrames(Utterance utterance) => FeatureExtractor.MostFrames(utterance.Seconds * (Audio?.LargestStretch ?? 1) * FeatureAugment.LargestStretch);
 }

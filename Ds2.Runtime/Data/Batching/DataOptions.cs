@@ -46,6 +46,14 @@ public sealed record DataOptions
     [Option("training features are heard as of another vocal tract: frequencies times 1 - this to 1 + this, another factor in every epoch (VTLP)", Min = 0, Max = 0.5)]
     public double Warp { get; init; }
 
+    /// <summary>The share of training utterances whose features get noise that is made on the fly.</summary>
+    [Option("the share of training utterances whose features get stationary noise, 0 to 30 dB under the speech, other noise in every epoch; noiseFolder mixes recorded noise into sound", Min = 0, Max = 1)]
+    public double Noise { get; init; }
+
+    /// <summary>The share of training utterances whose features get reverberation.</summary>
+    [Option("the share of training utterances whose features get reverberation of 0.2 to 0.8 s, other in every epoch", Min = 0, Max = 1)]
+    public double Reverb { get; init; }
+
     /// <summary>SpecAugment: masks over stretches of time in each training utterance; 0 for none.</summary>
     [Option("SpecAugment: masks over stretches of time in each training utterance", Min = 0)]
     public int TimeMasks { get; init; }
@@ -66,7 +74,7 @@ public sealed record DataOptions
     public SpecAugment Masks => new(TimeMasks, TimeMaskWidth, RowMasks, RowMaskWidth);
 
     /// <summary>The changes that these options make to training features before they are normalized.</summary>
-    public FeatureWarp FeatureWarp => new(Tempo, Warp);
+    public FeatureAugment FeatureAugment => new(new FeatureWarp(Tempo, Warp), new FeatureRoom(Noise, Reverb));
 
     /// <summary>The changes these options make to training audio; null for none.</summary>
     /// <exception cref="InputException">The noise folder is missing, or a file in it is damaged.</exception>
