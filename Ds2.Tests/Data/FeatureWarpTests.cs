@@ -63,6 +63,32 @@ public sealed class FeatureWarpTests
         Assert.That(heard[200], Is.EqualTo(2000 * factor).Within(1e-9));
     }
 
+    /// <summary>Whatever is drawn within the limit: the axis rises, keeps its ends, and each region's middle is where its factor takes it.</summary>
+    [Test]
+    public void Bent_IsContinuous_Rises_KeepsTheEnds_AndHasEachRegionsFactor()
+    {
+        const double most = FeatureWarp.MostFormants;
+        double[][] draws = [[1, 1, 1, 1, 1, 1], [1 - most, 1 + most, 1 - most, 1 + most, 1 - most, 1 + most], [1 + most, 1 - most, 1 + most, 1 - most, 1 + most, 1 - most]];
+        foreach (double[] factors in draws)
+        {
+            double[] heard = [.. Enumerable.Range(0, 801).Select(i => FeatureWarp.Bent(10 * i, factors))];
+            Assert.That((heard[0], heard[800]), Is.EqualTo((0.0, 8000.0)));
+            Assert.That(heard.Zip(heard.Skip(1), (a, b) => b - a), Is.All.InRange(1.0, 30.0));
+            Assert.That(heard[70], Is.EqualTo(700 * factors[1]).Within(1e-9));
+            Assert.That(heard[420], Is.EqualTo(4200 * factors[5]).Within(1e-9));
+        }
+    }
+
+    [TestCaseSource(nameof(Kinds))]
+    public void Apply_OfFormants_ChangesFeatures_AndNotTheirLength(FeatureKind kind)
+    {
+        FeatureMatrix features = new FeatureExtractor(kind).Extract(Sounds.Noise(4000, 0.3));
+        FeatureMatrix changed = new FeatureWarp(Formants: 0.1).Apply(features, kind, 1, 2, 3);
+        Assert.That((changed.Rows, changed.Frames), Is.EqualTo((features.Rows, features.Frames)));
+        Assert.That(changed.Values, Is.Not.EqualTo(features.Values));
+        Assert.That(new FeatureWarp(Formants: 0.1).Apply(features, kind, 1, 3, 3).Values, Is.Not.EqualTo(changed.Values));
+    }
+
     [TestCase(0.8)]
     [TestCase(1.25)]
     public void AtTempo_PlaysFasterOrSlower(double tempo)

@@ -57,7 +57,7 @@ public sealed class AugmentedRunTests
     {
         options = options with
         {
-            Data = options.Data with { Augment = false, NoiseFolder = "", BatchFrames = 0, Batch = 2, Order = BatchOrder.Bucketed, Tempo = 0.1, Warp = 0.1, Noise = 0.5, Reverb = 0.5 },
+            Data = options.Data with { Augment = false, NoiseFolder = "", BatchFrames = 0, Batch = 2, Order = BatchOrder.Bucketed, Tempo = 0.1, Warp = 0.1, Formants = 0.1, Noise = 0.5, Reverb = 0.5 },
             Training = options.Training with { Schedule = LearningRateKind.Cosine, Dropout = 0.2, Optimizer = OptimizerKind.AdamW, Beta2 = 0.98 },
         };
         Resume_RepeatsTheAugmentationExactly(stopAfter);
@@ -71,6 +71,7 @@ public sealed class AugmentedRunTests
         Assert.That(Distinct(still), Is.EqualTo(1));
         Assert.That(Distinct(still with { Data = still.Data with { Tempo = 0.1 } }), Is.EqualTo(3));
         Assert.That(Distinct(still with { Data = still.Data with { Warp = 0.1 } }), Is.EqualTo(3));
+        Assert.That(Distinct(still with { Data = still.Data with { Formants = 0.1 } }), Is.EqualTo(3));
         Assert.That(Distinct(still with { Data = still.Data with { Noise = 1 } }), Is.EqualTo(3));
         Assert.That(Distinct(still with { Data = still.Data with { Reverb = 1 } }), Is.EqualTo(3));
         Assert.That(Distinct(still with { Training = still.Training with { Dropout = 0.1 } }), Is.EqualTo(3));

@@ -46,6 +46,10 @@ public sealed record DataOptions
     [Option("training features are heard as of another vocal tract: frequencies times 1 - this to 1 + this, another factor in every epoch (VTLP)", Min = 0, Max = 0.5)]
     public double Warp { get; init; }
 
+    /// <summary>How far regions of the frequencies of training features go from their own, each by a factor for itself, either way; 0 for none.</summary>
+    [Option("training features have their formants elsewhere: six regions of the frequencies, each times 1 - this to 1 + this, other factors in every epoch", Min = 0, Max = FeatureWarp.MostFormants)]
+    public double Formants { get; init; }
+
     /// <summary>The share of training utterances whose features get noise that is made on the fly.</summary>
     [Option("the share of training utterances whose features get stationary noise, 0 to 30 dB under the speech, other noise in every epoch; noiseFolder mixes recorded noise into sound", Min = 0, Max = 1)]
     public double Noise { get; init; }
@@ -74,7 +78,7 @@ public sealed record DataOptions
     public SpecAugment Masks => new(TimeMasks, TimeMaskWidth, RowMasks, RowMaskWidth);
 
     /// <summary>The changes that these options make to training features before they are normalized.</summary>
-    public FeatureAugment FeatureAugment => new(new FeatureWarp(Tempo, Warp), new FeatureRoom(Noise, Reverb));
+    public FeatureAugment FeatureAugment => new(new FeatureWarp(Tempo, Warp, Formants), new FeatureRoom(Noise, Reverb));
 
     /// <summary>The changes these options make to training audio; null for none.</summary>
     /// <exception cref="InputException">The noise folder is missing, or a file in it is damaged.</exception>
