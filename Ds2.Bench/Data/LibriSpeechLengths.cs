@@ -11,7 +11,7 @@ internal static class LibriSpeechLengths
     /// <summary>Utterances of all three parts.</summary>
     public const int Utterances = Clean100 + Clean360 + Other500;
 
-    /// <summary>Characters of the transcripts, spaces included, for each second: 185 for the mean of 12.3 s, rounded down.</summary>
+    /// <summary>Characters of the transcripts, spaces included, for each second: somewhat less than the 185 in 12.3 s that the real ones have in the mean.</summary>
     public const double CharactersOfSecond = 14.5;
 
     private const int Clean100 = 28_539, Clean360 = 104_014, Other500 = 148_688;

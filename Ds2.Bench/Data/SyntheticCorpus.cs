@@ -22,6 +22,8 @@ internal static class SyntheticCorpus
         string own = string.Create(CultureInfo.InvariantCulture, $"{set}-{utterances}{(stored ? "-npy" : "")}"), manifest = Path.Combine(folder, own + ".csv");
         if (File.Exists(manifest))
             return manifest;
+        // Links hold their target as it is given, and would look for a relative one beside themselves.
+        folder = Path.GetFullPath(folder);
         var random = new Random(seed);
         string[] words = [.. Enumerable.Range(0, 5000).Select(_ => new string([.. Enumerable.Range(0, random.Next(1, 9)).Select(_ => (char)random.Next('A', 'Z' + 1))]))];
         var lines = new StringBuilder();

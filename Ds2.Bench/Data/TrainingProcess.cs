@@ -47,10 +47,13 @@ internal sealed class TrainingProcess
         string status = $"/proc/{process.Id}/status", reset = $"/proc/{process.Id}/clear_refs";
         while (process.StandardOutput.ReadLine() is { } line)
         {
+            // What comes after a kill may be half a line.
+            if (run.Killed)
+                continue;
             using JsonDocument document = JsonDocument.Parse(line);
             JsonElement json = document.RootElement;
             string kind = json.GetProperty("event").GetString()!;
-            if (run.Killed || kind is not ("batch" or "epoch"))
+            if (kind is not ("batch" or "epoch"))
                 continue;
             if (kind == "batch")
             {

@@ -55,7 +55,7 @@ internal sealed class TorchOptimizer : IDisposable
         torch.Tensor x = (options.Momentum * momentum + (1 - options.Momentum) * gradient).view(shape.Count, shape.Rows, shape.Columns);
         if (shape.Rows > shape.Columns)
             x = x.transpose(1, 2);
-        x = x / x.square().sum([1, 2], keepdim: true).sqrt();
+        x = x / (x.square().sum([1, 2], keepdim: true).sqrt() + 1e-7f);
         foreach ((float a, float b, float c) in Muon.Polynomials)
         {
             torch.Tensor square = x.bmm(x.transpose(1, 2));

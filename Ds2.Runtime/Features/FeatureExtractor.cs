@@ -68,14 +68,14 @@ public sealed class FeatureExtractor(FeatureKind kind, FeatureNormalization norm
     /// <summary>No fewer frames than a recording of this length has, at whatever rate it was sampled.</summary>
     public static int MostFrames(double seconds) => checked((int)Math.Ceiling(seconds * AudioFile.SampleRate / FrameSpectrum.Hop) + 1);
 
-    /// <summary>The frames of a recording or of a feature file of this length.</summary>
+    /// <summary>The frames of a recording or of a feature file of this length; 0 for one that <see cref="IsTooShort"/>.</summary>
     /// <param name="path">The file: its ending says what it holds.</param>
     /// <param name="seconds">Its length, as <see cref="AudioFile.Duration"/> gives it.</param>
-    public static int FramesOf(string path, double seconds)
+    public int FramesOf(string path, double seconds)
     {
         if (CoefficientFile.IsOne(path))
             return checked((int)Math.Round(seconds * CoefficientFile.FramesPerSecond));
-        return SamplesIn(seconds) / FrameSpectrum.Hop + 1;
+        return IsTooShort(path, seconds) ? 0 : SamplesIn(seconds) / FrameSpectrum.Hop + 1;
     }
 
     /// <summary>Samples after resampling; what rounding left beyond a whole number is no sample.</summary>

@@ -91,7 +91,8 @@ public sealed class ConvolutionLayer : ILayer
 
     private static BatchNormShape NormShapeFor(Conv2dShape shape) => new(BatchNormLayout.ChannelsFirst, shape.N, shape.K, shape.OutH, shape.OutW);
 
-    private static int OutputFrames(int frames, ConvolutionOptions options) =>
+    /// <remarks>Where there is no sound there is none to pad.</remarks>
+    private static int OutputFrames(int frames, ConvolutionOptions options) => frames == 0 ? 0 :
         Conv2dShape.OutputSize(frames, options.KernelFrames, options.StrideFrames, options.PadFrames);
 
     private static Conv2dShape ShapeFor(Shape input, ConvolutionOptions options) => new(

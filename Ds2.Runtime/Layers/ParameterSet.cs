@@ -5,7 +5,7 @@ namespace Ds2.Runtime.Layers;
 
 /// <summary>All parameters of a model in one block of memory, their gradients in another, and the tensors that are kept but not trained.</summary>
 /// <remarks>
-/// One block each, so that zeroing, the gradient norm and an optimiser step are one launch for the whole model. Layers declare while they are
+/// One block each, so that zeroing, the gradient norm and a step of SGD or AdamW are one launch for the whole model. Layers declare while they are
 /// built; <see cref="Allocate"/> then lays the parameters out in the order of declaration, each at a multiple of 64 elements. The gaps stay zero.
 /// </remarks>
 /// <param name="engine">The engine whose memory they take.</param>

@@ -43,9 +43,23 @@ public sealed record ModelDescription(ModelOptions Options, Alphabet Alphabet, R
     public static ModelDescription Parse(string json, string source)
     {
         JsonObject values = OptionsJson.Parse(json, source);
+        RefuseUnknown(values, source);
         ModelOptions options = OptionsJson.Read(values, source, new ModelOptions());
         return new ModelDescription(
             options, AlphabetIn(values, source), options.Normalization == FeatureNormalization.Corpus ? StatisticsIn(values, source, options) : null, TypicalIn(values, source));
+    }
+
+    /// <summary>What is not known here may decide what the numbers of the model mean, as a stride does: without it they would give nonsense in silence.</summary>
+    private static void RefuseUnknown(JsonObject values, string source)
+    {
+        var known = OptionInfo.Of<ModelOptions>().Select(option => option.Name).Concat([LabelsKey, MeansKey, DeviationsKey, TypicalKey]).ToHashSet();
+        foreach ((string name, JsonNode? value) in values)
+        {
+            // A stride of the second convolution in time: an option of some versions, which wrote it down where it was 1, too.
+            bool isDefault = name == "secondStride" && value?.ToJsonString() == "1";
+            if (!known.Contains(name) && !isDefault)
+                throw new InputException($"{source}: has {name}={value?.ToJsonString() ?? "null"}, which this version of Ds2 does not know; use the version that trained it");
+        }
     }
 
     private static Alphabet AlphabetIn(JsonObject values, string source) => Reading($"{source}: the alphabet", () =>

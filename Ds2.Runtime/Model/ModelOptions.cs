@@ -8,7 +8,7 @@ namespace Ds2.Runtime.Model;
 /// <summary>What kind of recognizer is made: what it hears, and how large it is.</summary>
 public sealed record ModelOptions
 {
-    /// <summary>With more, output frames would have no sound within their reach.</summary>
+    /// <summary>With more, the middle of what the first output frame sees would lie before the sound.</summary>
     private const int MostPadFrames = 15;
 
     /// <summary>What the model hears: <c>mfcc</c>, <c>mfcc-raw</c>, <c>spectrogram</c>, <c>fbank40</c> or <c>fbank80</c>.</summary>

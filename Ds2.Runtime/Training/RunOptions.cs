@@ -34,7 +34,7 @@ public sealed record RunOptions
     private static RunOptions OwnSpeech => new()
     {
         Model = new() { Features = FeatureKind.Fbank40, PadFrames = 15, Bidirectional = true, RnnBatchNorm = true },
-        Data = new() { Batch = 16, Order = BatchOrder.Bucketed, Tempo = 0.1, Warp = 0.1 },
+        Data = new() { Batch = 16, Order = BatchOrder.Bucketed, Tempo = 0.1, Warp = 0.1, Formants = 0.12, Noise = 0.25, Reverb = 0.15 },
         Training = new()
         {
             Epochs = 10,
@@ -45,6 +45,7 @@ public sealed record RunOptions
             WarmupSteps = 150,
             Momentum = 0.95,
             WeightDecay = 0.01,
+            Dropout = 0.1,
             MaxNorm = 100,
         },
     };
@@ -59,7 +60,7 @@ public sealed record RunOptions
             Training = new() { Epochs = 60, TargetWer = 5, Optimizer = OptimizerKind.AdamW, Lr = 1e-3, Anneal = 1.05, WeightDecay = 0.01, MaxNorm = 100 },
         },
         ["cpu"] = OwnSpeech with { Model = OwnSpeech.Model with { Hidden = 320, Layers = 3 } },
-        ["gpu"] = OwnSpeech with { Model = OwnSpeech.Model with { Hidden = 768, Layers = 4 } },
+        ["gpu"] = OwnSpeech with { Model = OwnSpeech.Model with { Hidden = 768, Layers = 4 }, Training = OwnSpeech.Training with { Lr = 2e-3 } },
         ["mlperf"] = new(),
         ["ds2"] = new() { Model = new() { Layers = 5, Bidirectional = true } },
     };

@@ -10,7 +10,8 @@ namespace Ds2.Runtime.Training;
 /// <remarks>For training sets alone: a word error rate counts every utterance of its set.</remarks>
 /// <param name="options">The run's options.</param>
 /// <param name="model">The model, which says how many output frames an utterance gives.</param>
-public sealed class TrainingSelection(DataOptions options, DeepSpeech2 model)
+/// <param name="extractor">Makes its features, and says what is too short for any.</param>
+public sealed class TrainingSelection(DataOptions options, DeepSpeech2 model, FeatureExtractor extractor)
 {
     /// <summary>The corpus without the utterances that are longer than asked for, or have fewer output frames than CTC needs for their text.</summary>
     /// <exception cref="InputException">None is left.</exception>
@@ -27,7 +28,7 @@ public sealed class TrainingSelection(DataOptions options, DeepSpeech2 model)
             return string.Create(CultureInfo.InvariantCulture, $"{utterance.Seconds:0.##} s are more than maxSeconds={options.MaxSeconds}");
         if (utterance.LabelCount == 0)
             return "its text has nothing that the alphabet can write";
-        int frames = model.OutputFrames(FeatureExtractor.FramesOf(utterance.AudioPath, utterance.Seconds)), needed = FramesNeeded(utterance.Labels);
+        int frames = model.OutputFrames(extractor.FramesOf(utterance.AudioPath, utterance.Seconds)), needed = FramesNeeded(utterance.Labels);
         return frames < needed ? $"its text needs {needed} output frames, the recording gives {frames}" : null;
     }
 

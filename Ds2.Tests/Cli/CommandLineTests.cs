@@ -167,7 +167,7 @@ public sealed class CommandLineTests
         Runtime.Audio.WavWriter.Write(corpus.PathOf("short.wav"), new float[200]);
         File.WriteAllText(corpus.PathOf("short.txt"), "A B\n");
         File.WriteAllText(corpus.PathOf("short.csv"), "short.wav,short.txt\n");
-        string[] arguments = Train("run", "--epochs", "1", "--set", "padFrames=0");
+        string[] arguments = Train("run", "--epochs", "1");
         arguments[Array.IndexOf(arguments, "--val-manifest") + 1] = corpus.PathOf("short.csv");
         (int code, _, string error) = Run(arguments);
         Assert.That(code, Is.Zero, error);

@@ -81,7 +81,7 @@ public sealed class FeatureRoomTests
         float[] before = [.. features.Values];
         foreach (FeatureRoom room in new[] { new FeatureRoom(Noise: 0.25), new FeatureRoom(Reverb: 0.25) })
         {
-            int changed = Enumerable.Range(0, 400).Count(utterance => room.Apply(features, kind, 1, 2, utterance) != features);
+            int changed = Enumerable.Range(0, 400).Count(utterance => !room.Apply(features, kind, 1, 2, utterance).Values.AsSpan().SequenceEqual(before));
             Assert.That(changed, Is.InRange(70, 130), "a quarter of 400");
         }
 
@@ -96,6 +96,18 @@ public sealed class FeatureRoomTests
             Assert.That(both.Apply(features, kind, 1, 3, 3).Values, Is.Not.EqualTo(first));
             Assert.That(both.Apply(features, kind, 1, 2, 4).Values, Is.Not.EqualTo(first));
         });
+    }
+
+    /// <summary>What is kept for later epochs is what was given: the result may be overwritten, also that of an utterance for which nothing was drawn.</summary>
+    [Test]
+    public void Apply_AlwaysGivesACopy()
+    {
+        var features = new FeatureMatrix(new float[40 * 3], 40, 3);
+        foreach (FeatureAugment augment in new[] { default, new FeatureAugment(new FeatureWarp(Tempo: 0.1)), new FeatureAugment(Room: new FeatureRoom(0.5, 0.5)) })
+        {
+            for (int utterance = 0; utterance < 20; utterance++)
+                Assert.That(augment.Apply(features, FeatureKind.Fbank40, 1, 1, utterance).Values, Is.Not.SameAs(features.Values));
+        }
     }
 
     /// <summary>Silence, one frame, and stored coefficients that are no levels of anything: whatever training meets stays finite.</summary>

@@ -93,6 +93,17 @@ public sealed class ModelFileTests
         });
     }
 
+    /// <summary>A name that is not known may decide what the numbers mean: the stride of an older or newer version's convolution, say.</summary>
+    [Test]
+    public void Description_WithWhatThisVersionDoesNotKnow_IsRefused()
+    {
+        string With(string more) => Description.ToJson()[..^1] + more + "}";
+        Assert.That(ModelDescription.Parse(With(""), "m").Options, Is.EqualTo(Description.Options));
+        Assert.That(ModelDescription.Parse(With(",\"secondStride\":1"), "m").Options, Is.EqualTo(Description.Options), "what models of all versions have");
+        foreach (string more in new[] { "secondStride\":2", "dilation\":1" })
+            Assert.That(() => ModelDescription.Parse(With(",\"" + more), "m.safetensors"), Throws.TypeOf<InputException>().With.Message.StartsWith("m.safetensors: has ").And.Message.Contains("does not know"));
+    }
+
     /// <summary>The memory that a model without gradients takes is that of its parameters, not twice that.</summary>
     [Test]
     public void Load_ForInference_TakesHalfTheMemory()

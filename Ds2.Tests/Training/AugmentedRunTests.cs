@@ -63,6 +63,14 @@ public sealed class AugmentedRunTests
         Resume_RepeatsTheAugmentationExactly(stopAfter);
     }
 
+    /// <summary>Most utterances of an epoch get neither noise nor reverberation here: they must come out of the memory of features as they went in.</summary>
+    [Test]
+    public void Resume_RepeatsRoomsOfSomeUtterancesExactly()
+    {
+        options = options with { Data = options.Data with { Augment = false, NoiseFolder = "", Noise = 0.3, Reverb = 0.2 } };
+        Resume_RepeatsTheAugmentationExactly(9);
+    }
+
     [Test]
     public void Run_FeatureChangesAndDropout_DifferInEveryEpoch()
     {

@@ -17,17 +17,27 @@ public sealed class PresetChoiceTests
     [TestCase(960.0, 10)]
     public void For_FewHours_TakesMoreEpochs(double hours, int epochs)
     {
-        var choice = PresetChoice.For(hours, isGpu: false, holdsCoefficients: false);
-        Assert.That((choice.Preset, choice.Epochs), Is.EqualTo(("cpu", epochs)));
-        Assert.That(choice.Options.Training, Is.EqualTo(RunOptions.Presets["cpu"].Training with { Epochs = epochs }));
+        var choice = PresetChoice.For(hours, utterances: 1000000, isGpu: false, holdsCoefficients: false);
+        Assert.That((choice.Preset, choice.Options.Training.Epochs), Is.EqualTo(("cpu", epochs)));
+        Assert.That(choice.Options.Training, Is.EqualTo(RunOptions.Presets["cpu"].Training with { Epochs = epochs, Dropout = hours < 3 ? 0.2 : 0.1 }));
+        Assert.That(choice.Options.Data, Is.EqualTo(hours < 3 ? RunOptions.Presets["cpu"].Data with { Tempo = 0.15, Warp = 0.15, TimeMasks = 2, TimeMaskWidth = 15 } : RunOptions.Presets["cpu"].Data));
         Assert.That(choice.Reason, Does.StartWith($"cpu, {epochs} epochs: ").And.Contain("--target-wer"));
     }
+
+    /// <summary>33 utterances are three batches: 180 steps in 60 epochs, where the preset would warm up for 150.</summary>
+    [TestCase(33, 18)]
+    [TestCase(1, 6)]
+    [TestCase(0, 0)]
+    [TestCase(400, 150)]
+    [TestCase(1000000, 150)]
+    public void For_FewUtterances_WarmsUpOverATenthOfTheRun(int utterances, int steps) =>
+        Assert.That(PresetChoice.For(0.1, utterances, isGpu: false, holdsCoefficients: false).Options.Training.WarmupSteps, Is.EqualTo(steps));
 
     [Test]
     public void For_AGpu_AndForCoefficients()
     {
-        Assert.That(PresetChoice.For(10, isGpu: true, holdsCoefficients: false).Options, Is.EqualTo(RunOptions.Presets["gpu"]));
-        Assert.That(PresetChoice.For(10, isGpu: false, holdsCoefficients: true).Options.Model, Is.EqualTo(RunOptions.Presets["cpu"].Model with { Features = FeatureKind.MfccRaw }));
+        Assert.That(PresetChoice.For(10, 10000, isGpu: true, holdsCoefficients: false).Options, Is.EqualTo(RunOptions.Presets["gpu"]));
+        Assert.That(PresetChoice.For(10, 10000, isGpu: false, holdsCoefficients: true).Options.Model, Is.EqualTo(RunOptions.Presets["cpu"].Model with { Features = FeatureKind.MfccRaw }));
     }
 
     [Test]
@@ -43,7 +53,11 @@ public sealed class PresetChoiceTests
         {
             Assert.That(code, Is.Zero, error);
             Assert.That(output, Does.Contain("preset      cpu, 60 epochs: "));
-            Assert.That(options, Is.EqualTo(cpu with { Model = cpu.Model with { Hidden = 4, Channels = 2 }, Training = cpu.Training with { Epochs = 1 } }));
+            Assert.That(options, Is.EqualTo(PresetChoice.For(0, 2, isGpu: false, holdsCoefficients: false).Options with
+            {
+                Model = cpu.Model with { Hidden = 4, Channels = 2 },
+                Training = cpu.Training with { Epochs = 1, WarmupSteps = 6, Dropout = 0.2 },
+            }));
             Assert.That(options.Training.TargetWer, Is.Zero);
         });
         (code, output, error) = Program.Run([.. arguments[..^1], folder["named"], "--preset", "mini"]);

@@ -13,6 +13,8 @@ public sealed class TrainingSelectionTests
 {
     private static readonly RunOptions Tiny = new() { Model = new() { Features = FeatureKind.MfccRaw, Channels = 2, Hidden = 4, Layers = 1 } };
 
+    private static readonly FeatureExtractor Extractor = new(FeatureKind.MfccRaw);
+
     private TempFolder folder = null!;
     private HostEngine engine = null!;
     private DeepSpeech2 model = null!;
@@ -43,7 +45,7 @@ public sealed class TrainingSelectionTests
         folder.Write("u0.txt", fits);
         folder.Write("u1.txt", fits + fits[0]);
         folder.Write("u2.txt", "AA" + fits[2..]);
-        Corpus selected = new TrainingSelection(Tiny.Data, model).Select(Corpus.Load(manifest, Alphabet.English));
+        Corpus selected = new TrainingSelection(Tiny.Data, model, Extractor).Select(Corpus.Load(manifest, Alphabet.English));
         Assert.That(selected.Utterances.Select(utterance => utterance.Id), Is.EqualTo(new[] { "u0", "u3" }));
         Assert.That(selected.TotalSeconds, Is.EqualTo(2));
         Assert.That(selected.LeftOut.Select(left => left.Utterance.Id), Is.EqualTo(new[] { "u4", "u1", "u2" }));
@@ -54,13 +56,28 @@ public sealed class TrainingSelectionTests
     public void Select_MaxSeconds_LeavesOutWhatIsLonger()
     {
         Corpus corpus = folder.LoadNoise(16000, 24000, 24001, 48000);
-        Corpus selected = new TrainingSelection(Tiny.Data with { MaxSeconds = 1.5 }, model).Select(corpus);
+        Corpus selected = new TrainingSelection(Tiny.Data with { MaxSeconds = 1.5 }, model, Extractor).Select(corpus);
         Assert.That(selected.Utterances.Select(utterance => utterance.Id), Is.EqualTo(new[] { "u0", "u1" }));
         Assert.That(selected.LeftOut[^1].Reason, Is.EqualTo("3 s are more than maxSeconds=1.5"));
-        Assert.That(() => new TrainingSelection(Tiny.Data with { MaxSeconds = 0.5 }, model).Select(corpus), Throws.TypeOf<InputException>().With.Message.Contains("no utterance is left"));
+        Assert.That(() => new TrainingSelection(Tiny.Data with { MaxSeconds = 0.5 }, model, Extractor).Select(corpus), Throws.TypeOf<InputException>().With.Message.Contains("no utterance is left"));
+    }
+
+    /// <summary>Padding gives output frames to the shortest sound, but not to none.</summary>
+    [Test]
+    public void Select_RecordingTooShortForAFrame_IsLeftOut_WhateverIsPadded()
+    {
+        string manifest = folder.WriteNoise(256, 400);
+        folder.Write("u0.txt", "A\n");
+        folder.Write("u1.txt", "A\n");
+        using var padded = new DeepSpeech2((Tiny.Model with { PadFrames = 15 }).ArchitectureFor(Alphabet.English), engine, seed: 1);
+        Corpus selected = new TrainingSelection(Tiny.Data, padded, Extractor).Select(Corpus.Load(manifest, Alphabet.English));
+        Assert.That(selected.Utterances.Select(utterance => utterance.Id), Is.EqualTo(new[] { "u1" }));
+        Assert.That(selected.LeftOut.Single().Reason, Is.EqualTo("its text needs 1 output frames, the recording gives 0"));
+        Assert.That((padded.OutputFrames(0), padded.OutputFrames(1)), Is.EqualTo((0, 1)));
     }
 
     [TestCase(16000)]
+    [TestCase(200)]
     [TestCase(16001)]
     [TestCase(15999)]
     [TestCase(15840)]
@@ -70,12 +87,15 @@ public sealed class TrainingSelectionTests
         foreach (int rate in new[] { 8000, 11025, 16000, 44100 })
         {
             Runtime.Audio.WavWriter.Write(folder["a.wav"], new float[samples], rate);
-            int frames = FeatureExtractor.FramesOf(folder["a.wav"], Runtime.Audio.AudioFile.Duration(folder["a.wav"]));
-            Assert.That(frames, Is.EqualTo(new FeatureExtractor(FeatureKind.MfccRaw).FromFile(folder["a.wav"]).Frames), $"{rate} Hz");
+            int frames = Extractor.FramesOf(folder["a.wav"], Runtime.Audio.AudioFile.Duration(folder["a.wav"]));
+            if (frames == 0)
+                Assert.That(() => Extractor.FromFile(folder["a.wav"]), Throws.TypeOf<InputException>().With.Message.Contains("too short"), $"{rate} Hz");
+            else
+                Assert.That(frames, Is.EqualTo(Extractor.FromFile(folder["a.wav"]).Frames), $"{rate} Hz");
         }
 
         NpyFile.Write(folder["a.npy"], new float[57 * 13], 57, 13);
-        Assert.That(FeatureExtractor.FramesOf(folder["a.npy"], Runtime.Audio.AudioFile.Duration(folder["a.npy"])), Is.EqualTo(57));
+        Assert.That(Extractor.FramesOf(folder["a.npy"], Runtime.Audio.AudioFile.Duration(folder["a.npy"])), Is.EqualTo(57));
     }
 
     [Test]
@@ -83,7 +103,7 @@ public sealed class TrainingSelectionTests
     {
         string manifest = folder.WriteNoise(16000, 24000);
         folder.Write("u0.txt", "123\n");
-        Corpus selected = new TrainingSelection(Tiny.Data, model).Select(Corpus.Load(manifest, Alphabet.English));
+        Corpus selected = new TrainingSelection(Tiny.Data, model, Extractor).Select(Corpus.Load(manifest, Alphabet.English));
         Assert.That(selected.LeftOut.Select(left => (left.Utterance.Id, left.Reason)), Is.EqualTo(new[] { ("u0", "its text has nothing that the alphabet can write") }));
     }
 }

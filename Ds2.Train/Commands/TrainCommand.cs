@@ -165,7 +165,7 @@ internal static class TrainCommand
         PresetChoice? chosen = null;
         if (IsChosen(parsed, start))
         {
-            chosen = PresetChoice.For(training.TotalSeconds / 3600, engine is not HostEngine, training.Utterances.Concat(validation.Utterances).Any(utterance => utterance.HoldsFeatures));
+            chosen = PresetChoice.For(training.TotalSeconds / 3600, training.Utterances.Count, engine is not HostEngine, training.Utterances.Concat(validation.Utterances).Any(utterance => utterance.HoldsFeatures));
             options = Options(parsed, start.Basis(chosen));
         }
 

@@ -45,7 +45,7 @@ internal sealed class TrainingData : IDisposable
     {
         training.RequireFeatures(options.Model.Features);
         validation.RequireFeatures(options.Model.Features);
-        var selection = new TrainingSelection(options.Data, model);
+        var selection = new TrainingSelection(options.Data, model, description.CreateExtractor());
         Corpus corpus = selection.Select(training);
         if (corpus.LeftOut.Count > 0)
             Note($"{corpus.LeftOut.Count} of {training.Utterances.Count} training utterances are left out; the run's {LeftOutFile} lists them. {corpus.LeftOut[0].Utterance.Id}: {corpus.LeftOut[0].Reason}");

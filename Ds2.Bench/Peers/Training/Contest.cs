@@ -23,7 +23,7 @@ internal sealed class Contest(
 {
     private readonly int batchesPerEpoch = Math.Min(sets.Training.BatchesPerEpoch, options.MaxBatches ?? int.MaxValue);
     private int steps;
-    private int turns;
+    private int trainings, evaluations;
 
     /// <summary>Runs it to its end.</summary>
     /// <param name="evaluated">Called after each evaluation of both.</param>
@@ -61,7 +61,7 @@ internal sealed class Contest(
             batches.Add(stretch[i]);
         }
 
-        foreach (Contestant side in InTurn())
+        foreach (Contestant side in InTurn(trainings++))
             side.Train(batches, steps + 1, rates);
         steps += batches.Count;
         foreach (Batch batch in stretch)
@@ -70,10 +70,10 @@ internal sealed class Contest(
 
     private void Evaluate(int epoch, int batch)
     {
-        foreach (Contestant side in InTurn())
+        foreach (Contestant side in InTurn(evaluations++))
             side.Evaluate(sets.ValidationBatches, hasFrames, epoch + 1, batch, batch == batchesPerEpoch);
     }
 
     /// <summary>Both; the one that began last time comes second.</summary>
-    private Contestant[] InTurn() => turns++ % 2 == 0 ? [ours, theirs] : [theirs, ours];
+    private Contestant[] InTurn(int turn) => turn % 2 == 0 ? [ours, theirs] : [theirs, ours];
 }

@@ -24,9 +24,9 @@ internal sealed class TrainingSets : IDisposable
     {
         DataOptions data = options.Data;
         Corpus training = Load(trainManifest), validation = Load(validationManifest);
-        training = new TrainingSelection(data, model).Select(training);
         int seed = options.Training.Seed, workers = BatchLoader.DefaultWorkers;
         var description = new ModelDescription(options.Model, Alphabet.English);
+        training = new TrainingSelection(data, model, description.CreateExtractor()).Select(training);
         if (options.Model.Normalization == FeatureNormalization.Corpus)
             description = description with { FeatureStatistics = FeatureSurvey.Of(training, description.CreateExtractor(), null, workers, NoProgress.Instance) };
         FeatureExtractor extractor = description.CreateExtractor();

@@ -23,7 +23,7 @@ internal sealed unsafe class HostMuon(HostEngine engine) : Muon(engine)
         {
             float* own = values + (nint)matrix * length;
             double norm = Math.Sqrt(HostGradientNorm.SumOfSquares(own, length));
-            Elementwise.Run(new Scaling(norm > 0 ? (float)(1 / norm) : 0, own), length);
+            Elementwise.Run(new Scaling((float)(1 / Math.Max(norm, LeastNorm)), own), length);
         });
     }
 

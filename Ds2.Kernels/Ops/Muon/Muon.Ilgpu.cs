@@ -66,7 +66,7 @@ internal sealed class IlgpuMuon(IlgpuEngine engine) : Muon(engine)
         }
 
         sum = GroupTree.Reduce<double, DoubleSum>(scratch, sum, Threads, 1);
-        float factor = sum > 0 ? (float)(1 / XMath.Sqrt(sum)) : 0;
+        var factor = (float)(1 / XMath.Max(XMath.Sqrt(sum), LeastNorm));
         for (int i = Group.IdxX; i < length; i += Threads)
             x[first + i] *= factor;
     }

@@ -36,6 +36,9 @@ public readonly record struct MuonShape(int Count, int Rows, int Columns)
 /// <param name="engine">The engine it runs on.</param>
 public abstract class Muon(IEngine engine) : Op(engine)
 {
+    /// <summary>A momentum below this, as a gradient that stays zero leaves behind, is not blown up: its reciprocal would be no fp32 number. Zeros stay zero.</summary>
+    private protected const double LeastNorm = 1e-30;
+
     private const double StepOfAdam = 0.2;
 
     /// <summary>a, b and c of each iteration: the polynomials that bring [0.003, 1], then what each leaves of it, nearest to 1 in the largest error (Remez's exchange).</summary>
@@ -47,8 +50,8 @@ public abstract class Muon(IEngine engine) : Op(engine)
     /// <summary>The implementation for an engine.</summary>
     public static Muon On(IEngine engine) => engine.Implement<Muon>(host => new HostMuon(host), ilgpu => new IlgpuMuon(ilgpu));
 
-    /// <summary>Scratch that <see cref="Step"/> needs, in fp32 elements: the matrices twice, and two squares of one's shorter side.</summary>
-    public int WorkspaceFor(MuonShape matrices) => checked(2 * Workspace.Round(matrices.Shape.Length) + 2 * Workspace.Round(matrices.LesserSide * matrices.LesserSide));
+    /// <summary>Scratch that <see cref="Step"/> needs, in fp32 elements: the matrices, one more, and two squares of one's shorter side.</summary>
+    public int WorkspaceFor(MuonShape matrices) => checked(Workspace.Round(matrices.Shape.Length) + Workspace.Round(matrices.Matrix.Length) + 2 * Workspace.Round(matrices.LesserSide * matrices.LesserSide));
 
     /// <summary>One step.</summary>
     /// <param name="options">The hyperparameters.</param>
@@ -73,14 +76,14 @@ public abstract class Muon(IEngine engine) : Op(engine)
         if (matrices.Shape.Length == 0)
             return;
         workspace.Begin(WorkspaceFor(matrices));
-        Tensor x = workspace.Take(matrices.Shape), y = workspace.Take(matrices.Shape);
+        Tensor x = workspace.Take(matrices.Shape), y = workspace.Take(matrices.Matrix);
         Tensor square = workspace.Take(new Shape(matrices.LesserSide, matrices.LesserSide)), polynomial = workspace.Take(new Shape(matrices.LesserSide, matrices.LesserSide));
         Blend(options.Momentum, clip, gradients, momentum, x);
         Normalize(matrices, x);
         for (int matrix = 0; matrix < matrices.Count; matrix++)
-            Orthogonalize(matrices, x.Slice(matrix * matrices.Matrix.Length, matrices.Matrix), y.Slice(matrix * matrices.Matrix.Length, matrices.Matrix), square, polynomial);
+            Orthogonalize(matrices, x.Slice(matrix * matrices.Matrix.Length, matrices.Matrix), y, square, polynomial);
         var size = (float)(options.LearningRate * StepOfAdam * Math.Sqrt(Math.Max(matrices.Rows, matrices.Columns)));
-        Update(options.LearningRate * options.WeightDecay, size, clip, Polynomials.Count % 2 == 0 ? x : y, parameters);
+        Update(options.LearningRate * options.WeightDecay, size, clip, x, parameters);
     }
 
     /// <summary>Moves the momentum and writes Nesterov's mean of it and the gradient; with a clipping factor of 0, the momentum stays and zeros are written.</summary>
@@ -100,7 +103,7 @@ public abstract class Muon(IEngine engine) : Op(engine)
     /// <summary>p = p - decay p - size o, unless the clipping factor is 0.</summary>
     private protected abstract void Update(float decay, float size, Tensor clip, Tensor o, Tensor parameters);
 
-    /// <summary>From x to y and back in turns: after an even number of iterations the result is in x.</summary>
+    /// <summary>From x to y and back in turns: after an even number of iterations, as here, the result is in x.</summary>
     private void Orthogonalize(MuonShape matrices, Tensor x, Tensor y, Tensor square, Tensor polynomial)
     {
         int n = matrices.LesserSide;

@@ -13,7 +13,7 @@ public readonly record struct FeatureAugment(FeatureWarp Warp = default, Feature
     /// <summary>No utterance becomes longer than by this factor.</summary>
     public double LargestStretch => Warp.LargestStretch;
 
-    /// <summary>A changed copy of an utterance's features, or the features themselves where nothing changes.</summary>
+    /// <summary>A changed copy of an utterance's features: the caller's to overwrite, whatever was drawn.</summary>
     /// <param name="features">Not normalized; not changed.</param>
     /// <param name="kind">What they are.</param>
     /// <param name="seed">The run's seed.</param>
@@ -22,6 +22,6 @@ public readonly record struct FeatureAugment(FeatureWarp Warp = default, Feature
     public FeatureMatrix Apply(FeatureMatrix features, FeatureKind kind, int seed, int epoch, int utterance)
     {
         FeatureMatrix spoken = Warp.IsOn ? Warp.Apply(features, kind, seed, epoch, utterance) : features;
-        return Room.IsOn ? Room.Apply(spoken, kind, seed, epoch, utterance) : spoken;
+        return Room.IsOn || !Warp.IsOn ? Room.Apply(spoken, kind, seed, epoch, utterance) : spoken;
     }
 }

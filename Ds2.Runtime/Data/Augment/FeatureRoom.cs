@@ -5,7 +5,7 @@ namespace Ds2.Runtime.Data.Augment;
 /// <summary>Puts training features into a room, differently in every epoch: noise that is made on the fly, and reverberation; the recording itself is not needed.</summary>
 /// <remarks>
 /// <para>
-/// Both add energies. Noise is stationary, of a colour between white and that of traffic: its level falls as f^-2 to rises as f^0.5, 0 to 30 dB under the utterance's mean, and each value of it varies as the energy of
+/// Both add energies. Noise is stationary, of a colour between white and that of traffic: its level falls as f^-2 to rises as f^0.5, 5 to 35 dB under the utterance's mean, and each value of it varies as the energy of
 /// Gaussian noise in a band that a frame sees two independent parts of. Reverberation is what is left of the frames before: an exponential decay to -60 dB in 0.2 to 0.8 s, its energy 0 to 20 dB under the direct sound's (the
 /// model of Lebart, Boucher and Denbigh, "A new method based on spectral subtraction for speech dereverberation", 2001).
 /// </para>
@@ -18,16 +18,16 @@ public readonly record struct FeatureRoom(double Noise = 0, double Reverb = 0)
     /// <summary>Tells this sequence of random numbers from those of the other augmentations: any constant.</summary>
     private const ulong Stream = 0x41E8_0B7C_D5F2_963A;
 
-    private const double MostSignalToNoise = 30, SteepestFall = -2, SteepestRise = 0.5;
+    private const double LeastSignalToNoise = 5, MostSignalToNoise = 35, SteepestFall = -2, SteepestRise = 0.5;
     private const double ShortestDecay = 0.2, LongestDecay = 0.8, MostDirectToReverberant = 20, FrameSeconds = 0.01;
 
-    /// <summary>Below this frequency, in Hz, the noise's level does not change: it would have no end towards zero.</summary>
+    /// <summary>Added to a frequency, in Hz, before it is raised to the slope's power, so that the level has an end towards zero.</summary>
     private const double Knee = 100;
 
     /// <summary>Whether it does anything.</summary>
     public bool IsOn => Noise > 0 || Reverb > 0;
 
-    /// <summary>A changed copy of an utterance's features, or the features themselves where it gets neither.</summary>
+    /// <summary>A changed copy of an utterance's features, or one that is not changed, where it gets neither.</summary>
     /// <param name="features">Not normalized; not changed.</param>
     /// <param name="kind">What they are.</param>
     /// <param name="seed">The run's seed.</param>
@@ -39,12 +39,12 @@ public readonly record struct FeatureRoom(double Noise = 0, double Reverb = 0)
         var random = new SplitMix64(SplitMix64.For(seed, epoch, utterance).Next() ^ Stream);
         bool isNoisy = random.Next(0.0, 1.0) < Noise, isReverberant = random.Next(0.0, 1.0) < Reverb;
         if (!isNoisy && !isReverberant)
-            return features;
+            return features with { Values = [.. features.Values] };
         double[] energies = FeatureEnergy.Of(features, kind);
         if (isReverberant)
             Reverberate(energies, features.Frames, random.Next(ShortestDecay, LongestDecay), random.Next(0, MostDirectToReverberant));
         if (isNoisy)
-            AddNoise(energies, features.Frames, kind, random.Next(0, MostSignalToNoise), random.Next(SteepestFall, SteepestRise), ref random);
+            AddNoise(energies, features.Frames, kind, random.Next(LeastSignalToNoise, MostSignalToNoise), random.Next(SteepestFall, SteepestRise), ref random);
         return FeatureEnergy.ToFeatures(energies, features.Frames, kind);
     }
 

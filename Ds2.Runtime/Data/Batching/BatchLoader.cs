@@ -190,9 +190,9 @@ public sealed class BatchLoader : IDisposable
     private FeatureMatrix Features(int utterance, int epoch)
     {
         string path = corpus.Utterances[utterance].AudioPath;
-        // Nothing can be heard in it, and a set that is scored counts it: one frame of silence gives no output frame. Training leaves such recordings out.
+        // Nothing can be heard in it, and a set that is scored counts it: no frame gives no output frame, whatever is padded. Training leaves such recordings out.
         if (extractor.IsTooShort(path, corpus.Utterances[utterance].Seconds))
-            return new FeatureMatrix(new float[extractor.Rows], extractor.Rows, 1);
+            return new FeatureMatrix([], extractor.Rows, 0);
         if (Audio is not null && !corpus.Utterances[utterance].HoldsFeatures)
             return Normalized(extractor.FromFile(path, samples => Audio.Draw(seed, epoch, utterance).Apply(samples)));
         if (cache.Find(utterance) is { } cached)

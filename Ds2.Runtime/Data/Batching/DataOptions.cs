@@ -51,7 +51,7 @@ public sealed record DataOptions
     public double Formants { get; init; }
 
     /// <summary>The share of training utterances whose features get noise that is made on the fly.</summary>
-    [Option("the share of training utterances whose features get stationary noise, 0 to 30 dB under the speech, other noise in every epoch; noiseFolder mixes recorded noise into sound", Min = 0, Max = 1)]
+    [Option("the share of training utterances whose features get stationary noise, 5 to 35 dB under the speech, other noise in every epoch; noiseFolder mixes recorded noise into sound", Min = 0, Max = 1)]
     public double Noise { get; init; }
 
     /// <summary>The share of training utterances whose features get reverberation.</summary>

@@ -78,8 +78,8 @@ internal sealed class SoundPieces(FeatureExtractor extractor, PieceCutter cutter
             samples = [];
         else if (edges is not null)
             (samples, offset) = edges.Of(samples);
-        // One too short for a frame says nothing: a frame of silence stands for it.
-        FeatureMatrix features = samples.Length < extractor.MinimumSamples ? new FeatureMatrix(new float[extractor.Rows], extractor.Rows, 1) : extractor.Normalize(extractor.ExtractSensible(samples));
+        // One too short for a frame says nothing: it has none.
+        FeatureMatrix features = samples.Length < extractor.MinimumSamples ? new FeatureMatrix([], extractor.Rows, 0) : extractor.Normalize(extractor.ExtractSensible(samples));
         return new HeardPiece(piece, features, (double)(from + offset) / AudioFile.SampleRate);
     }
 }

@@ -17,7 +17,7 @@ internal sealed class LiveModel : IDisposable
 
     private readonly HostEngine engine = new(threads: 1);
 
-    public LiveModel(bool bidirectional = false)
+    public LiveModel(bool bidirectional = false, int padFrames = 0)
     {
         int rows = new FeatureExtractor(FeatureKind.MfccRaw).Rows;
         Description = new ModelDescription(
@@ -26,6 +26,7 @@ internal sealed class LiveModel : IDisposable
                 Features = FeatureKind.MfccRaw,
                 Normalization = FeatureNormalization.Corpus,
                 Channels = 2,
+                PadFrames = padFrames,
                 Hidden = 24,
                 Layers = 2,
                 RnnBatchNorm = true,

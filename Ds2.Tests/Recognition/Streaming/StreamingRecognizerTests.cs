@@ -25,8 +25,10 @@ public sealed class StreamingRecognizerTests
     [TestCase(16000, 160000, 12)]
     [TestCase(8000, 3000, 3)]
     [TestCase(44100, 20000, 3)]
-    public void Accept_RandomPieces_GivesTheRecordingsLogitsAndText(int rate, int largest, double seconds)
+    [TestCase(16000, 3000, 2, 15)]
+    public void Accept_RandomPieces_GivesTheRecordingsLogitsAndText(int rate, int largest, double seconds, int padFrames = 0)
     {
+        using var live = new LiveModel(padFrames: padFrames);
         float[] sound = LiveModel.Speech((int)(seconds * rate));
         (float[] whole, string text) = live.Whole(sound, rate);
         using var streaming = new StreamingModel(live.Model, live.Description, OnePassage);
@@ -56,6 +58,19 @@ public sealed class StreamingRecognizerTests
         Assert.That(passage.Words.Select(word => word.Text), Is.EqualTo(passage.Text.Split(' ')));
         Assert.That(passage.Words.Zip(passage.Words.Skip(1), (word, next) => word.Start < word.End && word.End <= next.Start), Has.All.True);
         Assert.That(stream.TryTake(out _), Is.False);
+    }
+
+    /// <summary>Where there was no sound there is nothing to pad: nothing is said.</summary>
+    [TestCase(0)]
+    [TestCase(15)]
+    public void Finish_WithoutSound_SaysNothing(int padFrames)
+    {
+        using var live = new LiveModel(padFrames: padFrames);
+        using var streaming = new StreamingModel(live.Model, live.Description, OnePassage);
+        StreamingRecognizer stream = streaming.Open();
+        stream.Finish();
+        stream.Advance();
+        Assert.That((stream.State.Frames, stream.Text), Is.EqualTo((0, "")));
     }
 
     /// <summary>The texts of a beam search are those of the recording's logits, and what is stable of them stays.</summary>
