@@ -50,9 +50,9 @@ internal static class ParityCommand
         {
             using IEngine engine = DeviceOption.Engine(device);
             using var model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet.English), engine, options.Training.Seed);
-            using var batches = new BatchLoader(corpus, new FeatureExtractor(options.Model.Features), options.Data.Batch, options.Data.Order, options.Training.Seed, augment: options.Data.Masks);
-            if (batches.BatchesPerEpoch < steps)
-                throw new InputException($"--steps {steps}: the manifest has {batches.BatchesPerEpoch} batches of {options.Data.Batch}");
+            using var batches = new BatchLoader(corpus, new FeatureExtractor(options.Model.Features), options.Data.Batch, options.Data.Order, options.Training.Seed, augment: options.Data.Masks) { Accumulate = options.Data.Accumulate };
+            if (batches.StepsPerEpoch < steps)
+                throw new InputException($"--steps {steps}: the manifest has {batches.StepsPerEpoch} steps of {options.Data.Batch * options.Data.Accumulate} utterances");
             using var losses = new LossRecorder(steps);
             using var trainer = new Trainer(options, model, new ModelDescription(options.Model, Alphabet.English), batches, batches, new CheckpointPolicy(folder, TimeSpan.MaxValue), losses);
             trainer.Run(losses.Stop);

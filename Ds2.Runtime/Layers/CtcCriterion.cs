@@ -81,14 +81,15 @@ public sealed class CtcCriterion(IEngine engine, int blank, Workspace workspace)
     }
 
     /// <summary>The gradient of <see cref="CtcLosses.Mean"/> with respect to the logits; overwritten by the next call.</summary>
+    /// <param name="utterances">What the sum of the losses is divided by, where the mean is over more than this batch; null for the batch's size.</param>
     /// <returns>[T, N, C].</returns>
-    public Tensor Backward()
+    public Tensor Backward(int? utterances = null)
     {
         Tensor gradient = dLogits.As(shape.LogProbabilities);
         workspace.Reserve(ctc.BackwardWorkspace(shape));
         ctc.Backward(
             shape, logProbabilities.As(shape.LogProbabilities), frames!.Device, Labels, LabelCounts, LossTensor, alpha.As(shape.Alpha),
-            1f / shape.N, gradient, workspace);
+            1f / (utterances ?? shape.N), gradient, workspace);
         return gradient;
     }
 

@@ -133,6 +133,9 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
         rollback.Keep(statisticValues!, keptStatistics!);
     }
 
+    /// <summary>Goes on with a step whose gradients so far have been put aside: they become zero for the next forward and backward pass.</summary>
+    public void ClearGradients() => Gradients.Fill(0);
+
     /// <summary>Takes the running statistics back to the last <see cref="BeginStep"/> if the step that moved them is left out; queued, not waited for.</summary>
     /// <param name="clip">[2]: the gradient norm and the clipping factor, 0 where the norm is not finite.</param>
     public void RestoreStatistics(Tensor clip) => rollback.Apply(clip, keptStatistics!, statisticValues!);

@@ -4,16 +4,16 @@ namespace Ds2.Runtime.Training;
 
 /// <summary>What a training step came to.</summary>
 /// <param name="Epoch">The epoch, from 0.</param>
-/// <param name="Batch">The batch's number in the epoch, from 1.</param>
-/// <param name="BatchesPerEpoch">Batches of an epoch.</param>
-/// <param name="Loss">The sum of the feasible utterances' losses divided by the batch's size, nats.</param>
+/// <param name="Batch">The step's number in the epoch, from 1; a step is a batch, unless it has several (<see cref="Data.Batching.DataOptions.Accumulate"/>), and all that follows is of the step.</param>
+/// <param name="BatchesPerEpoch">Steps of an epoch.</param>
+/// <param name="Loss">The sum of the feasible utterances' losses divided by the number of utterances, nats.</param>
 /// <param name="GradientNorm">Before clipping.</param>
 /// <param name="LearningRate">The step size.</param>
 /// <param name="Infeasible">Utterances whose text did not fit.</param>
-/// <param name="AudioSeconds">Audio of the batch.</param>
+/// <param name="AudioSeconds">Audio of the step.</param>
 /// <param name="Seconds">Time for the step, loading included.</param>
-/// <param name="LoadSeconds">The part of it that the host spent on taking the next batch from the loader; a GPU works meanwhile.</param>
-/// <param name="LeftOut">The batch's utterances where it was left out, because its loss or gradient was not finite, or a spike; else null.</param>
+/// <param name="LoadSeconds">The part of it that the host spent on taking batches from the loader; a GPU works meanwhile.</param>
+/// <param name="LeftOut">The step's utterances where it was left out, because its loss or gradient was not finite, or a spike; else null.</param>
 /// <param name="LossPerLabel">The feasible utterances' losses over their labels, nats: in batches of any length the same measure. Null where there is none.</param>
 public readonly record struct BatchReport(
     int Epoch, int Batch, int BatchesPerEpoch, double Loss, double GradientNorm, double LearningRate, int Infeasible,

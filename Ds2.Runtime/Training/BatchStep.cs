@@ -6,13 +6,13 @@ using Ds2.Runtime.Model;
 
 namespace Ds2.Runtime.Training;
 
-/// <summary>What became of a batch.</summary>
+/// <summary>What became of a step.</summary>
 internal enum StepOutcome
 {
     /// <summary>The parameters have moved.</summary>
     Learnt,
 
-    /// <summary>It is too short to give an output frame: there was nothing to do.</summary>
+    /// <summary>Its batches are too short to give an output frame: there was nothing to do.</summary>
     TooShort,
 
     /// <summary>Its loss or gradient is not finite; it has changed nothing.</summary>
@@ -22,16 +22,28 @@ internal enum StepOutcome
     Spike,
 }
 
-/// <summary>A training step: features to the device, forward, loss, backward, update.</summary>
+/// <summary>A training step: for each of its batches features to the device, forward, loss, backward; then the update, by the mean gradient of all their utterances.</summary>
+/// <remarks>A step of several batches (<see cref="DataOptions.Accumulate"/>) has them one after the other, in the same activations. Running statistics are those that they leave one after the other.</remarks>
 internal sealed class BatchStep : IDisposable
 {
     private readonly TrainingOptions options;
     private readonly DeepSpeech2 model;
     private readonly CtcCriterion criterion;
     private readonly FeatureBuffers features;
-    private (Batch Batch, int Step, double LearningRate)? queued;
+    private readonly GradientAccumulator accumulator;
+    private readonly List<(Batch Batch, CtcLosses Losses)> done = [];
+    private (Batch Batch, bool HasFrames) queued;
+    private (int Step, double LearningRate) update;
 
-    public BatchStep(TrainingOptions options, DeepSpeech2 model, int blank)
+    /// <summary>Whether the step has had a batch with output frames: without one, there is nothing to learn.</summary>
+    private bool learns;
+
+    /// <summary>Sets up steps of a model.</summary>
+    /// <param name="options">How it is trained.</param>
+    /// <param name="model">The model; the caller's.</param>
+    /// <param name="blank">The index of the blank label.</param>
+    /// <param name="mostBatches">Batches of the largest step.</param>
+    public BatchStep(TrainingOptions options, DeepSpeech2 model, int blank, int mostBatches = 1)
     {
         this.options = options;
         this.model = model;
@@ -41,6 +53,7 @@ internal sealed class BatchStep : IDisposable
         Optimizer = Optimizer.Create(options, model.Parameters, model.Workspace);
         criterion = new CtcCriterion(model.Engine, blank, model.Workspace);
         features = new FeatureBuffers(model.Engine);
+        accumulator = new GradientAccumulator(model.Parameters, mostBatches);
     }
 
     /// <summary>The activations.</summary>
@@ -48,9 +61,12 @@ internal sealed class BatchStep : IDisposable
 
     public Optimizer Optimizer { get; }
 
+    /// <summary>Tensors as large as all parameters that a step takes beside these: gradients and what is added up of them, and the optimiser's state.</summary>
+    public int ParameterCopies => 1 + accumulator.Buffers + Optimizer.States.Count;
+
     private int Blank { get; }
 
-    /// <summary>Whether the host decides on a batch before the parameters move, and waits for its loss and gradient norm.</summary>
+    /// <summary>Whether the host decides on a step before the parameters move, and waits for its loss and gradient norm.</summary>
     private bool Decides => options.SkipLossZ > 0 || options.SkipNormZ > 0;
 
     /// <summary>The bytes that a batch of this size takes, parameters apart.</summary>
@@ -58,11 +74,12 @@ internal sealed class BatchStep : IDisposable
     public long BytesFor(BatchSize size) => model.OutputFrames(size.Frames) == 0 ? 0
         : Pass.BytesFor(size.Utterances, size.Frames, training: true) + CtcCriterion.BytesFor(CtcFor(size)) + 2L * sizeof(float) * ElementsOf(size);
 
-    /// <summary>Takes the memory for batches of up to this size, so that none is taken later.</summary>
+    /// <summary>Takes the memory for batches of up to this size and for the sums of their gradients, so that none is taken later.</summary>
     /// <exception cref="OutOfMemoryException">The device has not enough.</exception>
     /// <exception cref="OverflowException">The batch has more than 2^31 elements.</exception>
     public void Reserve(BatchSize size)
     {
+        accumulator.Reserve();
         if (model.OutputFrames(size.Frames) == 0)
             return;
         features.Reserve(ElementsOf(size));
@@ -73,57 +90,81 @@ internal sealed class BatchStep : IDisposable
     /// <summary>Starts the copy of a batch's features while the batch before is worked on; the one before that must be done.</summary>
     public void Prefetch(Batch batch) => features.Prefetch(batch);
 
-    /// <summary>Queues the step of the batch that was prefetched last.</summary>
+    /// <summary>Queues the batch that was prefetched last, and with the last of its step the update. The batch before must be done.</summary>
+    /// <remarks>Where it throws, the step is taken back.</remarks>
     /// <param name="batch">The batch.</param>
-    /// <param name="step">The number of this step in the run, from 1.</param>
+    /// <param name="step">The number of its step in the run, from 1.</param>
     /// <param name="learningRate">The step size.</param>
     public void Queue(Batch batch, int step, double learningRate)
     {
-        queued = null;
+        StepPart part = batch.Part;
         Tensor x = features.Take();
-        if (model.OutputFrames(batch.MaxFrames) == 0)
+        queued = (batch, model.OutputFrames(batch.MaxFrames) > 0);
+        update = (step, learningRate);
+        if (part.IsFirst)
+        {
+            done.Clear();
+            learns = false;
+        }
+
+        learns |= queued.HasFrames;
+        if (part.Of == 1 && !learns)
             return;
-        model.Parameters.BeginStep();
+        if (part.IsFirst)
+            model.Parameters.BeginStep();
         try
         {
-            Sequence logits = Pass.Forward(x, batch.Frames, training: true, DropoutKey(step));
-            criterion.Forward(logits, [.. batch.Utterances.Select(utterance => utterance.Labels)]);
-            Pass.Backward(criterion.Backward());
-            Optimizer.Measure();
+            if (!part.IsFirst)
+                model.Parameters.ClearGradients();
+            if (queued.HasFrames)
+                Differentiate(batch, x);
+            accumulator.Add(part.Place, part.Of);
+            if (part.IsLast && learns)
+                Optimizer.Measure();
         }
         catch
         {
-            // What can be saved is the state before the batch, and its forward pass has moved the running statistics.
-            Optimizer.Discard();
+            // What can be saved is the state before the step, and its forward passes have moved the running statistics.
+            Abandon();
             throw;
         }
 
-        if (!Decides)
+        if (part.IsLast && learns && !Decides)
             Optimizer.Apply(step, learningRate);
-        queued = (batch, step, learningRate);
     }
 
-    /// <summary>Waits for the queued step, the only time in a step that the host does, and says what came out.</summary>
-    /// <param name="batch">The batch.</param>
-    /// <param name="state">The run's; its windows of losses and norms move on.</param>
-    public (StepOutcome Outcome, CtcLosses Losses, double GradientNorm) Finish(Batch batch, TrainingState state)
+    /// <summary>Waits for the batch queued last, the only time in a batch that the host does, and takes note of its losses.</summary>
+    public void EndBatch()
     {
-        if (queued is not { } step)
-            return (StepOutcome.TooShort, new CtcLosses([], 0, batch.Utterances.Count), 0);
-        model.Engine.Synchronize();
-        CtcLosses losses = criterion.Losses();
+        (Batch batch, bool hasFrames) = queued;
+        if (hasFrames || batch.Part.IsLast && learns)
+            model.Engine.Synchronize();
+        done.Add((batch, hasFrames ? criterion.Losses() : TooShort(batch.Utterances.Count)));
+    }
+
+    /// <summary>In place of the step's further batches: takes the running statistics back to where they were before it. Parameters have not moved yet.</summary>
+    public void Abandon() => Optimizer.Discard();
+
+    /// <summary>Ends the step's last batch as <see cref="EndBatch"/>, and says what came out of the step.</summary>
+    /// <param name="state">The run's; its windows of losses and norms move on.</param>
+    public (StepOutcome Outcome, StepLosses Losses, double GradientNorm) Finish(TrainingState state)
+    {
+        EndBatch();
+        var losses = new StepLosses([.. done]);
+        if (!learns)
+            return (StepOutcome.TooShort, losses, 0);
         double norm = Optimizer.LastGradientNorm;
 
         // Where the norm is not finite, the device has left parameters, optimiser state and statistics as they were. A loss that is NaN makes it so.
         StepOutcome outcome = !double.IsFinite(norm) || !double.IsFinite(losses.Mean) ? StepOutcome.NotFinite : StepOutcome.Learnt;
         if (Decides)
         {
-            if (outcome == StepOutcome.Learnt && IsSpike(batch, losses, norm, state))
+            if (outcome == StepOutcome.Learnt && IsSpike(losses, norm, state))
                 outcome = StepOutcome.Spike;
             if (outcome == StepOutcome.Spike)
                 Optimizer.Discard();
             else
-                Optimizer.Apply(step.Step, step.LearningRate);
+                Optimizer.Apply(update.Step, update.LearningRate);
         }
 
         return (outcome, losses, norm);
@@ -131,23 +172,35 @@ internal sealed class BatchStep : IDisposable
 
     public void Dispose()
     {
+        accumulator.Dispose();
         Optimizer.Dispose();
         criterion.Dispose();
         features.Dispose();
         Pass.Dispose();
     }
 
+    /// <summary>What the batch adds to the mean gradient of its step.</summary>
+    private void Differentiate(Batch batch, Tensor x)
+    {
+        Sequence logits = Pass.Forward(x, batch.Frames, training: true, DropoutKey(batch.Part));
+        criterion.Forward(logits, [.. batch.Utterances.Select(utterance => utterance.Labels)]);
+        Pass.Backward(criterion.Backward(batch.Part.Utterances));
+    }
+
     /// <summary>Both windows move on, whatever the first one says.</summary>
-    private bool IsSpike(Batch batch, CtcLosses losses, double norm, TrainingState state)
+    private bool IsSpike(StepLosses losses, double norm, TrainingState state)
     {
         // A label's: an utterance's grows with its length, and batches may come sorted by that.
-        double labels = Math.Max(batch.Utterances.Average(utterance => (double)utterance.Labels.Length), 1);
+        double labels = Math.Max(losses.Utterances.Average(utterance => (double)utterance.Labels.Length), 1);
         bool loss = SpikeDetector.IsSpike(state.LossWindow, losses.Mean / labels, options.SkipLossZ);
         return SpikeDetector.IsSpike(state.NormWindow, norm, options.SkipNormZ) || loss;
     }
 
-    /// <summary>A function of seed and step, so that a resumed run drops the same.</summary>
-    private uint DropoutKey(int step) => (uint)SplitMix64.For(options.Seed, step, 0).Next();
+    /// <summary>A function of seed, step and the batch's place in it, so that a resumed run drops the same, and no two batches of a step do.</summary>
+    private uint DropoutKey(StepPart part) => (uint)SplitMix64.For(options.Seed, update.Step, part.Place).Next();
+
+    /// <summary>Of utterances without an output frame no text fits, and nothing is learnt; they count as those whose text is too long.</summary>
+    private static CtcLosses TooShort(int utterances) => new([.. Enumerable.Repeat(float.PositiveInfinity, utterances)], 0, utterances);
 
     private CtcShape CtcFor(BatchSize size) => new(model.OutputFrames(size.Frames), size.Utterances, model.Architecture.Classes, size.Labels, Blank);
 

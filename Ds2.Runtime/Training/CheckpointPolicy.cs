@@ -5,7 +5,7 @@ namespace Ds2.Runtime.Training;
 /// <summary>Where a run keeps its checkpoints and how often.</summary>
 /// <param name="Folder">The folder: <c>latest.safetensors</c> and <c>best.safetensors</c> are written there.</param>
 /// <param name="Interval">The least time between two checkpoints within an epoch; the end of an epoch always writes one.</param>
-/// <param name="Batches">A checkpoint after every so many batches of an epoch, too; null for none.</param>
+/// <param name="Batches">A checkpoint after every so many steps of an epoch, too; null for none.</param>
 /// <param name="Keep">The last epochs whose checkpoints stay as <c>epoch-0001.safetensors</c>, …; 0 for none.</param>
 public sealed record CheckpointPolicy(string Folder, TimeSpan Interval, int? Batches = null, int Keep = 0)
 {
@@ -32,7 +32,7 @@ public sealed record CheckpointPolicy(string Folder, TimeSpan Interval, int? Bat
 
     /// <summary>Whether a checkpoint within an epoch is due.</summary>
     /// <param name="sinceLast">Time since the last one.</param>
-    /// <param name="batch">Batches of the epoch that are done.</param>
+    /// <param name="batch">Steps of the epoch that are done.</param>
     public bool IsDue(TimeSpan sinceLast, int batch) => sinceLast >= Interval || Batches is { } every && batch % every == 0;
 
     /// <summary>Deletes the epochs' checkpoints but the last <see cref="Keep"/>.</summary>

@@ -7,7 +7,7 @@ public interface ITrainingObserver
 {
     /// <summary>An epoch begins, or goes on where a checkpoint left it.</summary>
     /// <param name="epoch">Its number, from 0.</param>
-    /// <param name="batch">Batches of it that are done.</param>
+    /// <param name="batch">Steps of it that are done.</param>
     void OnEpochStart(int epoch, int batch)
     {
     }

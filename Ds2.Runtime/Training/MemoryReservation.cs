@@ -13,9 +13,8 @@ internal sealed class MemoryReservation(DataOptions options, DeepSpeech2 model)
     /// <exception cref="InputException">There is not enough memory.</exception>
     public void ForTraining(BatchLoader loader, BatchStep step)
     {
-        int state = 2 + step.Optimizer.States.Count;
         foreach (BatchSize size in loader.Largest)
-            Take(size, "", state, step.BytesFor, step.Reserve);
+            Take(size, "", 1 + step.ParameterCopies, step.BytesFor, step.Reserve);
     }
 
     /// <summary>For the largest batches of a set that is transcribed.</summary>
@@ -50,6 +49,7 @@ internal sealed class MemoryReservation(DataOptions options, DeepSpeech2 model)
     }
 
     private string Advice(BatchSize size, string set) => size.Utterances > 1
-        ? options.BatchFrames > 0 ? $"try --set batchFrames={options.BatchFrames / 2}" : $"try --set batch={size.Utterances / 2}"
+        ? (options.BatchFrames > 0 ? $"try --set batchFrames={options.BatchFrames / 2}" : $"try --set batch={size.Utterances / 2}")
+            + (set.Length > 0 ? "" : $"; with --set accumulate={2 * options.Accumulate} a step has about as many utterances as before")
         : set.Length > 0 ? "cut the longest recordings, or leave them out of the manifest" : "leave out the longest recordings (maxSeconds)";
 }

@@ -3,7 +3,6 @@ using System.Runtime.ExceptionServices;
 using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Evaluation;
-using Ds2.Runtime.Layers;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Options;
 using Ds2.Runtime.Recognition;
@@ -43,7 +42,7 @@ public sealed class Trainer : IDisposable
     /// <param name="validation">Validation batches; the caller owns it.</param>
     /// <param name="checkpoints">Where checkpoints go.</param>
     /// <param name="observer">Told what happens.</param>
-    /// <param name="maxBatches">An epoch ends after so many batches; null for all.</param>
+    /// <param name="maxBatches">An epoch ends after so many steps; null for all.</param>
     /// <param name="resume">The checkpoint to go on from; null to start.</param>
     /// <param name="beam">A beam search whose errors on the validation set are counted beside those of greedy decoding; null for none.</param>
     /// <exception cref="InputException">The checkpoint is of another model.</exception>
@@ -62,9 +61,9 @@ public sealed class Trainer : IDisposable
         this.beam = beam;
         this.observer = observer;
         this.description = description;
-        batchesPerEpoch = Math.Min(training.BatchesPerEpoch, maxBatches ?? int.MaxValue);
+        batchesPerEpoch = Math.Min(training.StepsPerEpoch, maxBatches ?? int.MaxValue);
         schedule = new LearningRateSchedule(options.Training, batchesPerEpoch);
-        step = new BatchStep(options.Training, model, description.Alphabet.Blank);
+        step = new BatchStep(options.Training, model, description.Alphabet.Blank, Math.Min(training.Accumulate, training.BatchesPerEpoch));
         recognizer = new Recognizer(model, new GreedyDecoder(description.Alphabet), step.Pass);
         state = resume?.State ?? new TrainingState();
         resumedFrom = resume?.Path;
@@ -72,11 +71,11 @@ public sealed class Trainer : IDisposable
         resume?.Restore(model, step.Optimizer);
     }
 
-    /// <summary>Batches of an epoch of this run.</summary>
+    /// <summary>Steps of an epoch of this run: batches, unless several make a step.</summary>
     public int BatchesPerEpoch => batchesPerEpoch;
 
     /// <summary>Trains until the target, the last epoch, the end of its patience, or the interruption; a checkpoint is written in each case.</summary>
-    /// <param name="interruption">Asks the run to finish its batch, save, and return.</param>
+    /// <param name="interruption">Asks the run to finish its step, save, and return.</param>
     /// <exception cref="InputException">A recording cannot be read, or the device has too little memory.</exception>
     /// <exception cref="DivergenceException">A loss or gradient is not finite, and the options say stop; or nothing is finite any more.</exception>
     public TrainingResult Run(CancellationToken interruption = default)
@@ -132,7 +131,7 @@ public sealed class Trainer : IDisposable
         if (startsAgain)
         {
             observer.OnNote(
-                $"epoch {state.Epoch + 1} starts again: {state.Batch} batches of it were done, but its batches are others now, by other utterances or by batch, batchFrames, maxSeconds, order or seed");
+                $"epoch {state.Epoch + 1} starts again: {state.Batch} batches of it were done, but its batches are others now, by other utterances or by batch, batchFrames, accumulate, maxSeconds, order or seed");
             state.BeginEpoch();
         }
 
@@ -155,13 +154,14 @@ public sealed class Trainer : IDisposable
         {
             // The next batch is read and copied while the device works on this one. What is wrong with it must not hide this one's outcome.
             double learningRate = schedule.Rate(state.Epoch, state.Batch, state.Steps);
+            isWhole = true; // a batch that fails takes its step back
             step.Queue(batch, state.Steps + 1, learningRate);
             isWhole = false;
             Batch? following = null;
             ExceptionDispatchInfo? fault = null;
             try
             {
-                if (state.Batch + 1 < batchesPerEpoch && !interruption.IsCancellationRequested)
+                if (!batch.Part.IsLast || state.Batch + 1 < batchesPerEpoch && !interruption.IsCancellationRequested)
                     following = Next(batches);
             }
             catch (Exception exception)
@@ -169,7 +169,16 @@ public sealed class Trainer : IDisposable
                 fault = ExceptionDispatchInfo.Capture(exception);
             }
 
-            observer.OnBatch(FinishStep(batch, learningRate, start));
+            if (!batch.Part.IsLast)
+            {
+                step.EndBatch();
+                if (fault is not null)
+                    AbandonStep(fault);
+                batch = following;
+                continue;
+            }
+
+            observer.OnBatch(FinishStep(learningRate, start));
             start = Stopwatch.GetTimestamp();
             fault?.Throw();
             if (state.Batch >= batchesPerEpoch)
@@ -199,12 +208,20 @@ public sealed class Trainer : IDisposable
         return batch;
     }
 
-    /// <summary>Waits for a queued step and takes note of what came out.</summary>
-    private BatchReport FinishStep(Batch batch, double learningRate, long start)
+    /// <summary>Ends the run in the middle of a step whose next batch cannot be read: nothing of the step stays.</summary>
+    private void AbandonStep(ExceptionDispatchInfo fault)
     {
-        (StepOutcome outcome, CtcLosses losses, double gradientNorm) = step.Finish(batch, state);
+        step.Abandon();
+        isWhole = true;
+        fault.Throw();
+    }
+
+    /// <summary>Waits for a queued step and takes note of what came out.</summary>
+    private BatchReport FinishStep(double learningRate, long start)
+    {
+        (StepOutcome outcome, StepLosses losses, double gradientNorm) = step.Finish(state);
         if (outcome == StepOutcome.NotFinite && options.Training.OnNonFinite == NonFinitePolicy.Stop)
-            throw Diverged(batch, losses, gradientNorm);
+            throw Diverged(losses, gradientNorm);
         bool counts = outcome is StepOutcome.Learnt or StepOutcome.TooShort;
         if (!counts)
             state.SkippedSteps++;
@@ -214,32 +231,28 @@ public sealed class Trainer : IDisposable
         (double load, loadSeconds) = (loadSeconds, 0);
         state.Batch++;
         state.LossSum += counts ? losses.Mean : 0;
-        (double nats, int labels) = TotalOf(batch, losses);
+        (double nats, int labels) = (losses.Nats, losses.Labels);
         if (counts)
             (state.Nats, state.Labels) = (state.Nats + nats, state.Labels + labels);
         state.Infeasible += losses.Infeasible;
-        state.AudioSeconds += batch.AudioSeconds;
+        state.AudioSeconds += losses.AudioSeconds;
         state.EpochSeconds += seconds;
         state.LoadSeconds += load;
         state.TotalSeconds += seconds;
         isWhole = true;
         return new BatchReport(
-            state.Epoch, state.Batch, batchesPerEpoch, losses.Mean, gradientNorm, learningRate, losses.Infeasible, batch.AudioSeconds, seconds,
-            load, counts ? null : IdsOf(batch), labels == 0 ? null : nats / labels);
+            state.Epoch, state.Batch, batchesPerEpoch, losses.Mean, gradientNorm, learningRate, losses.Infeasible, losses.AudioSeconds, seconds,
+            load, counts ? null : losses.Ids, labels == 0 ? null : nats / labels);
     }
 
-    /// <summary>The feasible utterances' losses together, and their labels.</summary>
-    private static (double Nats, int Labels) TotalOf(Batch batch, CtcLosses losses) =>
-        (losses.Mean * batch.Utterances.Count, batch.Utterances.Zip(losses.PerUtterance).Sum(pair => float.IsPositiveInfinity(pair.Second) ? 0 : pair.First.LabelCount));
-
-    /// <summary>Saves the state before a batch that could not be learnt from, and says so.</summary>
-    private DivergenceException Diverged(Batch batch, CtcLosses losses, double gradientNorm)
+    /// <summary>Saves the state before a step that could not be learnt from, and says so.</summary>
+    private DivergenceException Diverged(StepLosses losses, double gradientNorm)
     {
         bool sound = step.Optimizer.IsSound();
         if (sound)
             Save(checkpoints.Latest);
         return DivergenceException.OfBatch(
-            state.Epoch + 1, state.Batch + 1, losses, gradientNorm, IdsOf(batch), sound ? checkpoints.Latest : null);
+            state.Epoch + 1, state.Batch + 1, losses.Mean, gradientNorm, losses.Suspects, sound ? checkpoints.Latest : null);
     }
 
     /// <summary>Evaluates the epoch, turns to the next, and saves; null if it was interrupted.</summary>
@@ -364,8 +377,6 @@ public sealed class Trainer : IDisposable
             throw new IOException($"{end.Message}; nor could the state be saved: {exception.Message}", end);
         }
     }
-
-    private static string[] IdsOf(Batch batch) => [.. batch.Utterances.Select(utterance => utterance.Id)];
 
     private TrainingResult Result(RunEnd end) => new(end, state.History.MinBy(Deciding), state, checkpoints.Latest);
 }

@@ -38,7 +38,7 @@ public sealed record TrainingState
     /// <summary>The current epoch, from 0.</summary>
     public int Epoch { get; set; }
 
-    /// <summary>Batches of the current epoch that are done.</summary>
+    /// <summary>Steps of the current epoch that are done: batches, unless several make a step.</summary>
     public int Batch { get; set; }
 
     /// <summary>Whether all batches of the current epoch are done, and its evaluation is what comes next.</summary>
@@ -57,7 +57,7 @@ public sealed record TrainingState
     /// <summary>Optimiser steps of the whole run.</summary>
     public int Steps { get; set; }
 
-    /// <summary>The sum of the current epoch's batch losses, without those left out.</summary>
+    /// <summary>The sum of the current epoch's step losses, without those left out.</summary>
     public double LossSum { get; set; }
 
     /// <summary>The losses of the current epoch's feasible utterances together, without those left out, nats.</summary>
@@ -69,7 +69,7 @@ public sealed record TrainingState
     /// <summary>Infeasible utterances of the current epoch.</summary>
     public int Infeasible { get; set; }
 
-    /// <summary>Batches of the current epoch that were left out because their loss or gradient was not finite, or a spike.</summary>
+    /// <summary>Steps of the current epoch that were left out because their loss or gradient was not finite, or a spike.</summary>
     public int SkippedSteps { get; set; }
 
     /// <summary>Audio of the current epoch's batches.</summary>
@@ -87,7 +87,7 @@ public sealed record TrainingState
     /// <summary>The epochs that are done.</summary>
     public List<EpochReport> History { get; init; } = [];
 
-    /// <summary>Batches of the whole run, left out or not: what curves count by, as epochs may change their length.</summary>
+    /// <summary>Steps of the whole run, left out or not: what curves count by, as epochs may change their length.</summary>
     [JsonIgnore]
     public long BatchesDone => Steps + SkippedSteps + History.Sum(report => (long)report.SkippedSteps);
 

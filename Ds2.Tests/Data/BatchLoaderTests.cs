@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Data.Augment;
@@ -61,6 +62,37 @@ public sealed class BatchLoaderTests
             Assert.That(many.Epoch(epoch, 7).Select(b => b.Features.ToArray()), Is.EqualTo(expected[7..].Select(b => b.Features.ToArray())), "continued at batch 7");
         }
         Assert.That(many.Epoch(0, 12), Is.Empty);
+    }
+
+    /// <summary>Eleven batches, four steps, of which one has two batches.</summary>
+    [Test]
+    public void Epoch_OfSteps_StartsAtAnyOfThem()
+    {
+        Corpus corpus = folder.LoadNoise([.. Enumerable.Range(0, 22).Select(i => 800 + 160 * i)]);
+        using var loader = new BatchLoader(corpus, new FeatureExtractor(FeatureKind.MfccRaw), 2, BatchOrder.Shuffled, 3) { Accumulate = 3 };
+        Batch[] all = [.. loader.Epoch(1)];
+        Assert.That((loader.BatchesPerEpoch, loader.StepsPerEpoch), Is.EqualTo((11, 4)));
+        Assert.That(all.Sum(batch => batch.Part.IsLast ? batch.Part.Utterances : 0), Is.EqualTo(22));
+        for (int step = 0, first = 0; step <= 4; step++)
+        {
+            Assert.That(loader.Epoch(1, step).Select(batch => batch.Features.ToArray()), Is.EqualTo(all[first..].Select(batch => batch.Features.ToArray())), $"from step {step}");
+            first += step < 4 ? all[first].Part.Of : 0;
+        }
+    }
+
+    /// <summary>Checkpoints know the digest: that of batches each of which is a step must stay.</summary>
+    [Test]
+    public void PlanOf_IsOfUtterancesBatchesAndSteps()
+    {
+        Corpus corpus = folder.LoadNoise(800, 960, 1120, 1280, 1440);
+        string Plan(int batch, int accumulate)
+        {
+            using var loader = new BatchLoader(corpus, new FeatureExtractor(FeatureKind.MfccRaw), batch, BatchOrder.Sorted, 3) { Accumulate = accumulate };
+            return loader.PlanOf(0);
+        }
+
+        Assert.That(Plan(2, 1), Is.EqualTo(Convert.ToHexStringLower(SHA256.HashData("u0\nu1\n\nu2\nu3\n\nu4\n\n"u8))));
+        Assert.That(new[] { Plan(2, 1), Plan(2, 2), Plan(2, 3), Plan(4, 1), Plan(1, 2) }, Is.Unique);
     }
 
     /// <summary>A consumer that gives each batch back gets the same features as one that keeps them all, from memory that is used again.</summary>

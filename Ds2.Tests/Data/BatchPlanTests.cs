@@ -63,6 +63,31 @@ public sealed class BatchPlanTests
             [.. Enumerable.Range(0, plan.Batches.Length).SelectMany(batch => plan.MembersOf(batch).ToArray() is var members ? members.SelectMany(a => members.Where(b => a < b).Select(b => (a, b))) : [])];
     }
 
+    /// <summary>Whatever the order, a step has the utterances that one large batch would have, its batches in ascending length.</summary>
+    [Test]
+    public void ForEpoch_StepsOfSeveralBatches_HaveTheUtterancesOfLargeBatches([Values] BatchOrder order, [Range(0, 2)] int epoch)
+    {
+        EpochPlan several = BatchPlan.ForEpoch(BatchPlan.ByCount(403, 4), order, 5, epoch, accumulate: 3), large = BatchPlan.ForEpoch(BatchPlan.ByCount(403, 12), order, 5, epoch);
+        Assert.Multiple(() =>
+        {
+            Assert.That(several.Utterances, Is.EqualTo(large.Utterances));
+            Assert.That(several.Steps.Select(step => new BatchSpan(step[0].First, step.Sum(batch => batch.Count))), Is.EqualTo(large.Batches));
+            Assert.That(several.Steps.All(step => step.Zip(step.Skip(1)).All(pair => pair.Second.First == pair.First.First + pair.First.Count)), "neighbours");
+            Assert.That(Enumerable.Range(0, several.Batches.Length).SelectMany(batch => several.MembersOf(batch).ToArray()), Is.EquivalentTo(Enumerable.Range(0, 403)), "each once");
+            Assert.That(several.Batches, Has.Length.EqualTo(101));
+            Assert.That(several.Steps, Has.Length.EqualTo(34).And.One.Length.EqualTo(2), "the longest ones' has what is left");
+        });
+    }
+
+    [Test]
+    public void ForEpoch_PartsSayWhatABatchIsToItsStep()
+    {
+        EpochPlan plan = BatchPlan.ForEpoch(BatchPlan.ByCount(7, 2), BatchOrder.Sorted, 5, 0, accumulate: 3);
+        Assert.That(plan.Parts, Is.EqualTo(new StepPart[] { new(0, 3, 6), new(1, 3, 6), new(2, 3, 6), new(0, 1, 1) }));
+        Assert.That(plan.Parts.Select(part => (part.IsFirst, part.IsLast)), Is.EqualTo(new[] { (true, false), (false, false), (false, true), (true, true) }));
+        Assert.That(new[] { plan.FirstOf(0), plan.FirstOf(1), plan.FirstOf(2) }, Is.EqualTo(new[] { 0, 3, 4 }));
+    }
+
     [Test]
     public void Shuffle_EveryOrderIsAboutEquallyLikely()
     {

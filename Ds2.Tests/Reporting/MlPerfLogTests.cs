@@ -107,9 +107,18 @@ public sealed class MlPerfLogTests
             Assert.That(MlPerfLog.IsTheBenchmark(preset with { Training = preset.Training with { Seed = 7 } }, maxBatches: null, continued: false), Is.True);
             Assert.That(MlPerfLog.IsTheBenchmark(preset, maxBatches: 10, continued: false), Is.False);
             Assert.That(MlPerfLog.IsTheBenchmark(preset, maxBatches: null, continued: true), Is.False);
-            foreach (string setting in new[] { "batchFrames=40000", "augment=true", "timeMasks=2", "lr=1e-3" })
+            foreach (string setting in new[] { "batchFrames=40000", "augment=true", "timeMasks=2", "lr=1e-3", "accumulate=2" })
                 Assert.That(MlPerfLog.IsTheBenchmark(preset.With(setting.Split('=')[0], setting.Split('=')[1]), null, continued: false), Is.False, setting);
         });
+    }
+
+    [Test]
+    public void BatchSize_OfStepsOfSeveralBatches_IsTheSteps()
+    {
+        run.Train("run", "--epochs", "1", "--set", "accumulate=3", "--mlperf-log");
+        JsonObject[] lines = Read("run");
+        Assert.That((int)lines.Single(line => (string?)line["key"] == "global_batch_size")["value"]!, Is.EqualTo(6));
+        Assert.That((int)lines.Single(line => (string?)line["key"] == "gradient_accumulation_steps")["value"]!, Is.EqualTo(3));
     }
 
     [Test]

@@ -17,6 +17,7 @@ public sealed class EpochPlanTests : TinyRunTests
     private static IEnumerable<TestCaseData> OtherPlans()
     {
         yield return Case("batch", Tiny.With("batch", "1"), 7);
+        yield return Case("accumulate", Tiny.With("accumulate", "2"), 7);
         yield return Case("seed", Tiny.With("seed", "2"), 7);
         yield return Case("order", Tiny.With("order", "sorted"), 7);
         yield return Case("limit", Tiny.With("maxSeconds", "0.9"), 5);

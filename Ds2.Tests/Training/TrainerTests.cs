@@ -175,7 +175,7 @@ public sealed class TrainerTests
         corpus.MakeFirstLong(40_000_000);
         Assert.That(
             () => Train(Tiny with { Data = Tiny.Data with { Batch = 7 } }, "run"),
-            Throws.TypeOf<Runtime.InputException>().With.Message.Contains("batch of 7 utterances of up to 40000001 frames").And.Message.Contains("batch=3"));
+            Throws.TypeOf<Runtime.InputException>().With.Message.Contains("batch of 7 utterances of up to 40000001 frames").And.Message.Contains("batch=3").And.Message.Contains("accumulate=2"));
     }
 
     private (TrainingResult Result, RecordingObserver Observer) Train(RunOptions options, string folder, int? stopAfter = null, string? resume = null, BeamValidation? beam = null)

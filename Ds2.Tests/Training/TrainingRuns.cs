@@ -54,7 +54,7 @@ internal sealed class TrainingRuns(TinyCorpus corpus) : IDisposable
         using var model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet.English), engine, options.Training.Seed);
         Corpus trained = new TrainingSelection(options.Data, model, new FeatureExtractor(options.Model.Features)).Select(Corpus.Load(trainingManifest ?? corpus.Manifest, Alphabet.English, cancellation: CancellationToken.None));
         var evaluated = Corpus.Load(validationManifest ?? corpus.Manifest, Alphabet.English, cancellation: CancellationToken.None);
-        using var training = new BatchLoader(trained, new FeatureExtractor(options.Model.Features), options.Data.Batch, options.Data.Order, options.Training.Seed);
+        using var training = new BatchLoader(trained, new FeatureExtractor(options.Model.Features), options.Data.Batch, options.Data.Order, options.Training.Seed) { Accumulate = options.Data.Accumulate };
         using var validation = new BatchLoader(evaluated, new FeatureExtractor(options.Model.Features), options.Data.Batch, BatchOrder.Sorted, options.Training.Seed);
         using Checkpoint? checkpoint = resume is null ? null : Checkpoint.Open(resume);
         using var trainer = new Trainer(

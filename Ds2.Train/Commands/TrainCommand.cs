@@ -90,14 +90,14 @@ internal static class TrainCommand
 
     private static readonly Option<double?> TargetWer = new("--target-wer") { Description = "word error rate in percent that ends the run", HelpName = "WER" };
     private static readonly Option<int?> Epochs = new("--epochs") { Description = "epochs at most", HelpName = "N" };
-    private static readonly Option<int?> MaxBatches = new("--max-batches") { Description = "an epoch ends after N batches: for trials", HelpName = "N" };
+    private static readonly Option<int?> MaxBatches = new("--max-batches") { Description = "an epoch ends after N steps: for trials", HelpName = "N" };
     private static readonly Option<int?> Seed = new("--seed") { Description = "of initial values and the order of batches", HelpName = "N" };
 
     private static readonly Option<int> CheckpointMinutes =
         CommandLine.Bounded("--checkpoint-minutes", "time between checkpoints within an epoch", 10, 0);
 
     private static readonly Option<int> CheckpointBatches =
-        CommandLine.Bounded("--checkpoint-batches", "a checkpoint after every N batches of an epoch, too; 0 for none", 0, 0);
+        CommandLine.Bounded("--checkpoint-batches", "a checkpoint after every N steps of an epoch, too; 0 for none", 0, 0);
 
     private static readonly Option<int> Keep =
         CommandLine.Bounded("--keep", "keep the checkpoints of the last N epochs too, beside the best and the latest", 0, 0);
@@ -180,7 +180,7 @@ internal static class TrainCommand
         data.ListLeftOut(folder);
         reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path, beamDecides, chosen));
         interruption.Token.ThrowIfCancellationRequested();
-        interruption.Doing = "finishing the batch and saving; once more to end at once";
+        interruption.Doing = "finishing the step and saving; once more to end at once";
         TrainingResult result = trainer.Run(interruption.Token);
         reporters.End(result);
         return result.Interrupted ? Interrupted : 0;

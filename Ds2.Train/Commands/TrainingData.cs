@@ -79,6 +79,7 @@ internal sealed class TrainingData : IDisposable
             new BatchLoader(corpus, extractor, options.Data.Batch, options.Data.Order, options.Training.Seed, loaders, augment: options.Data.Masks)
             {
                 BatchFrames = options.Data.BatchFrames,
+                Accumulate = options.Data.Accumulate,
                 Audio = audio,
                 FeatureAugment = options.Data.FeatureAugment,
                 Store = store,

@@ -10,7 +10,7 @@ namespace Ds2.Train.Reporting;
 /// <param name="Training">The training set.</param>
 /// <param name="Validation">The validation set.</param>
 /// <param name="Folder">Where all that it leaves goes; it is there.</param>
-/// <param name="BatchesPerEpoch">Training batches of an epoch.</param>
+/// <param name="BatchesPerEpoch">Steps of an epoch: batches, unless several make a step.</param>
 /// <param name="MaxBatches">Where an epoch is cut short, the number of its batches; null for whole ones.</param>
 /// <param name="Resume">The checkpoint that it goes on from; null where it starts.</param>
 /// <param name="Initial">The model whose parameters a run that starts takes over; null for new ones.</param>

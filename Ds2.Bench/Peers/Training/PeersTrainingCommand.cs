@@ -87,7 +87,7 @@ internal static class PeersTrainingCommand
     private static void RequireComparable(RunOptions options)
     {
         TrainingOptions training = options.Training;
-        string? ours = training.Freeze.Length > 0 ? "freeze" : training.SkipLossZ > 0 ? "skipLossZ" : training.SkipNormZ > 0 ? "skipNormZ"
+        string? ours = training.Freeze.Length > 0 ? "freeze" : options.Data.Accumulate > 1 ? "accumulate" : training.SkipLossZ > 0 ? "skipLossZ" : training.SkipNormZ > 0 ? "skipNormZ"
             : options.Model.RecurrentPrecision != RecurrentPrecision.Fp32 ? "recurrentPrecision" : null;
         if (ours is not null)
             throw new InputException($"peers-training: {ours} is ours alone, and libtorch's side would train another model; leave it out");

@@ -9,9 +9,9 @@ public sealed class Batch
     private readonly int length;
     private float[]? values;
 
-    internal Batch(int index, IReadOnlyList<Utterance> utterances, IReadOnlyList<FeatureMatrix> features, BatchMemory memory)
+    internal Batch(int index, StepPart part, IReadOnlyList<Utterance> utterances, IReadOnlyList<FeatureMatrix> features, BatchMemory memory)
     {
-        Index = index;
+        (Index, Part) = (index, part);
         Utterances = utterances;
         Rows = features[0].Rows;
         Frames = [.. features.Select(f => f.Frames)];
@@ -25,6 +25,9 @@ public sealed class Batch
 
     /// <summary>Place in the epoch, from 0.</summary>
     public int Index { get; }
+
+    /// <summary>What it is to its step.</summary>
+    public StepPart Part { get; }
 
     /// <summary>The N utterances.</summary>
     public IReadOnlyList<Utterance> Utterances { get; }

@@ -59,6 +59,9 @@ public sealed class BatchLoader : IDisposable
     /// <summary>Frames that a batch holds at most, padding included, unless one utterance alone has more; 0 for batches by count.</summary>
     public int BatchFrames { get; init; }
 
+    /// <summary>Batches that make one step: neighbours by length, which stay together in every order; at least 1.</summary>
+    public int Accumulate { get; init; } = 1;
+
     /// <summary>Changes the recordings' sound, differently in every epoch; their features are then kept nowhere. Null for none.</summary>
     public AudioAugment? Audio { get; init; }
 
@@ -74,6 +77,9 @@ public sealed class BatchLoader : IDisposable
     /// <summary>Batches of an epoch.</summary>
     public int BatchesPerEpoch => sortedBatches.Value.Length;
 
+    /// <summary>Steps of an epoch; one of them has fewer than <see cref="Accumulate"/> batches where the others leave so many.</summary>
+    public int StepsPerEpoch => BatchPlan.Steps(BatchesPerEpoch, Accumulate);
+
     /// <summary>Utterances of an epoch.</summary>
     public int UtteranceCount => corpus.Utterances.Count;
 
@@ -86,7 +92,7 @@ public sealed class BatchLoader : IDisposable
         get
         {
             // Where batches are drawn anew, what may come into one stands up to so many places before or after it.
-            int reach = order == BatchOrder.Bucketed ? BatchPlan.Reach(sortedBatches.Value) : 0;
+            int reach = order == BatchOrder.Bucketed ? BatchPlan.Reach(sortedBatches.Value, Accumulate) : 0;
             return BatchSize.Largest(sortedBatches.Value.Select(batch =>
             {
                 int first = Math.Max(batch.First - reach, 0), last = Math.Min(batch.Last + reach, corpus.Utterances.Count - 1);
@@ -98,24 +104,30 @@ public sealed class BatchLoader : IDisposable
     /// <summary>The batches of an epoch, in the order of <see cref="BatchPlan"/>.</summary>
     /// <remarks>The threads start with the enumeration and have ended when it ends, also when it is left early.</remarks>
     /// <param name="epoch">Counts from 0.</param>
-    /// <param name="firstBatch">Where to start, for a run that is continued.</param>
+    /// <param name="firstStep">Where to start, for a run that is continued: the steps before are left out.</param>
     /// <exception cref="InputException">While enumerating: a recording cannot be read. It is thrown in that batch's place.</exception>
-    public IEnumerable<Batch> Epoch(int epoch, int firstBatch = 0)
+    public IEnumerable<Batch> Epoch(int epoch, int firstStep = 0)
     {
         ObjectDisposedException.ThrowIf(disposed, this);
-        ArgumentOutOfRangeException.ThrowIfNegative(firstBatch);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstBatch, BatchesPerEpoch);
-        return Enumerate(BatchPlan.ForEpoch(sortedBatches.Value, order, seed, epoch), epoch, firstBatch);
+        ArgumentOutOfRangeException.ThrowIfNegative(firstStep);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(firstStep, StepsPerEpoch);
+        EpochPlan plan = PlanFor(epoch);
+        return Enumerate(plan, epoch, plan.FirstOf(firstStep));
     }
 
-    /// <summary>A digest of an epoch's batches: which utterances, in which order, how many at a time.</summary>
+    /// <summary>A digest of an epoch's batches: which utterances, in which order, how many at a time, how many batches a step.</summary>
     /// <param name="epoch">Counts from 0.</param>
     public string PlanOf(int epoch)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        EpochPlan plan = BatchPlan.ForEpoch(sortedBatches.Value, order, seed, epoch);
+        EpochPlan plan = PlanFor(epoch);
         for (int batch = 0; batch < plan.Batches.Length; batch++)
-            hash.AppendData(Encoding.UTF8.GetBytes(string.Join('\n', UtterancesOf(plan.MembersOf(batch)).Select(utterance => utterance.Id)) + "\n\n"));
+        {
+            // No id has a tab in it. Where a step is a batch, the digest is that of checkpoints from before there were others.
+            string end = plan.Parts[batch].IsLast ? "\n\n" : "\n\t\n";
+            hash.AppendData(Encoding.UTF8.GetBytes(string.Join('\n', UtterancesOf(plan.MembersOf(batch)).Select(utterance => utterance.Id)) + end));
+        }
+
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
@@ -132,6 +144,8 @@ public sealed class BatchLoader : IDisposable
         foreach (OrderedPrefetch<Batch> batches in open)
             batches.Dispose();
     }
+
+    private EpochPlan PlanFor(int epoch) => BatchPlan.ForEpoch(sortedBatches.Value, order, seed, epoch, Accumulate);
 
     private IEnumerable<Batch> Enumerate(EpochPlan plan, int epoch, int firstBatch)
     {
@@ -160,14 +174,15 @@ public sealed class BatchLoader : IDisposable
         {
             ObjectDisposedException.ThrowIf(disposed, this);
             var batches = new OrderedPrefetch<Batch>(
-                firstBatch, plan.Batches.Length, workers, prefetch, (index, stop) => Read(index, plan.MembersOf(index), epoch, stop));
+                firstBatch, plan.Batches.Length, workers, prefetch, (index, stop) => Read(index, plan, epoch, stop));
             running.Add(batches);
             return batches;
         }
     }
 
-    private Batch Read(int index, ReadOnlySpan<int> members, int epoch, CancellationToken stop)
+    private Batch Read(int index, EpochPlan plan, int epoch, CancellationToken stop)
     {
+        ReadOnlySpan<int> members = plan.MembersOf(index);
         var features = new FeatureMatrix[members.Length];
         for (int n = 0; n < members.Length; n++)
         {
@@ -176,7 +191,7 @@ public sealed class BatchLoader : IDisposable
             if (augment.IsOn)
                 features[n] = augment.Apply(features[n], seed, epoch, members[n]);
         }
-        return new Batch(index, UtterancesOf(members), features, memory);
+        return new Batch(index, plan.Parts[index], UtterancesOf(members), features, memory);
     }
 
     private Utterance[] UtterancesOf(ReadOnlySpan<int> members)

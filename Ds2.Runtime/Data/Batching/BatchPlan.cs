@@ -45,22 +45,50 @@ internal readonly record struct BatchSpan(int First, int Count)
     public int Last => First + Count - 1;
 }
 
-/// <summary>The batches of an epoch, in order.</summary>
-/// <param name="Utterances">The corpus's utterances, by their places there, in the order from which batches are taken.</param>
-/// <param name="Batches">Each batch's place among those.</param>
-internal sealed record EpochPlan(int[] Utterances, BatchSpan[] Batches)
+/// <summary>What a batch is to its step.</summary>
+/// <param name="Place">Its place among the step's batches, from 0.</param>
+/// <param name="Of">Batches of the step.</param>
+/// <param name="Utterances">Utterances of the whole step: what its gradient is the mean over.</param>
+public readonly record struct StepPart(int Place, int Of, int Utterances)
 {
+    /// <summary>Whether the step begins with it.</summary>
+    public bool IsFirst => Place == 0;
+
+    /// <summary>Whether the step ends with it.</summary>
+    public bool IsLast => Place == Of - 1;
+}
+
+/// <summary>The steps of an epoch, in order.</summary>
+/// <param name="Utterances">The corpus's utterances, by their places there, in the order from which batches are taken.</param>
+/// <param name="Steps">Each step's batches, by their places among those.</param>
+internal sealed record EpochPlan(int[] Utterances, BatchSpan[][] Steps)
+{
+    /// <summary>All batches, in order.</summary>
+    public BatchSpan[] Batches { get; } = [.. Steps.SelectMany(step => step)];
+
+    /// <summary>What each batch is to its step.</summary>
+    public StepPart[] Parts { get; } = [.. Steps.SelectMany(PartsOf)];
+
+    /// <summary>The batch with which a step begins; after the last step, the number of batches.</summary>
+    public int FirstOf(int step) => Steps.Take(step).Sum(batches => batches.Length);
+
     /// <summary>The utterances of a batch, by their places in the corpus.</summary>
     /// <param name="batch">Its place in the epoch.</param>
     public ReadOnlySpan<int> MembersOf(int batch) => Utterances.AsSpan(Batches[batch].First, Batches[batch].Count);
+
+    private static IEnumerable<StepPart> PartsOf(BatchSpan[] step)
+    {
+        int utterances = step.Sum(batch => batch.Count);
+        return step.Select((_, place) => new StepPart(place, step.Length, utterances));
+    }
 }
 
 /// <summary>Which utterances make up each batch of an epoch.</summary>
-/// <remarks>A batch is a run of neighbours in the length-sorted corpus, so that little of it is padding; shuffling moves whole batches. Where they are
-/// drawn anew, utterances change places over a few batches first; how many there are of each batch stays.</remarks>
+/// <remarks>A batch is a run of neighbours in the length-sorted corpus, so that little of it is padding, and a step a run of neighbouring batches; shuffling moves whole steps. Where they are
+/// drawn anew, utterances change places over a few steps first; how many there are of each batch stays. So a step of several batches has the utterances that one large batch would have.</remarks>
 internal static class BatchPlan
 {
-    /// <summary>Mean batches' worth of utterances over which each epoch's are drawn: enough for new company, and few enough for like lengths.</summary>
+    /// <summary>Mean steps' worth of utterances over which each epoch's are drawn: enough for new company, and few enough for like lengths.</summary>
     private const int Bucket = 16;
 
     /// <summary>Batches of equally many utterances; that of the longest ones may have fewer.</summary>
@@ -97,24 +125,31 @@ internal static class BatchPlan
 
     /// <summary>Places over which an utterance moves at most where batches are drawn anew.</summary>
     /// <param name="batches">The batches in ascending length.</param>
-    public static int Reach(BatchSpan[] batches) => batches.Length == 0 ? 0 : (int)Math.Ceiling(Bucket * (batches[^1].Last + 1.0) / batches.Length);
+    /// <param name="accumulate">Batches of a step.</param>
+    public static int Reach(BatchSpan[] batches, int accumulate = 1) => batches.Length == 0 ? 0 : (int)Math.Ceiling(Bucket * (batches[^1].Last + 1.0) / Steps(batches.Length, accumulate));
 
-    /// <summary>The batches of an epoch.</summary>
+    /// <summary>Steps of so many batches; the last may have fewer of them.</summary>
+    public static int Steps(int batches, int accumulate) => batches / accumulate + (batches % accumulate > 0 ? 1 : 0);
+
+    /// <summary>The steps of an epoch; that of the longest utterances may have fewer batches.</summary>
     /// <remarks>They depend on the arguments alone: SplitMix64, seeded from seed and epoch, drives all that is random.</remarks>
     /// <param name="batches">The batches in ascending length; not changed.</param>
     /// <param name="order">The order.</param>
     /// <param name="seed">Any number.</param>
     /// <param name="epoch">Counts from 0.</param>
-    public static EpochPlan ForEpoch(BatchSpan[] batches, BatchOrder order, int seed, int epoch)
+    /// <param name="accumulate">Batches of a step.</param>
+    public static EpochPlan ForEpoch(BatchSpan[] batches, BatchOrder order, int seed, int epoch, int accumulate = 1)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(epoch);
-        var plan = new EpochPlan([.. Enumerable.Range(0, batches.Length == 0 ? 0 : batches[^1].Last + 1)], [.. batches]);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(accumulate);
+        int[] utterances = [.. Enumerable.Range(0, batches.Length == 0 ? 0 : batches[^1].Last + 1)];
+        BatchSpan[][] steps = [.. batches.Chunk(accumulate)];
         var random = new SplitMix64((ulong)(uint)seed << 32 | (uint)epoch);
         if (order == BatchOrder.Shuffled || order is BatchOrder.Sortagrad or BatchOrder.Bucketed && epoch > 0)
-            random.Shuffle(plan.Batches.AsSpan());
+            random.Shuffle(steps.AsSpan());
         if (order == BatchOrder.Bucketed && epoch > 0)
-            Disorder(plan.Utterances, Reach(batches), ref random);
-        return plan;
+            Disorder(utterances, Reach(batches, accumulate), ref random);
+        return new EpochPlan(utterances, steps);
     }
 
     /// <summary>Moves each utterance by a random distance within a reach. There are no fixed buckets: no edge keeps two neighbours apart in every epoch.</summary>

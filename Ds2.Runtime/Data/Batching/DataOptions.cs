@@ -14,6 +14,10 @@ public sealed record DataOptions
     [Option("frames of 10 ms that a batch holds, padding included, in place of a number of utterances; 0 for batches by count", Min = 0, OnResume = ResumeRule.ShapesEpoch)]
     public int BatchFrames { get; init; }
 
+    /// <summary>Batches that make one step: their gradients are added up before the parameters move; 1 for a step a batch.</summary>
+    [Option("batches that make one step: they are worked on one after the other, and the parameters move once, by the mean gradient of all their utterances", Min = 1, OnResume = ResumeRule.ShapesEpoch)]
+    public int Accumulate { get; init; } = 1;
+
     /// <summary>Longer utterances are not trained on; 0 for no limit.</summary>
     [Option("longer utterances are not trained on, in seconds; 0 for no limit", Min = 0, OnResume = ResumeRule.ShapesEpoch)]
     public double MaxSeconds { get; init; }

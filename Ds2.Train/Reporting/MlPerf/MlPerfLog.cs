@@ -85,8 +85,8 @@ internal sealed class MlPerfLog : IRunReporter
         Log(Point, "seed", options.Training.Seed);
         // Batches by frames have no one size, and a wrong one would be worse than none.
         if (options.Data.BatchFrames == 0)
-            Log(Point, "global_batch_size", options.Data.Batch);
-        Log(Point, "gradient_accumulation_steps", 1);
+            Log(Point, "global_batch_size", options.Data.Batch * options.Data.Accumulate);
+        Log(Point, "gradient_accumulation_steps", options.Data.Accumulate);
         Log(Point, "opt_name", OptimizerName(options.Training.Optimizer));
         Log(Point, "opt_base_learning_rate", options.Training.Lr);
         Log(Point, "opt_learning_rate_decay_factor", 1 / options.Training.Anneal);
