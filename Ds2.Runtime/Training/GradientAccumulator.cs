@@ -15,7 +15,7 @@ namespace Ds2.Runtime.Training;
 internal sealed class GradientAccumulator(ParameterSet parameters, int most) : IDisposable
 {
     private readonly List<Tensor> branches = [];
-    private Addition? addition;
+    private readonly Addition? addition = most > 1 ? Addition.On(parameters.Engine) : null;
 
     /// <summary>Tensors as large as all gradients that wait beside them: log2 of the batches, rounded up.</summary>
     public int Buffers { get; } = most <= 1 ? 0 : BitOperations.Log2((uint)most - 1) + 1;
@@ -31,11 +31,13 @@ internal sealed class GradientAccumulator(ParameterSet parameters, int most) : I
     /// <summary>Takes a batch's gradients in; after the step's last batch their sum stands in the parameter set. Queued, not waited for.</summary>
     /// <param name="place">The batch's place in its step, from 0; each in turn.</param>
     /// <param name="of">Batches of the step.</param>
+    /// <exception cref="InvalidOperationException">No step was to have several.</exception>
     public void Add(int place, int of)
     {
         if (of == 1)
             return;
-        addition ??= Addition.On(parameters.Engine);
+        if (addition is null)
+            throw new InvalidOperationException($"a step has {of} batches, and the largest was to have {most}");
         // Branch k, of 2^k batches, waits where bit k of the number of batches before is 1.
         bool last = place == of - 1;
         int level = 0;

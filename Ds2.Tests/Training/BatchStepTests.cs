@@ -108,7 +108,8 @@ public sealed class BatchStepTests
     }
 
     private BatchLoader Loader(int batch, int accumulate) => new(
-        Runtime.Data.Corpus.Load(corpus.Manifest, Alphabet.English), new FeatureExtractor(FeatureKind.MfccRaw), batch, BatchOrder.Sorted, seed: 1) { Accumulate = accumulate };
+        Runtime.Data.Corpus.Load(corpus.Manifest, Alphabet.English), new FeatureExtractor(FeatureKind.MfccRaw), batch, BatchOrder.Sorted, seed: 1)
+    { Accumulate = accumulate };
 
     private BatchStep Step(BatchLoader loader, TrainingOptions options)
     {
