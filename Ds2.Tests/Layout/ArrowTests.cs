@@ -13,7 +13,7 @@ public sealed class ArrowTests
     private static readonly string[][] Layers =
     [
         [""],
-        ["Files", "Options"],
+        ["Files", "Options", "Distributed"],
         ["Text", "Audio", "Safetensors"],
         ["Features"],
         ["Data"],

@@ -1,0 +1,67 @@
+using System.Diagnostics.CodeAnalysis;
+
+namespace Ds2.Runtime.Distributed;
+
+/// <summary>The processes that train one model together, called ranks, as one of them sees them, and what they send each other.</summary>
+/// <remarks>
+/// <para>Every call but <see cref="Abort"/> is collective: all ranks make the same calls in the same order, each waits until its own part is done, and sizes fit each other.
+/// A rank makes one call at a time, from whichever thread.</para>
+/// <para>Memory belongs to the caller, and is the callee's for the length of the call only: what is sent is not changed, and must not be by other threads meanwhile.</para>
+/// <para>A <see cref="DistributedException"/> says that a call has failed, or that the others did not come within the time limit. Nothing is defined afterwards, not even what
+/// the call's memory holds: the job is over, and whoever catches the exception says so and calls <see cref="Abort"/>.</para>
+/// <para><see cref="IDisposable.Dispose"/> is collective too: the regular end, of all ranks. A rank that fails while others go on calls <see cref="Abort"/> instead.</para>
+/// </remarks>
+public interface ICommunicator : IDisposable
+{
+    /// <summary>The number of this process, from 0.</summary>
+    int Rank { get; }
+
+    /// <summary>How many processes there are.</summary>
+    int Ranks { get; }
+
+    /// <summary>The number of this process among those on the same machine, from 0: it picks a device.</summary>
+    int LocalRank { get; }
+
+    /// <summary>The name of this process's machine.</summary>
+    string Host { get; }
+
+    /// <summary>Sends each rank a stretch of its own, and receives one from each.</summary>
+    /// <param name="send">The stretches, one after the other in the order of their receivers, this rank's own among them.</param>
+    /// <param name="sendCounts">The length of each, as many as there are ranks.</param>
+    /// <param name="receive">Overwritten with what was received, one after the other in the order of the senders. It does not overlap <paramref name="send"/>.</param>
+    /// <param name="receiveCounts">The length of each: what that rank sends here.</param>
+    /// <exception cref="ArgumentException">Counts are not as many as ranks, one is negative, or their sum is not the memory's length.</exception>
+    /// <exception cref="DistributedException">See the remarks on the interface.</exception>
+    void AllToAll(ReadOnlySpan<float> send, ReadOnlySpan<int> sendCounts, Span<float> receive, ReadOnlySpan<int> receiveCounts);
+
+    /// <summary>Gives every rank what each of them has, in place.</summary>
+    /// <param name="block">A stretch for each rank, one after the other in their order. This rank has written its own; the others are overwritten.</param>
+    /// <param name="counts">The length of each, the same on all ranks.</param>
+    /// <exception cref="ArgumentException">Counts are not as many as ranks, one is negative, or their sum is not the block's length.</exception>
+    /// <exception cref="DistributedException">See the remarks on the interface.</exception>
+    void AllGather(Span<float> block, ReadOnlySpan<int> counts);
+
+    /// <summary>Gives every rank the messages of all, of any length each; together they fit into an array.</summary>
+    /// <param name="message">This rank's.</param>
+    /// <returns>All messages, by rank; they belong to the caller.</returns>
+    /// <exception cref="DistributedException">See the remarks on the interface.</exception>
+    byte[][] AllGather(ReadOnlySpan<byte> message);
+
+    /// <summary>Gives every rank the message of one.</summary>
+    /// <param name="message">What is sent, on the rank that sends; anything on the others, such as null.</param>
+    /// <param name="root">The rank that sends.</param>
+    /// <returns>The message: on the rank that sends the same array, elsewhere a new one.</returns>
+    /// <exception cref="ArgumentNullException">The rank that sends has no message.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such rank.</exception>
+    /// <exception cref="DistributedException">See the remarks on the interface.</exception>
+    byte[] Broadcast(byte[]? message, int root);
+
+    /// <summary>Returns when all ranks have called it.</summary>
+    /// <exception cref="DistributedException">See the remarks on the interface.</exception>
+    void Barrier();
+
+    /// <summary>Ends the job on all ranks, at once and without their doing: this process too, which runs nothing more. May be called from any thread, also while another waits in a call.</summary>
+    /// <param name="exitCode">What the launcher returns, in general.</param>
+    [DoesNotReturn]
+    void Abort(int exitCode);
+}

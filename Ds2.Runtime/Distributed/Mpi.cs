@@ -1,0 +1,44 @@
+namespace Ds2.Runtime.Distributed;
+
+/// <summary>Finds the ranks that this process was started with.</summary>
+public static class Mpi
+{
+    /// <summary>MPI where a launcher (<c>mpirun</c>, <c>srun</c>) has started this process, else alone.</summary>
+    public const string Auto = "auto";
+
+    /// <summary>Alone, whatever has started this process.</summary>
+    public const string None = "none";
+
+    /// <summary>Starts MPI, once in a process, or nothing.</summary>
+    /// <param name="choice"><see cref="Auto"/>, <see cref="None"/>, or the file of a library, which is then used in any case.</param>
+    /// <param name="timeout">How long a rank waits for the others in a call; null for ever. A step's longest difference between ranks must fit, and an evaluation's.</param>
+    /// <exception cref="InputException">The library is missing, or does not belong to the launcher; the message names the package.</exception>
+    /// <exception cref="DistributedException">The library cannot be started.</exception>
+    public static ICommunicator Open(string choice, TimeSpan? timeout)
+    {
+        Launcher? launcher = choice == None ? null : Launcher.Find(Environment.GetEnvironmentVariable);
+        if (choice == None || (choice == Auto && launcher is null))
+            return new LoneCommunicator();
+        MpiCommunicator communicator = FaultSignals.Keep(() => new MpiCommunicator(choice == Auto ? Find(launcher!) : Load(choice, launcher), timeout));
+        if (launcher?.Ranks is not { } ranks || ranks == communicator.Ranks)
+            return communicator;
+        string found = communicator.Library;
+        communicator.Dispose();
+        throw new InputException($"{launcher.Variable} tells of {ranks} processes, {found} of {communicator.Ranks}: launcher and library do not belong together");
+    }
+
+    private static MpiLibrary Find(Launcher launcher) =>
+        launcher.Files.Select(each => MpiLibrary.TryLoad(each.File, each.Kind)).FirstOrDefault(library => library is not null)
+        ?? throw new InputException(launcher.Kind is { } kind
+            ? $"started by {kind.Name()}'s launcher, and its library {kind.Files()[0]} is not installed: {kind.Packages()}"
+            : $"started under {launcher.Variable}, and there is no MPI library: {MpiKind.OpenMpi.Packages()}, or {MpiKind.Mpich.Packages()}");
+
+    private static MpiLibrary Load(string file, Launcher? launcher)
+    {
+        MpiLibrary library = MpiLibrary.TryLoad(file, null)
+            ?? throw new InputException($"{file}: cannot be loaded as an MPI library ({MpiKind.OpenMpi.Packages()}, or {MpiKind.Mpich.Packages()})");
+        return launcher?.Kind is not { } kind || kind == library.Kind
+            ? library
+            : throw new InputException($"{file}: is {library.Kind.Name()}'s, and the launcher is {kind.Name()}'s, whose library is {kind.Files()[0]}: {kind.Packages()}");
+    }
+}
