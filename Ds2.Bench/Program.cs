@@ -2,6 +2,7 @@ using System.CommandLine;
 using BenchmarkDotNet.Running;
 using Ds2.Bench.Data;
 using Ds2.Bench.Decoding;
+using Ds2.Bench.Distributed;
 using Ds2.Bench.Gpu;
 using Ds2.Bench.LanguageModels;
 using Ds2.Bench.Live;
@@ -19,7 +20,7 @@ using Ds2.Runtime;
 
 namespace Ds2.Bench;
 
-/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|peers-inference|peers-training|plots|peaks|loader|corpus|epoch|lm|decoder|confidence|live|kernels|bandwidth|cublas|gpu-report …</c>.</summary>
+/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|peers-inference|peers-training|plots|peaks|loader|corpus|epoch|lm|decoder|confidence|live|kernels|bandwidth|exchange|cublas|gpu-report …</c>.</summary>
 internal static class Program
 {
     private const int BadInput = 2;
@@ -56,6 +57,7 @@ internal static class Program
               live [options]                     live streams in real time, and how late their text is: live --preset mlperf --streams 1 4 8
               kernels [options]                  a training step on a GPU, and its kernels' own times beside the estimate: kernels --preset mlperf --frames 1230
               bandwidth [options]                what a device's memory and the way to it sustain
+              exchange [options]                 under mpirun: gradients added up over ranks, beside MPI_Allreduce
               cublas [--json]                    our Gemm beside NVIDIA's on a CUDA GPU
               gpu-report [options]               what every GPU kernel compiles to, without a GPU: gpu-report --arch sm_60
             """);
@@ -76,6 +78,7 @@ internal static class Program
         root.Subcommands.Add(PeaksCommand.Create());
         root.Subcommands.Add(KernelsCommand.Create());
         root.Subcommands.Add(BandwidthCommand.Create());
+        root.Subcommands.Add(ExchangeCommand.Create());
         root.Subcommands.Add(CublasCommand.Create());
         root.Subcommands.Add(GpuReportCommand.Create());
         ParseResult parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
