@@ -49,7 +49,11 @@ public sealed class Normalization
     public Statistic RunningVariance { get; }
 
     /// <summary>Whether training goes by the running statistics, as inference does, and leaves them as they are.</summary>
-    public bool IsFrozen { get; internal set; }
+    public bool IsFrozen
+    {
+        get => RunningMean.IsFrozen;
+        internal set => (RunningMean.IsFrozen, RunningVariance.IsFrozen) = (value, value);
+    }
 
     /// <summary>The batch's statistics between a forward and a backward pass.</summary>
     internal sealed class Pass(Normalization layer) : IDisposable
@@ -77,7 +81,7 @@ public sealed class Normalization
             {
                 layer.workspace.Reserve(layer.batchNorm.WorkspaceFor(shape));
                 layer.batchNorm.Forward(
-                    shape, x, frames.Device, layer.Weight.Values, layer.Bias.Values, layer.RunningMean.Values, layer.RunningVariance.Values, Momentum, Epsilon, y,
+                    shape, x, frames.Device, layer.Weight.Values, layer.Bias.Values, layer.RunningMean.Moving, layer.RunningVariance.Moving, Momentum, Epsilon, y,
                     Mean, InverseDeviation, layer.workspace);
             }
             else

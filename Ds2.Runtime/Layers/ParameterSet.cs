@@ -20,6 +20,7 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
     private Tensor? gradients;
     private Tensor? statisticValues;
     private Tensor? keptStatistics;
+    private bool collects;
 
     /// <summary>The engine whose memory they take.</summary>
     public IEngine Engine { get; } = engine;
@@ -130,22 +131,65 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
     public void BeginStep()
     {
         Gradients.Fill(0);
-        rollback.Keep(statisticValues!, keptStatistics!);
+        if (collects)
+            keptStatistics!.Fill(0);
+        else
+            rollback.Keep(statisticValues!, keptStatistics!);
     }
 
-    /// <summary>Goes on with a step whose gradients so far have been put aside: they become zero for the next forward and backward pass.</summary>
-    public void ClearGradients() => Gradients.Fill(0);
+    /// <summary>From now on a forward pass of training leaves the running statistics as they are, and what it would add to them stands in <see cref="Collected"/>.</summary>
+    /// <remarks>That is how the batches of a step, which may be on several devices, move the statistics in the order of their places (<see cref="MoveStatistics"/>). A pass's own contribution, momentum times the
+    /// batch's statistic, is what it makes of statistics that are zero.</remarks>
+    internal void CollectStatistics()
+    {
+        collects = true;
+        int offset = 0;
+        foreach ((Statistic statistic, _) in statistics)
+        {
+            statistic.MoveApart(keptStatistics!.Slice(offset, statistic.Shape));
+            offset += Workspace.Round(statistic.Shape.Length);
+        }
+    }
+
+    /// <summary>What the pass since <see cref="BeginStep"/> adds to the running statistics: momentum times the batch's own; all statistics one after the other, each at a multiple of 64 elements.</summary>
+    internal Tensor Collected => collects ? keptStatistics! : throw new InvalidOperationException("CollectStatistics comes first");
+
+    /// <summary>Moves the running statistics as the batches of a step would one after the other; waits for the engine.</summary>
+    /// <param name="batches">What each added (<see cref="Collected"/>), in order.</param>
+    internal void MoveStatistics(IEnumerable<float[]> batches)
+    {
+        float[] old = statisticValues!.ToArray(), moved = [.. old];
+        foreach (float[] added in batches)
+        {
+            for (int i = 0; i < moved.Length; i++)
+                moved[i] = (1 - Normalization.Momentum) * moved[i] + added[i];
+        }
+
+        int offset = 0;
+        foreach ((Statistic statistic, _) in statistics)
+        {
+            // As Rollback has it: where the device's own step would not keep a value, it stays.
+            for (int i = offset; i < offset + statistic.Shape.Length; i++)
+                moved[i] = statistic.IsFrozen || !float.IsFinite(moved[i]) ? old[i] : moved[i];
+            offset += Workspace.Round(statistic.Shape.Length);
+        }
+
+        statisticValues.CopyFrom(moved);
+    }
 
     /// <summary>Takes the running statistics back to the last <see cref="BeginStep"/> if the step that moved them is left out; queued, not waited for.</summary>
     /// <param name="clip">[2]: the gradient norm and the clipping factor, 0 where the norm is not finite.</param>
-    public void RestoreStatistics(Tensor clip) => rollback.Apply(clip, keptStatistics!, statisticValues!);
+    public void RestoreStatistics(Tensor clip)
+    {
+        if (!collects)
+            rollback.Apply(clip, keptStatistics!, statisticValues!);
+    }
 
     /// <summary>A window of a tensor laid out as <see cref="Values"/> (an optimiser's state) that belongs to one parameter.</summary>
-    public Tensor WindowOf(Parameter parameter, Tensor likeValues)
-    {
-        int offset = parameters.TakeWhile(other => other != parameter).Sum(other => Workspace.Round(other.Shape.Length));
-        return likeValues.Slice(offset, parameter.Shape);
-    }
+    public Tensor WindowOf(Parameter parameter, Tensor likeValues) => likeValues.Slice(OffsetOf(parameter), parameter.Shape);
+
+    /// <summary>A parameter's first element in <see cref="Values"/>.</summary>
+    internal int OffsetOf(Parameter parameter) => parameters.TakeWhile(other => other != parameter).Sum(other => Workspace.Round(other.Shape.Length));
 
     /// <summary>Gives all memory back.</summary>
     public void Dispose()

@@ -5,7 +5,7 @@ namespace Ds2.Runtime.Layers;
 /// <param name="shape">Its shape.</param>
 public sealed class Statistic(string name, Shape shape)
 {
-    private Tensor? values;
+    private Tensor? values, moving;
 
     /// <summary>The name in PyTorch's state dict.</summary>
     public string Name { get; } = name;
@@ -17,6 +17,15 @@ public sealed class Statistic(string name, Shape shape)
     /// <exception cref="InvalidOperationException">That set has not been allocated.</exception>
     public Tensor Values => values ?? throw new InvalidOperationException($"{Name} has no memory yet: allocate its parameter set");
 
+    /// <summary>What forward passes of training move: the values, or where a step's batches are told apart (<see cref="ParameterSet.CollectStatistics"/>) a window beside them.</summary>
+    internal Tensor Moving => moving ?? Values;
+
+    /// <summary>Whether its layer is frozen: no pass moves it.</summary>
+    internal bool IsFrozen { get; set; }
+
     /// <summary>Gives the statistic its memory.</summary>
     internal void Bind(Tensor window) => values = window;
+
+    /// <summary>From now on passes move a window beside the values.</summary>
+    internal void MoveApart(Tensor window) => moving = window;
 }

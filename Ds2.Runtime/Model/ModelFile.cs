@@ -68,12 +68,12 @@ public sealed class ModelFile : IDisposable
 
     /// <summary>Writes a recognizer, with what else a training run keeps.</summary>
     internal static void Save(
-        string path, ModelDescription description, DeepSpeech2 model, IReadOnlyDictionary<string, string> metadata, IEnumerable<(string Name, Tensor Values)> more)
+        string path, ModelDescription description, DeepSpeech2 model, IReadOnlyDictionary<string, string> metadata, IEnumerable<SafetensorsEntry> more)
     {
         ArgumentNullException.ThrowIfNull(description);
         ArgumentNullException.ThrowIfNull(model);
         var all = new Dictionary<string, string>(metadata) { [ModelKey] = description.ToJson() };
-        SafetensorsFile.Write(path, all, [.. TensorsOf(model).Concat(more).Select(tensor => SafetensorsEntry.Of(tensor.Name, tensor.Values))], checksum: true);
+        SafetensorsFile.Write(path, all, [.. TensorsOf(model).Select(tensor => SafetensorsEntry.Of(tensor.Name, tensor.Values)), .. more], checksum: true);
     }
 
     /// <summary>The model with the file's values.</summary>
@@ -135,7 +135,7 @@ public sealed class ModelFile : IDisposable
     }
 
     /// <summary>Gives a model, and more, the file's values.</summary>
-    internal void Restore(DeepSpeech2 model, IEnumerable<(string Name, Tensor Values)> more) => Restore(TensorsOf(model).Concat(more), _ => false);
+    internal void Restore(DeepSpeech2 model, IEnumerable<TensorToRestore> more) => Restore(TensorsOf(model).Select(TensorToRestore.Whole).Concat(more), _ => false);
 
     /// <summary>Closes the file.</summary>
     public void Dispose() => file.Dispose();
@@ -163,24 +163,36 @@ public sealed class ModelFile : IDisposable
         }
     }
 
-    private void Restore(IEnumerable<(string Name, Tensor Values)> tensors, Func<string, bool> passedOver)
+    private void Restore(IEnumerable<(string Name, Tensor Values)> tensors, Func<string, bool> passedOver) => Restore(tensors.Select(TensorToRestore.Whole), passedOver);
+
+    private void Restore(IEnumerable<TensorToRestore> tensors, Func<string, bool> passedOver)
     {
         var stored = file.Header.Tensors.ToDictionary(tensor => tensor.Name);
-        (string Name, Tensor Values)[] wanted = [.. tensors];
-        foreach ((string name, Tensor values) in wanted)
+        TensorToRestore[] wanted = [.. tensors];
+        foreach ((string name, Shape wantedShape, _) in wanted)
         {
             if (!stored.Remove(name, out SafetensorsTensor? tensor))
                 throw new InputException($"{Path}: has no tensor '{name}': the file is of another model");
             // As text, as the file's shape may be none that a Shape can hold.
             string shape = $"[{string.Join(", ", tensor.Shape)}]";
-            if (shape != values.Shape.ToString())
-                throw new InputException($"{Path}: '{name}' is {shape}, the model has {values.Shape}: the file is of another model");
+            if (shape != wantedShape.ToString())
+                throw new InputException($"{Path}: '{name}' is {shape}, the model has {wantedShape}: the file is of another model");
         }
 
         // A layer or a direction that nobody asks for would be dropped without a word.
         if (stored.Keys.FirstOrDefault(name => !passedOver(name)) is { } unknown)
             throw new InputException($"{Path}: has a tensor '{unknown}' that the model has not: the file is of another model");
-        foreach ((string name, Tensor values) in wanted)
-            file.ReadInto(name, values);
+        foreach ((string name, _, Action<SafetensorsFile, string> read) in wanted)
+            read(file, name);
     }
+}
+
+/// <summary>A tensor that is read from a model file.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Shape">Its shape there.</param>
+/// <param name="Read">Reads it, or the part of it that is wanted, from the file under that name.</param>
+internal sealed record TensorToRestore(string Name, Shape Shape, Action<SafetensorsFile, string> Read)
+{
+    /// <summary>All of a tensor.</summary>
+    public static TensorToRestore Whole((string Name, Tensor Values) tensor) => new(tensor.Name, tensor.Values.Shape, (file, name) => file.ReadInto(name, tensor.Values));
 }

@@ -162,14 +162,28 @@ public sealed class SafetensorsFile : IDisposable
         string shape = $"[{string.Join(", ", tensor.Shape)}]";
         if (shape != destination.Shape.ToString())
             throw new InputException($"{path}: tensor '{name}' is {shape}, where {destination.Shape} is wanted");
+        ReadInto(name, 0, destination);
+    }
 
+    /// <summary>Copies some of a tensor's elements to an engine's tensor, in parts.</summary>
+    /// <param name="name">The tensor's name.</param>
+    /// <param name="first">The row-major index of the first element.</param>
+    /// <param name="destination">Overwritten; of any shape.</param>
+    /// <exception cref="InputException">There is none of that name, its type is another, it ends before, or the file cannot be read.</exception>
+    public void ReadInto<T>(string name, int first, Tensor<T> destination)
+        where T : unmanaged
+    {
+        SafetensorsTensor tensor = Find<T>(name);
+        if (first < 0 || first > tensor.Elements - destination.Length)
+            throw new InputException($"{path}: tensor '{name}' has {tensor.Elements} elements, where {destination.Length} from {first} on are wanted");
         int size = tensor.Type.Size();
-        var buffer = new T[Math.Min(tensor.Elements, SafetensorsEntry.PartBytes / size)];
-        for (int offset = 0; offset < tensor.Elements; offset += buffer.Length)
+        var buffer = new T[Math.Min(destination.Length, SafetensorsEntry.PartBytes / size)];
+        Tensor<T> flat = destination.Reshape(new Shape(destination.Length));
+        for (int offset = 0; offset < flat.Length; offset += buffer.Length)
         {
-            Span<T> part = buffer.AsSpan(0, Math.Min(buffer.Length, tensor.Elements - offset));
-            Read(tensor.Offset + (long)offset * size, MemoryMarshal.AsBytes(part));
-            destination.Slice(offset, new Shape(part.Length)).CopyFrom(part);
+            Span<T> part = buffer.AsSpan(0, Math.Min(buffer.Length, flat.Length - offset));
+            Read(tensor.Offset + (long)(first + offset) * size, MemoryMarshal.AsBytes(part));
+            flat.Slice(offset, new Shape(part.Length)).CopyFrom(part);
         }
     }
 

@@ -1,6 +1,7 @@
 using Ds2.Kernels.Ops;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Data.Batching;
+using Ds2.Runtime.Distributed;
 using Ds2.Runtime.Layers;
 using Ds2.Runtime.Model;
 
@@ -23,37 +24,36 @@ internal enum StepOutcome
 }
 
 /// <summary>A training step: for each of its batches features to the device, forward, loss, backward; then the update, by the mean gradient of all their utterances.</summary>
-/// <remarks>A step of several batches (<see cref="DataOptions.Accumulate"/>) has them one after the other, in the same activations. Running statistics are those that they leave one after the other.</remarks>
+/// <remarks>A step of several batches (<see cref="DataOptions.Accumulate"/>) has them one after the other, in the same activations, on each rank its own. Running statistics are those that they leave one after the other.</remarks>
 internal sealed class BatchStep : IDisposable
 {
     private readonly TrainingOptions options;
     private readonly DeepSpeech2 model;
     private readonly CtcCriterion criterion;
     private readonly FeatureBuffers features;
-    private readonly GradientAccumulator accumulator;
-    private readonly List<(Batch Batch, CtcLosses Losses)> done = [];
+    private readonly SharedStep? shared;
     private (Batch Batch, bool HasFrames) queued;
     private (int Step, double LearningRate) update;
-
-    /// <summary>Whether the step has had a batch with output frames: without one, there is nothing to learn.</summary>
-    private bool learns;
+    private float[] collected = [];
 
     /// <summary>Sets up steps of a model.</summary>
     /// <param name="options">How it is trained.</param>
     /// <param name="model">The model; the caller's.</param>
     /// <param name="blank">The index of the blank label.</param>
-    /// <param name="mostBatches">Batches of the largest step.</param>
-    public BatchStep(TrainingOptions options, DeepSpeech2 model, int blank, int mostBatches = 1)
+    /// <param name="accumulate">Batches of a whole step.</param>
+    /// <param name="communicator">The ranks that share its batches; null for this one alone.</param>
+    public BatchStep(TrainingOptions options, DeepSpeech2 model, int blank, int accumulate = 1, ICommunicator? communicator = null)
     {
         this.options = options;
         this.model = model;
         Blank = blank;
         model.Freeze(options.FrozenLayers);
         Pass = model.NewPass(options.Dropout);
-        Optimizer = Optimizer.Create(options, model.Parameters, model.Workspace);
+        if (accumulate > 1 || communicator is { Ranks: > 1 })
+            shared = new SharedStep(options, model.Parameters, communicator ?? new LoneCommunicator(), accumulate);
+        Optimizer = Optimizer.Create(options, model.Parameters, model.Workspace, shared?.Share);
         criterion = new CtcCriterion(model.Engine, blank, model.Workspace);
         features = new FeatureBuffers(model.Engine);
-        accumulator = new GradientAccumulator(model.Parameters, mostBatches);
     }
 
     /// <summary>The activations.</summary>
@@ -62,7 +62,7 @@ internal sealed class BatchStep : IDisposable
     public Optimizer Optimizer { get; }
 
     /// <summary>Tensors as large as all parameters that a step takes beside these: gradients and what is added up of them, and the optimiser's state.</summary>
-    public int ParameterCopies => 1 + accumulator.Buffers + Optimizer.States.Count;
+    public int ParameterCopies => 1 + (shared?.Buffers ?? 0) + Optimizer.States.Count;
 
     private int Blank { get; }
 
@@ -79,7 +79,7 @@ internal sealed class BatchStep : IDisposable
     /// <exception cref="OverflowException">The batch has more than 2^31 elements.</exception>
     public void Reserve(BatchSize size)
     {
-        accumulator.Reserve();
+        shared?.Reserve();
         if (model.OutputFrames(size.Frames) == 0)
             return;
         features.Reserve(ElementsOf(size));
@@ -88,79 +88,67 @@ internal sealed class BatchStep : IDisposable
     }
 
     /// <summary>Starts the copy of a batch's features while the batch before is worked on; the one before that must be done.</summary>
-    public void Prefetch(Batch batch) => features.Prefetch(batch);
+    public void Prefetch(Batch batch)
+    {
+        if (batch.Utterances.Count > 0)
+            features.Prefetch(batch);
+    }
 
-    /// <summary>Queues the batch that was prefetched last, and with the last of its step the update. The batch before must be done.</summary>
+    /// <summary>Queues the batch that was prefetched last, and where the step has no other the update. The batch before must be done.</summary>
     /// <remarks>Where it throws, the step is taken back.</remarks>
     /// <param name="batch">The batch.</param>
     /// <param name="step">The number of its step in the run, from 1.</param>
     /// <param name="learningRate">The step size.</param>
     public void Queue(Batch batch, int step, double learningRate)
     {
-        StepPart part = batch.Part;
-        Tensor x = features.Take();
         queued = (batch, model.OutputFrames(batch.MaxFrames) > 0);
         update = (step, learningRate);
-        if (part.IsFirst)
+        Tensor? x = batch.Utterances.Count > 0 ? features.Take() : null;
+        if (shared is not null)
         {
-            done.Clear();
-            learns = false;
+            QueuePart(batch, x);
+            return;
         }
 
-        learns |= queued.HasFrames;
-        if (part.Of == 1 && !learns)
+        if (!queued.HasFrames)
             return;
-        if (part.IsFirst)
-            model.Parameters.BeginStep();
+        model.Parameters.BeginStep();
         try
         {
-            if (!part.IsFirst)
-                model.Parameters.ClearGradients();
-            if (queued.HasFrames)
-                Differentiate(batch, x);
-            accumulator.Add(part.Place, part.Of);
-            if (part.IsLast && learns)
-                Optimizer.Measure();
+            Differentiate(batch, x!);
+            Optimizer.Measure();
         }
         catch
         {
-            // What can be saved is the state before the step, and its forward passes have moved the running statistics.
-            Abandon();
+            // What can be saved is the state before the step, and its forward pass has moved the running statistics.
+            Optimizer.Discard();
             throw;
         }
 
-        if (part.IsLast && learns && !Decides)
+        if (!Decides)
             Optimizer.Apply(step, learningRate);
     }
 
-    /// <summary>Waits for the batch queued last, the only time in a batch that the host does, and takes note of its losses.</summary>
-    public void EndBatch()
-    {
-        (Batch batch, bool hasFrames) = queued;
-        if (hasFrames || batch.Part.IsLast && learns)
-            model.Engine.Synchronize();
-        done.Add((batch, hasFrames ? criterion.Losses() : TooShort(batch.Utterances.Count)));
-    }
+    /// <summary>Waits for the batch queued last, the only time in a batch that the host does, and takes note of its losses. A step of several goes on with the next.</summary>
+    public void EndBatch() => shared!.Add(LossesOf(queued.Batch), queued.HasFrames ? collected : null);
 
-    /// <summary>In place of the step's further batches: takes the running statistics back to where they were before it. Parameters have not moved yet.</summary>
-    public void Abandon() => Optimizer.Discard();
+    /// <summary>In place of the step's further batches: nothing of the step stays. Parameters have not moved yet, nor have the running statistics.</summary>
+    public void Abandon() => shared!.Begin();
 
-    /// <summary>Ends the step's last batch as <see cref="EndBatch"/>, and says what came out of the step.</summary>
+    /// <summary>Ends the step's last batch, and says what came out of the step.</summary>
     /// <param name="state">The run's; its windows of losses and norms move on.</param>
+    /// <exception cref="DistributedException">Another rank is gone.</exception>
     public (StepOutcome Outcome, StepLosses Losses, double GradientNorm) Finish(TrainingState state)
     {
-        EndBatch();
-        var losses = new StepLosses([.. done]);
-        if (!learns)
+        if (shared is not null)
+            return FinishShared(shared, state);
+        var losses = new StepLosses([LossesOf(queued.Batch)]);
+        if (!queued.HasFrames)
             return (StepOutcome.TooShort, losses, 0);
         double norm = Optimizer.LastGradientNorm;
-
-        // Where the norm is not finite, the device has left parameters, optimiser state and statistics as they were. A loss that is NaN makes it so.
-        StepOutcome outcome = !double.IsFinite(norm) || !double.IsFinite(losses.Mean) ? StepOutcome.NotFinite : StepOutcome.Learnt;
+        StepOutcome outcome = OutcomeOf(losses, norm, state);
         if (Decides)
         {
-            if (outcome == StepOutcome.Learnt && IsSpike(losses, norm, state))
-                outcome = StepOutcome.Spike;
             if (outcome == StepOutcome.Spike)
                 Optimizer.Discard();
             else
@@ -170,9 +158,12 @@ internal sealed class BatchStep : IDisposable
         return (outcome, losses, norm);
     }
 
+    /// <summary>An optimiser's state for all parameters, on rank 0; on the others nothing. Every rank calls it, in a job of several.</summary>
+    public float[] Collect(Tensor state) => shared!.Collect(state);
+
     public void Dispose()
     {
-        accumulator.Dispose();
+        shared?.Dispose();
         Optimizer.Dispose();
         criterion.Dispose();
         features.Dispose();
@@ -187,11 +178,60 @@ internal sealed class BatchStep : IDisposable
         Pass.Backward(criterion.Backward(batch.Part.Utterances));
     }
 
+    private void QueuePart(Batch batch, Tensor? x)
+    {
+        if (batch.Part.IsFirst)
+            shared!.Begin();
+        model.Parameters.BeginStep();
+        if (queued.HasFrames)
+        {
+            Differentiate(batch, x!);
+            Tensor statistics = model.Parameters.Collected;
+            collected = new float[statistics.Length];
+            statistics.CopyToLater(collected);
+        }
+
+        shared!.Add(batch.Part);
+    }
+
+    /// <summary>All ranks come to the same decision, from the same figures.</summary>
+    private (StepOutcome Outcome, StepLosses Losses, double GradientNorm) FinishShared(SharedStep shared, TrainingState state)
+    {
+        EndBatch();
+        StepSum sum = shared.BringTogether();
+        var losses = new StepLosses(sum.Losses);
+        if (!sum.Learns)
+            return (StepOutcome.TooShort, losses, 0);
+        double norm = Optimizer.ClipBy(shared.AddUp(queued.Batch.Part.Of, Optimizer));
+        StepOutcome outcome = OutcomeOf(losses, norm, state);
+        if (outcome == StepOutcome.Learnt)
+        {
+            Optimizer.Apply(update.Step, update.LearningRate);
+            shared.GiveToAll(sum);
+        }
+
+        return (outcome, losses, norm);
+    }
+
+    /// <summary>The losses of a batch, once the engine is done with it.</summary>
+    private BatchLosses LossesOf(Batch batch)
+    {
+        if (queued.HasFrames)
+            model.Engine.Synchronize();
+        return BatchLosses.Of(batch, queued.HasFrames ? criterion.Losses() : TooShort(batch.Utterances.Count));
+    }
+
+    /// <summary>What becomes of a step. Where the norm is not finite, the device leaves parameters, optimiser state and statistics as they were. A loss that is NaN makes it so.</summary>
+    private StepOutcome OutcomeOf(StepLosses losses, double norm, TrainingState state) =>
+        !double.IsFinite(norm) || !double.IsFinite(losses.Mean) ? StepOutcome.NotFinite
+        : Decides && IsSpike(losses, norm, state) ? StepOutcome.Spike
+        : StepOutcome.Learnt;
+
     /// <summary>Both windows move on, whatever the first one says.</summary>
     private bool IsSpike(StepLosses losses, double norm, TrainingState state)
     {
         // A label's: an utterance's grows with its length, and batches may come sorted by that.
-        double labels = Math.Max(losses.Utterances.Average(utterance => (double)utterance.Labels.Length), 1);
+        double labels = Math.Max(losses.LabelsAnUtterance, 1);
         bool loss = SpikeDetector.IsSpike(state.LossWindow, losses.Mean / labels, options.SkipLossZ);
         return SpikeDetector.IsSpike(state.NormWindow, norm, options.SkipNormZ) || loss;
     }

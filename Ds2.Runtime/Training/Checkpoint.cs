@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Ds2.Runtime.Layers;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Safetensors;
 
 namespace Ds2.Runtime.Training;
 
@@ -32,17 +33,25 @@ public sealed class Checkpoint : IDisposable
     /// <summary>Writes a checkpoint; the file is replaced in one step or not at all.</summary>
     public static void Save(string path, ModelDescription description, RunOptions options, TrainingState state, DeepSpeech2 model, Optimizer optimizer)
     {
-        ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(optimizer);
-        var metadata = new Dictionary<string, string>
-        {
-            [ModelFile.FormatKey] = Format,
-            [ModelFile.OptionsKey] = options.ToJson(),
-            [StateKey] = JsonSerializer.Serialize(state, StateJson),
-        };
-        ModelFile.Save(path, description, model, metadata, TensorsOf(model.Parameters, optimizer));
+        ParameterSet parameters = model.Parameters;
+        Save(path, description, options, state, model, optimizer.States.SelectMany(kept => parameters.Parameters.Select(
+            parameter => SafetensorsEntry.Of(NameOf(kept.Name, parameter), parameters.WindowOf(parameter, kept.State)))));
     }
+
+    /// <summary>Writes a checkpoint, of an optimiser whose state was brought together from several ranks.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="description">What the model is.</param>
+    /// <param name="options">The run's options.</param>
+    /// <param name="state">Where it stands.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="states">What the optimiser keeps, each laid out as all parameters.</param>
+    internal static void Save(
+        string path, ModelDescription description, RunOptions options, TrainingState state, DeepSpeech2 model, IReadOnlyList<(string Name, float[] Values)> states) =>
+        Save(path, description, options, state, model, states.SelectMany(kept => model.Parameters.Parameters.Select(parameter => SafetensorsEntry.Of<float>(
+            NameOf(kept.Name, parameter), [.. Enumerable.Range(0, parameter.Shape.Rank).Select(axis => parameter.Shape[axis])],
+            kept.Values.AsMemory(model.Parameters.OffsetOf(parameter), parameter.Shape.Length)))));
 
     /// <summary>Opens a checkpoint, holds it against its checksum and reads what describes it; tensors are read when they are restored.</summary>
     /// <exception cref="InputException">The file is missing, damaged, or no checkpoint; or its options are not those of its tensors.</exception>
@@ -72,21 +81,40 @@ public sealed class Checkpoint : IDisposable
         }
     }
 
-    /// <summary>Gives a model and its optimiser the checkpoint's values.</summary>
+    /// <summary>Gives a model and its optimiser, which may be one for a share of the parameters, the checkpoint's values.</summary>
     /// <exception cref="InputException">A tensor is missing, has another shape, or is asked for by nobody: the checkpoint is of another model or optimiser.</exception>
     public void Restore(DeepSpeech2 model, Optimizer optimizer)
     {
         ArgumentNullException.ThrowIfNull(model);
-        Model.Restore(model, TensorsOf(model.Parameters, optimizer));
+        ArgumentNullException.ThrowIfNull(optimizer);
+        Model.Restore(model, optimizer.States.SelectMany(kept => model.Parameters.Parameters.Select(parameter => WantedOf(kept.Name, kept.State, parameter))));
+
+        TensorToRestore WantedOf(string name, Tensor kept, Parameter parameter)
+        {
+            int offset = model.Parameters.OffsetOf(parameter);
+            Share common = optimizer.Share.Common(new Share(offset, parameter.Shape.Length));
+            return new TensorToRestore(NameOf(name, parameter), parameter.Shape, (file, tensor) =>
+            {
+                if (common.Length > 0)
+                    file.ReadInto(tensor, common.Offset - offset, kept.Slice(common.Offset - optimizer.Share.Offset, new Shape(common.Length)));
+            });
+        }
     }
 
     /// <summary>Closes the file.</summary>
     public void Dispose() => Model.Dispose();
 
-    private static IEnumerable<(string Name, Tensor Values)> TensorsOf(ParameterSet parameters, Optimizer optimizer)
+    private static string NameOf(string state, Parameter parameter) => $"{ModelFile.OptimizerPrefix}{state}.{parameter.Name}";
+
+    private static void Save(string path, ModelDescription description, RunOptions options, TrainingState state, DeepSpeech2 model, IEnumerable<SafetensorsEntry> optimizer)
     {
-        foreach ((string name, Tensor state) in optimizer.States)
-            foreach (Parameter parameter in parameters.Parameters)
-                yield return ($"{ModelFile.OptimizerPrefix}{name}.{parameter.Name}", parameters.WindowOf(parameter, state));
+        ArgumentNullException.ThrowIfNull(options);
+        var metadata = new Dictionary<string, string>
+        {
+            [ModelFile.FormatKey] = Format,
+            [ModelFile.OptionsKey] = options.ToJson(),
+            [StateKey] = JsonSerializer.Serialize(state, StateJson),
+        };
+        ModelFile.Save(path, description, model, metadata, optimizer);
     }
 }

@@ -12,24 +12,35 @@ public abstract class Optimizer : IDisposable
     private readonly float[] clipValues = new float[2];
     private readonly List<(string Name, Tensor State)> states = [];
     private readonly IReadOnlyList<(int Offset, Shape Shape)> trained, frozen;
+    private readonly Share share;
 
     /// <summary>An optimiser for a model's parameters.</summary>
     /// <param name="parameters">What is updated; those that are frozen by now stay as they are.</param>
     /// <param name="maxNorm">The gradient norm is clipped to this.</param>
     /// <param name="workspace">Scratch memory.</param>
+    /// <param name="share">The stretch of the parameters that it updates, and keeps its state for; null for all.</param>
     /// <param name="matricesApart">Whether the matrices are not updated with the stretches that they are in, but each on its own.</param>
-    private protected Optimizer(ParameterSet parameters, double maxNorm, Workspace workspace, bool matricesApart = false)
+    private protected Optimizer(ParameterSet parameters, double maxNorm, Workspace workspace, Share? share, bool matricesApart = false)
     {
         Parameters = parameters;
+        this.share = share ?? new Share(0, parameters.Values.Length);
         this.maxNorm = (float)maxNorm;
         this.workspace = workspace;
         norm = GradientNorm.On(parameters.Engine);
-        trained = parameters.Stretches(parameter => !parameter.IsFrozen && !(matricesApart && parameter.Matrices is not null));
+        trained =
+        [
+            .. parameters.Stretches(parameter => !parameter.IsFrozen && !(matricesApart && parameter.Matrices is not null))
+                .Select(stretch => this.share.Common(new Share(stretch.Offset, stretch.Shape.Length))).Where(stretch => stretch.Length > 0)
+                .Select(stretch => (stretch.Offset, new Shape(stretch.Length))),
+        ];
         frozen = parameters.Stretches(parameter => parameter.IsFrozen);
         Clip = parameters.Engine.Allocate(new Shape(2));
     }
 
-    /// <summary>What it keeps between steps, each laid out as <see cref="ParameterSet.Values"/>.</summary>
+    /// <summary>The stretch of the parameters that it updates.</summary>
+    public Share Share => share;
+
+    /// <summary>What it keeps between steps, each laid out as <see cref="Share"/> of <see cref="ParameterSet.Values"/>.</summary>
     public IReadOnlyList<(string Name, Tensor State)> States => states;
 
     /// <summary>The gradient norm, before clipping, of the last step; not finite means that the step changed nothing, running statistics included.</summary>
@@ -43,16 +54,27 @@ public abstract class Optimizer : IDisposable
     private protected Tensor Clip { get; }
 
     /// <summary>The optimiser that the options ask for.</summary>
-    public static Optimizer Create(TrainingOptions options, ParameterSet parameters, Workspace workspace)
+    /// <param name="options">The options.</param>
+    /// <param name="parameters">What is updated; those that are frozen by now stay as they are.</param>
+    /// <param name="workspace">Scratch memory.</param>
+    /// <param name="share">The stretch that it updates; null for all. It cuts no matrix where the optimiser takes them as a whole (<see cref="TakesMatrices"/>).</param>
+    public static Optimizer Create(TrainingOptions options, ParameterSet parameters, Workspace workspace, Share? share = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         return options.Optimizer switch
         {
-            OptimizerKind.Sgd => new SgdOptimizer(options, parameters, workspace),
-            OptimizerKind.AdamW => new AdamWOptimizer(options, parameters, workspace),
-            OptimizerKind.Muon => new MuonOptimizer(options, parameters, workspace),
+            OptimizerKind.Sgd => new SgdOptimizer(options, parameters, workspace, share),
+            OptimizerKind.AdamW => new AdamWOptimizer(options, parameters, workspace, share),
+            OptimizerKind.Muon => new MuonOptimizer(options, parameters, workspace, share),
             _ => throw new ArgumentException($"no optimiser {options.Optimizer}", nameof(options)),
         };
+    }
+
+    /// <summary>Whether the optimiser that the options ask for updates each matrix as a whole.</summary>
+    public static bool TakesMatrices(TrainingOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return options.Optimizer == OptimizerKind.Muon;
     }
 
     /// <summary>One step with the gradients that stand in the parameter set; queued, not waited for.</summary>
@@ -67,11 +89,27 @@ public abstract class Optimizer : IDisposable
     /// <summary>The first half of <see cref="Step"/>: the gradients' norm and the clipping factor. Nothing moves yet.</summary>
     public void Measure()
     {
-        foreach ((int offset, Shape shape) in frozen)
-            Parameters.Gradients.Slice(offset, shape).Fill(0);
+        ClearFrozen();
         workspace.Reserve(norm.WorkspaceFor(Parameters.Gradients.Length));
         norm.Compute(Parameters.Gradients, maxNorm, Clip, workspace);
         Clip.CopyToLater(clipValues);
+    }
+
+    /// <summary>In place of <see cref="Measure"/>, where the squares are added up elsewhere.</summary>
+    /// <param name="squares">The sum of the squares of all gradients; those of frozen parameters do not count.</param>
+    /// <returns>The norm; not finite means that <see cref="Apply"/> will change nothing.</returns>
+    public double ClipBy(double squares)
+    {
+        (clipValues[0], clipValues[1]) = GradientNorm.ClipFor(squares, maxNorm);
+        Clip.CopyFrom(clipValues);
+        return clipValues[0];
+    }
+
+    /// <summary>Sets the gradients of frozen parameters to zero; they do not count in the norm.</summary>
+    public void ClearFrozen()
+    {
+        foreach ((int offset, Shape shape) in frozen)
+            Parameters.Gradients.Slice(offset, shape).Fill(0);
     }
 
     /// <summary>The second half of <see cref="Step"/>: moves the parameters, unless the norm is not finite.</summary>
@@ -80,7 +118,7 @@ public abstract class Optimizer : IDisposable
     public void Apply(int step, double learningRate)
     {
         foreach ((int offset, Shape shape) in trained)
-            Update(step, (float)learningRate, tensor => tensor.Slice(offset, shape));
+            Update(step, (float)learningRate, tensor => tensor.Slice(offset, shape), state => state.Slice(offset - share.Offset, shape));
         UpdateMatrices((float)learningRate);
         Parameters.RestoreStatistics(Clip);
     }
@@ -121,17 +159,25 @@ public abstract class Optimizer : IDisposable
     /// <param name="step">The number of this step in the run, from 1.</param>
     /// <param name="learningRate">The step size.</param>
     /// <param name="window">The stretch of a tensor that is laid out as <see cref="ParameterSet.Values"/>.</param>
-    private protected abstract void Update(int step, float learningRate, Func<Tensor, Tensor> window);
+    /// <param name="kept">The stretch of a state.</param>
+    private protected abstract void Update(int step, float learningRate, Func<Tensor, Tensor> window, Func<Tensor, Tensor> kept);
 
     /// <summary>Updates the matrices, where they are apart.</summary>
     private protected virtual void UpdateMatrices(float learningRate)
     {
     }
 
-    /// <summary>A zeroed tensor as long as all parameters, kept between steps.</summary>
+    /// <summary>Whether the share begins no later than a parameter and ends behind its beginning; a share that cuts no matrix then has all of it.</summary>
+    private protected bool Owns(Parameter parameter)
+    {
+        int offset = Parameters.OffsetOf(parameter);
+        return share.Offset <= offset && offset < share.Offset + share.Length;
+    }
+
+    /// <summary>A zeroed tensor as long as the share, kept between steps.</summary>
     private protected Tensor DeclareState(string name)
     {
-        Tensor state = Parameters.Engine.Allocate(Parameters.Values.Shape);
+        Tensor state = Parameters.Engine.Allocate(new Shape(share.Length));
         states.Add((name, state));
         return state;
     }
@@ -142,17 +188,17 @@ public abstract class Optimizer : IDisposable
         private readonly Sgd sgd;
         private readonly Tensor velocity;
 
-        public SgdOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace)
-            : base(parameters, options.MaxNorm, workspace)
+        public SgdOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace, Share? share)
+            : base(parameters, options.MaxNorm, workspace, share)
         {
             this.options = options;
             sgd = Sgd.On(parameters.Engine);
             velocity = DeclareState("momentum_buffer");
         }
 
-        private protected override void Update(int step, float learningRate, Func<Tensor, Tensor> window) => sgd.Step(
+        private protected override void Update(int step, float learningRate, Func<Tensor, Tensor> window, Func<Tensor, Tensor> kept) => sgd.Step(
             new SgdOptions(learningRate, (float)options.Momentum, (float)options.WeightDecay, Nesterov: options.Momentum > 0),
-            Clip, window(Parameters.Gradients), window(Parameters.Values), window(velocity));
+            Clip, window(Parameters.Gradients), window(Parameters.Values), kept(velocity));
     }
 
     private class AdamWOptimizer : Optimizer
@@ -161,8 +207,8 @@ public abstract class Optimizer : IDisposable
         private readonly AdamW adamW;
         private readonly Tensor secondMoment;
 
-        public AdamWOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace, bool matricesApart = false)
-            : base(parameters, options.MaxNorm, workspace, matricesApart)
+        public AdamWOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace, Share? share, bool matricesApart = false)
+            : base(parameters, options.MaxNorm, workspace, share, matricesApart)
         {
             this.options = options;
             adamW = AdamW.On(parameters.Engine);
@@ -172,9 +218,9 @@ public abstract class Optimizer : IDisposable
 
         private protected Tensor FirstMoment { get; }
 
-        private protected override void Update(int step, float learningRate, Func<Tensor, Tensor> window) => adamW.Step(
+        private protected override void Update(int step, float learningRate, Func<Tensor, Tensor> window, Func<Tensor, Tensor> kept) => adamW.Step(
             new AdamWOptions(learningRate, Beta2: (float)options.Beta2, WeightDecay: (float)options.WeightDecay), step,
-            Clip, window(Parameters.Gradients), window(Parameters.Values), window(FirstMoment), window(secondMoment));
+            Clip, window(Parameters.Gradients), window(Parameters.Values), kept(FirstMoment), kept(secondMoment));
     }
 
     /// <summary>The matrices' momentum is the first moment; their part of the second one stays zero.</summary>
@@ -183,8 +229,8 @@ public abstract class Optimizer : IDisposable
         private readonly TrainingOptions options;
         private readonly Muon muon;
 
-        public MuonOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace)
-            : base(options, parameters, workspace, matricesApart: true)
+        public MuonOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace, Share? share)
+            : base(options, parameters, workspace, share, matricesApart: true)
         {
             this.options = options;
             muon = Muon.On(parameters.Engine);
@@ -192,7 +238,7 @@ public abstract class Optimizer : IDisposable
                 workspace.Reserve(muon.WorkspaceFor(matrices));
         }
 
-        private IEnumerable<Parameter> Matrices => Parameters.Parameters.Where(parameter => !parameter.IsFrozen && parameter.Matrices is not null);
+        private IEnumerable<Parameter> Matrices => Parameters.Parameters.Where(parameter => !parameter.IsFrozen && parameter.Matrices is not null && Owns(parameter));
 
         private protected override void UpdateMatrices(float learningRate)
         {
@@ -202,7 +248,7 @@ public abstract class Optimizer : IDisposable
                 MuonShape matrices = parameter.Matrices!.Value;
                 muon.Step(
                     step, matrices, Clip, parameter.Gradient.Reshape(matrices.Shape), parameter.Values.Reshape(matrices.Shape),
-                    Parameters.WindowOf(parameter, FirstMoment).Reshape(matrices.Shape), workspace);
+                    FirstMoment.Slice(Parameters.OffsetOf(parameter) - Share.Offset, parameter.Shape).Reshape(matrices.Shape), workspace);
             }
         }
     }

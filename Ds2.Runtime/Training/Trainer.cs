@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Decoding;
+using Ds2.Runtime.Distributed;
 using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Options;
@@ -26,6 +27,7 @@ public sealed class Trainer : IDisposable
     private readonly int batchesPerEpoch;
     private readonly TrainingState state;
     private readonly string? resumedFrom;
+    private readonly ICommunicator ranks;
 
     /// <summary>Whether options are others than the checkpoint's that decide about the batches: what an old checkpoint says in place of its plan.</summary>
     private readonly bool shapedOtherwise;
@@ -45,10 +47,12 @@ public sealed class Trainer : IDisposable
     /// <param name="maxBatches">An epoch ends after so many steps; null for all.</param>
     /// <param name="resume">The checkpoint to go on from; null to start.</param>
     /// <param name="beam">A beam search whose errors on the validation set are counted beside those of greedy decoding; null for none.</param>
+    /// <param name="ranks">The ranks that train together, this one among them; null for it alone. The caller's. Rank 0 alone writes.</param>
     /// <exception cref="InputException">The checkpoint is of another model.</exception>
     public Trainer(
         RunOptions options, DeepSpeech2 model, ModelDescription description, BatchLoader training, BatchLoader validation, CheckpointPolicy checkpoints,
-        ITrainingObserver observer, int? maxBatches = null, Checkpoint? resume = null, BeamValidation? beam = null)
+        ITrainingObserver observer, int? maxBatches = null, Checkpoint? resume = null, BeamValidation? beam = null,
+        ICommunicator? ranks = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(description);
@@ -63,7 +67,8 @@ public sealed class Trainer : IDisposable
         this.description = description;
         batchesPerEpoch = Math.Min(training.StepsPerEpoch, maxBatches ?? int.MaxValue);
         schedule = new LearningRateSchedule(options.Training, batchesPerEpoch);
-        step = new BatchStep(options.Training, model, description.Alphabet.Blank, Math.Min(training.Accumulate, training.BatchesPerEpoch));
+        this.ranks = ranks ?? new LoneCommunicator();
+        step = new BatchStep(options.Training, model, description.Alphabet.Blank, training.Accumulate, this.ranks);
         recognizer = new Recognizer(model, new GreedyDecoder(description.Alphabet), step.Pass);
         state = resume?.State ?? new TrainingState();
         resumedFrom = resume?.Path;
@@ -98,9 +103,9 @@ public sealed class Trainer : IDisposable
                 observer.OnEpochStart(state.Epoch, state.Batch);
                 report = TrainEpoch(interruption) ? Evaluate(interruption) : null;
             }
-            catch (Exception exception) when (isWhole && exception is not DivergenceException)
+            catch (Exception exception) when (isWhole && exception is not DivergenceException && ranks.Ranks == 1)
             {
-                // Whatever it was, a recording that is gone or a log on a full disk: mended, the run goes on with the very batch that it was to be in.
+                // Whatever it was, a recording that is gone or a log on a full disk: mended, the run goes on with the very batch that it was to be in. Of several ranks one alone cannot save: the last checkpoint stands.
                 SaveBefore(exception);
                 throw;
             }
@@ -161,7 +166,8 @@ public sealed class Trainer : IDisposable
             ExceptionDispatchInfo? fault = null;
             try
             {
-                if (!batch.Part.IsLast || state.Batch + 1 < batchesPerEpoch && !interruption.IsCancellationRequested)
+                // Of several ranks none knows yet whether another is to stop.
+                if (!batch.Part.IsLast || state.Batch + 1 < batchesPerEpoch && (ranks.Ranks > 1 || !interruption.IsCancellationRequested))
                     following = Next(batches);
             }
             catch (Exception exception)
@@ -183,9 +189,10 @@ public sealed class Trainer : IDisposable
             fault?.Throw();
             if (state.Batch >= batchesPerEpoch)
                 break;
-            if (interruption.IsCancellationRequested)
+            (bool stops, bool saves) = Agree(interruption.IsCancellationRequested, checkpoints.IsDue(Stopwatch.GetElapsedTime(lastSave), state.Batch));
+            if (stops)
                 return false;
-            if (checkpoints.IsDue(Stopwatch.GetElapsedTime(lastSave), state.Batch))
+            if (saves)
             {
                 Save(checkpoints.Latest);
                 lastSave = Stopwatch.GetTimestamp();
@@ -195,6 +202,15 @@ public sealed class Trainer : IDisposable
         }
 
         return true;
+    }
+
+    /// <summary>What ranks do together after a step: they stop where any of them was asked to, and save when rank 0's clock says so.</summary>
+    private (bool Stops, bool Saves) Agree(bool stops, bool saves)
+    {
+        if (ranks.Ranks == 1)
+            return (stops, saves);
+        byte[][] all = ranks.AllGather([stops ? (byte)1 : (byte)0, saves ? (byte)1 : (byte)0]);
+        return (all.Any(of => of[0] == 1), all[0][1] == 1);
     }
 
     /// <summary>The next batch, its features on their way to the device; null after the last.</summary>
@@ -248,7 +264,7 @@ public sealed class Trainer : IDisposable
     /// <summary>Saves the state before a step that could not be learnt from, and says so.</summary>
     private DivergenceException Diverged(StepLosses losses, double gradientNorm)
     {
-        bool sound = step.Optimizer.IsSound();
+        bool sound = IsSound();
         if (sound)
             Save(checkpoints.Latest);
         return DivergenceException.OfBatch(
@@ -273,7 +289,7 @@ public sealed class Trainer : IDisposable
         try
         {
             int total = validation.UtteranceCount;
-            evaluation = new Evaluator(recognizer, beam?.Decoder).Run(validation, done => observer.OnEvaluating(done, total), interruption);
+            evaluation = new Evaluator(recognizer, beam?.Decoder, ranks).Run(validation, done => observer.OnEvaluating(done, total), interruption);
         }
         catch (OperationCanceledException)
         {
@@ -294,7 +310,8 @@ public sealed class Trainer : IDisposable
         if (checkpoints.Keep > 0)
         {
             Save(checkpoints.AfterEpoch(state.Epoch));
-            checkpoints.RemoveOld(state.Epoch);
+            if (ranks.Rank == 0)
+                checkpoints.RemoveOld(state.Epoch);
         }
 
         Save(checkpoints.Latest);
@@ -325,14 +342,23 @@ public sealed class Trainer : IDisposable
     /// first save must not bring back what was gone back on.</summary>
     private void SaveResumed(string from)
     {
-        bool wentBack = Path.GetFullPath(from) != Path.GetFullPath(checkpoints.Latest);
-        if (wentBack && Path.GetFullPath(from) != Path.GetFullPath(checkpoints.Best))
+        bool wentBack = Path.GetFullPath(from) != Path.GetFullPath(checkpoints.Latest), isBest = Path.GetFullPath(from) == Path.GetFullPath(checkpoints.Best);
+        if (wentBack && !isBest && ranks.Rank == 0)
             SetAbandonedBestAside();
         bool standsAtItsBest = state.Batch == 0 && state.History.Count > 0 && Deciding(state.History[^1]) <= state.History.Min(Deciding);
-        if (standsAtItsBest && (wentBack || !File.Exists(checkpoints.Best)) && Path.GetFullPath(from) != Path.GetFullPath(checkpoints.Best))
+        // What stands in the folder rank 0 has looked at for all.
+        (bool best, bool latest) = AsRankZero(wentBack || !File.Exists(checkpoints.Best), wentBack || !File.Exists(checkpoints.Latest));
+        if (standsAtItsBest && best && !isBest)
             Save(checkpoints.Best);
-        if (wentBack || !File.Exists(checkpoints.Latest))
+        if (latest)
             Save(checkpoints.Latest);
+    }
+
+    /// <summary>Two findings as rank 0 has them.</summary>
+    private (bool First, bool Second) AsRankZero(bool first, bool second)
+    {
+        byte[] found = ranks.Broadcast([first ? (byte)1 : (byte)0, second ? (byte)1 : (byte)0], root: 0);
+        return (found[0] == 1, found[1] == 1);
     }
 
     /// <summary>A best epoch that this run's history does not have is of a line that it has left: it must not pass for this run's best, nor be lost.</summary>
@@ -358,11 +384,30 @@ public sealed class Trainer : IDisposable
     /// <summary>Replaces a checkpoint, but never by one that no run could go on from.</summary>
     private void Save(string path)
     {
-        if (!step.Optimizer.IsSound())
+        if (!IsSound())
             throw DivergenceException.OfParameters(path);
         isWhole = false;
-        Checkpoint.Save(path, description, options, state, model, step.Optimizer);
+        if (ranks.Ranks == 1)
+            Checkpoint.Save(path, description, options, state, model, step.Optimizer);
+        else
+            SaveTogether(path);
         isWhole = true;
+    }
+
+    /// <summary>Rank 0 writes what all ranks have of the optimiser's state; the others wait until the file stands.</summary>
+    private void SaveTogether(string path)
+    {
+        (string Name, float[] Values)[] states = [.. step.Optimizer.States.Select(kept => (kept.Name, step.Collect(kept.State)))];
+        if (ranks.Rank == 0)
+            Checkpoint.Save(path, description, options, state, model, states);
+        ranks.Barrier();
+    }
+
+    /// <summary>Whether parameters and optimiser state are finite numbers, on all ranks.</summary>
+    private bool IsSound()
+    {
+        bool sound = step.Optimizer.IsSound();
+        return ranks.Ranks == 1 ? sound : ranks.AllGather([sound ? (byte)1 : (byte)0]).All(of => of[0] == 1);
     }
 
     /// <summary>Saves the state before the run ends in an exception; where that fails too, the user hears of both.</summary>

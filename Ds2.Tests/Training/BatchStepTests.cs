@@ -64,9 +64,16 @@ public sealed class BatchStepTests
             step.EndBatch();
         }
 
-        Assert.That(Everything(step), Is.Not.EqualTo(before), "running statistics move with each batch");
         step.Abandon();
         Assert.That(Everything(step), Is.EqualTo(before));
+        Batch[] whole = [.. loader.Epoch(0).Take(3)];
+        Assert.That(Take(step, whole, number: 1).Outcome, Is.EqualTo(StepOutcome.Learnt), "a step begins anew");
+        float[][] after = Everything(step);
+        using var otherModel = new DeepSpeech2(TrainingRuns.Tiny.Model.ArchitectureFor(Alphabet.English), engine, seed: 1);
+        using var other = new BatchStep(new TrainingOptions { Lr = 1e-2 }, otherModel, Alphabet.English.Blank, loader.Accumulate);
+        other.Reserve(loader.Largest[0]);
+        Take(other, [.. loader.Epoch(0).Take(3)], number: 1);
+        Assert.That(after[0], Is.EqualTo(otherModel.Parameters.Values.ToArray()), "nothing of the abandoned step is in it");
     }
 
     /// <summary>The same recording twice: without dropout its losses are equal, with it each batch has a mask of its own.</summary>

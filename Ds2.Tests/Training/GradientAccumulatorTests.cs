@@ -18,17 +18,20 @@ public sealed class GradientAccumulatorTests
         using var parameters = new ParameterSet(engine);
         parameters.DeclareConstant("weight", new Shape(Length), 0);
         parameters.Allocate(seed: 1);
-        using var accumulator = new GradientAccumulator(parameters, most: 9);
+        using var accumulator = new GradientAccumulator(parameters, first: 0, end: 9);
         accumulator.Reserve();
         var random = new Random(5);
         for (int step = 0; step < 2; step++)
         {
             float[][] gradients = [.. Enumerable.Range(0, batches).Select(_ => Enumerable.Range(0, parameters.Gradients.Length).Select(_ => random.NextSingle() - 0.3f).ToArray())];
+            accumulator.Begin();
             for (int place = 0; place < batches; place++)
             {
                 parameters.Gradients.CopyFrom(gradients[place]);
-                accumulator.Add(place, batches);
+                accumulator.Add(place, isLast: place == batches - 1);
             }
+
+            accumulator.AddUp();
 
             Compare.BitEqual(parameters.Gradients.ToArray(), Tree(gradients), $"step {step}");
             if (batches > 3)
@@ -38,18 +41,49 @@ public sealed class GradientAccumulatorTests
 
     [TestCase(1, 0)]
     [TestCase(2, 1)]
-    [TestCase(3, 2)]
+    [TestCase(3, 1)]
     [TestCase(4, 2)]
-    [TestCase(5, 3)]
+    [TestCase(5, 2)]
     [TestCase(8, 3)]
-    [TestCase(9, 4)]
+    [TestCase(9, 3)]
     [TestCase(1024, 10)]
-    public void Buffers_AreALevelEach(int batches, int buffers)
+    public void Buffers_AreTheMostBranchesThatWait(int batches, int buffers)
     {
         using var engine = new HostEngine(threads: 1);
         using var parameters = new ParameterSet(engine);
-        using var accumulator = new GradientAccumulator(parameters, batches);
+        using var accumulator = new GradientAccumulator(parameters, first: 0, batches);
         Assert.That(accumulator.Buffers, Is.EqualTo(buffers));
+    }
+
+    /// <summary>However the batches are divided into stretches of neighbours, each stretch's branches joined leave the same bits.</summary>
+    [Test]
+    public void Branches_OfRanks_JoinToTheSameSum([Range(1, 12)] int batches, [Values(1, 2, 3, 5)] int each)
+    {
+        var random = new Random(6);
+        float[][] gradients = [.. Enumerable.Range(0, batches).Select(_ => Enumerable.Range(0, Length).Select(_ => random.NextSingle() - 0.3f).ToArray())];
+        (Branch Branch, float[] Sum)[] branches =
+        [
+            .. Enumerable.Range(0, (batches + each - 1) / each)
+                .SelectMany(rank => SumTree.Branches(rank * each, Math.Min((rank + 1) * each, batches)))
+                .Select(branch => (branch, Tree(gradients[branch.First..(branch.First + branch.Count)]))),
+        ];
+        var waiting = new List<(Branch Branch, float[] Sum)>();
+        foreach ((Branch branch, float[] sum) in branches)
+        {
+            (Branch Branch, float[] Sum) next = (branch, sum);
+            while (waiting is [.., var before] && before.Branch.IsHalfWith(next.Branch))
+            {
+                next = (before.Branch.With(next.Branch), Sum(before.Sum, next.Sum));
+                waiting.RemoveAt(waiting.Count - 1);
+            }
+
+            waiting.Add(next);
+        }
+
+        float[] total = waiting[^1].Sum;
+        for (int i = waiting.Count - 2; i >= 0; i--)
+            total = Sum(waiting[i].Sum, total);
+        Compare.BitEqual(total, Tree(gradients), "sum");
     }
 
     private static float[] Tree(float[][] gradients)

@@ -6,7 +6,6 @@ namespace Ds2.Kernels.Ops;
 /// <summary><see cref="GradientNorm"/> on the CPU: fixed parts, each summed in double, added up in order whoever computed them.</summary>
 internal sealed unsafe class HostGradientNorm(HostEngine engine) : GradientNorm(engine)
 {
-    private const int Part = 16384;
     private const int FloatsPerDouble = sizeof(double) / sizeof(float);
 
     /// <inheritdoc/>
@@ -26,13 +25,18 @@ internal sealed unsafe class HostGradientNorm(HostEngine engine) : GradientNorm(
                 total += sums[part];
         }
 
-        var norm = (float)Math.Sqrt(total);
         float* result = clip.Pointer();
-        result[0] = norm;
-        result[1] = float.IsFinite(norm) ? Math.Min(1f, maxNorm / (norm + 1e-6f)) : 0f;
+        (result[0], result[1]) = ClipFor(total, maxNorm);
     }
 
-    private static int Parts(int length) => (int)(((long)length + Part - 1) / Part);
+    /// <inheritdoc/>
+    protected override void SumsOfSquaresCore(Tensor gradients, Tensor sums)
+    {
+        int length = gradients.Length;
+        float* g = gradients.Pointer();
+        var parts = (double*)sums.Pointer();
+        Host.Workers.For(Parts(length), part => parts[part] = SumOfSquares(g + (nint)part * Part, Math.Min(Part, length - part * Part)));
+    }
 
     /// <summary>The sum of squares, in double, in an order that depends on the length alone.</summary>
     internal static double SumOfSquares(float* g, int length)

@@ -40,6 +40,10 @@ internal sealed class IlgpuGradientNorm(IlgpuEngine engine) : GradientNorm(engin
         finish(Gpu.Stream, new KernelConfig(1, Threads), sums, gradients.Length > 0 ? groups : 0, maxNorm, clip.View());
     }
 
+    /// <inheritdoc/>
+    protected override void SumsOfSquaresCore(Tensor gradients, Tensor sums) =>
+        squares(Gpu.Stream, new KernelConfig(Parts(gradients.Length), Threads), gradients.View(), gradients.Length, Part, sums.View().Cast<double>());
+
     /// <summary>Depends on the length alone, and so does the order of summation.</summary>
     private static int GroupsFor(int length) => Math.Clamp(length / LeastRange, 1, MostGroups);
 

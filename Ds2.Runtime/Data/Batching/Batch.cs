@@ -23,7 +23,14 @@ public sealed class Batch
         Pad(features, values);
     }
 
-    /// <summary>Place in the epoch, from 0.</summary>
+    /// <summary>What a rank gets that has no batch of a step: no utterances, no frames.</summary>
+    internal Batch(StepPart part, int rows, BatchMemory memory)
+    {
+        (Index, Part, Rows) = (-1, part, rows);
+        (Utterances, Frames, this.memory, values) = ([], [], memory, []);
+    }
+
+    /// <summary>Place in the epoch, from 0; -1 of one without utterances.</summary>
     public int Index { get; }
 
     /// <summary>What it is to its step.</summary>
@@ -51,7 +58,7 @@ public sealed class Batch
     /// <summary>Gives the features' memory back, to be used for batches to come. Who has no more use for them may do so, once they have been copied, and nobody must.</summary>
     public void Release()
     {
-        if (Interlocked.Exchange(ref values, null) is { } array)
+        if (Interlocked.Exchange(ref values, null) is { Length: > 0 } array)
             memory.Return(array);
     }
 

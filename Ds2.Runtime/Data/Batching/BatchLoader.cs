@@ -62,6 +62,9 @@ public sealed class BatchLoader : IDisposable
     /// <summary>Batches that make one step: neighbours by length, which stay together in every order; at least 1.</summary>
     public int Accumulate { get; init; } = 1;
 
+    /// <summary>The rank whose batches are read. <see cref="Accumulate"/> is a multiple of the ranks.</summary>
+    public Lane Lane { get; init; } = Lane.Alone;
+
     /// <summary>Changes the recordings' sound, differently in every epoch; their features are then kept nowhere. Null for none.</summary>
     public AudioAugment? Audio { get; init; }
 
@@ -101,7 +104,7 @@ public sealed class BatchLoader : IDisposable
         }
     }
 
-    /// <summary>The batches of an epoch, in the order of <see cref="BatchPlan"/>.</summary>
+    /// <summary>The batches of an epoch that the rank has, in the order of <see cref="BatchPlan"/>: at least one a step, without utterances where the step has none for it.</summary>
     /// <remarks>The threads start with the enumeration and have ended when it ends, also when it is left early.</remarks>
     /// <param name="epoch">Counts from 0.</param>
     /// <param name="firstStep">Where to start, for a run that is continued: the steps before are left out.</param>
@@ -112,7 +115,15 @@ public sealed class BatchLoader : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(firstStep);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(firstStep, StepsPerEpoch);
         EpochPlan plan = PlanFor(epoch);
-        return Enumerate(plan, epoch, plan.FirstOf(firstStep));
+        return Enumerate(plan, epoch, [.. plan.BatchesOf(Lane, Accumulate, firstStep)]);
+    }
+
+    /// <summary>The utterances of all batches of an epoch, whichever rank's, in order; nothing is read.</summary>
+    /// <param name="epoch">Counts from 0.</param>
+    public IEnumerable<Utterance[]> Batches(int epoch)
+    {
+        EpochPlan plan = PlanFor(epoch);
+        return Enumerable.Range(0, plan.Batches.Length).Select(batch => UtterancesOf(plan.MembersOf(batch)));
     }
 
     /// <summary>A digest of an epoch's batches: which utterances, in which order, how many at a time, how many batches a step.</summary>
@@ -147,9 +158,9 @@ public sealed class BatchLoader : IDisposable
 
     private EpochPlan PlanFor(int epoch) => BatchPlan.ForEpoch(sortedBatches.Value, order, seed, epoch, Accumulate);
 
-    private IEnumerable<Batch> Enumerate(EpochPlan plan, int epoch, int firstBatch)
+    private IEnumerable<Batch> Enumerate(EpochPlan plan, int epoch, (int Batch, StepPart Part)[] own)
     {
-        OrderedPrefetch<Batch> batches = Start(plan, epoch, firstBatch);
+        OrderedPrefetch<Batch> batches = Start(plan, epoch, own);
         try
         {
             while (batches.Take() is { } batch)
@@ -168,20 +179,22 @@ public sealed class BatchLoader : IDisposable
         }
     }
 
-    private OrderedPrefetch<Batch> Start(EpochPlan plan, int epoch, int firstBatch)
+    private OrderedPrefetch<Batch> Start(EpochPlan plan, int epoch, (int Batch, StepPart Part)[] own)
     {
         lock (running)
         {
             ObjectDisposedException.ThrowIf(disposed, this);
             var batches = new OrderedPrefetch<Batch>(
-                firstBatch, plan.Batches.Length, workers, prefetch, (index, stop) => Read(index, plan, epoch, stop));
+                0, own.Length, workers, prefetch, (index, stop) => Read(own[index].Batch, own[index].Part, plan, epoch, stop));
             running.Add(batches);
             return batches;
         }
     }
 
-    private Batch Read(int index, EpochPlan plan, int epoch, CancellationToken stop)
+    private Batch Read(int index, StepPart part, EpochPlan plan, int epoch, CancellationToken stop)
     {
+        if (index < 0)
+            return new Batch(part, Rows, memory);
         ReadOnlySpan<int> members = plan.MembersOf(index);
         var features = new FeatureMatrix[members.Length];
         for (int n = 0; n < members.Length; n++)
@@ -191,7 +204,7 @@ public sealed class BatchLoader : IDisposable
             if (augment.IsOn)
                 features[n] = augment.Apply(features[n], seed, epoch, members[n]);
         }
-        return new Batch(index, plan.Parts[index], UtterancesOf(members), features, memory);
+        return new Batch(index, part, UtterancesOf(members), features, memory);
     }
 
     private Utterance[] UtterancesOf(ReadOnlySpan<int> members)

@@ -49,13 +49,39 @@ internal readonly record struct BatchSpan(int First, int Count)
 /// <param name="Place">Its place among the step's batches, from 0.</param>
 /// <param name="Of">Batches of the step.</param>
 /// <param name="Utterances">Utterances of the whole step: what its gradient is the mean over.</param>
-public readonly record struct StepPart(int Place, int Of, int Utterances)
+/// <param name="First">The first of the places that this rank has of the step.</param>
+/// <param name="End">The place after the last of them; equal to <paramref name="First"/> where a short step leaves the rank none, which then gets one batch without utterances.</param>
+public readonly record struct StepPart(int Place, int Of, int Utterances, int First, int End)
 {
-    /// <summary>Whether the step begins with it.</summary>
-    public bool IsFirst => Place == 0;
+    /// <summary>A part of a step that one rank has alone.</summary>
+    public StepPart(int place, int of, int utterances)
+        : this(place, of, utterances, 0, of)
+    {
+    }
 
-    /// <summary>Whether the step ends with it.</summary>
-    public bool IsLast => Place == Of - 1;
+    /// <summary>Whether the step begins with it, on this rank.</summary>
+    public bool IsFirst => Place == First;
+
+    /// <summary>Whether the step ends with it, on this rank.</summary>
+    public bool IsLast => Place >= End - 1;
+}
+
+/// <summary>Which of a job's ranks this one is: each has its own share of every step's batches.</summary>
+/// <param name="Rank">From 0.</param>
+/// <param name="Ranks">How many there are.</param>
+public readonly record struct Lane(int Rank, int Ranks)
+{
+    /// <summary>A rank on its own has all batches.</summary>
+    public static readonly Lane Alone = new(0, 1);
+
+    /// <summary>The places of a step's batches that the rank has: neighbours, so that their gradients are branches of one sum.</summary>
+    /// <param name="accumulate">Batches of a whole step.</param>
+    /// <param name="batches">Batches of this one: an epoch's last step may have fewer.</param>
+    public (int First, int End) PlacesOf(int accumulate, int batches)
+    {
+        int each = accumulate / Ranks, first = Math.Min(Rank * each, batches);
+        return (first, Math.Min(first + each, batches));
+    }
 }
 
 /// <summary>The steps of an epoch, in order.</summary>
@@ -75,6 +101,25 @@ internal sealed record EpochPlan(int[] Utterances, BatchSpan[][] Steps)
     /// <summary>The utterances of a batch, by their places in the corpus.</summary>
     /// <param name="batch">Its place in the epoch.</param>
     public ReadOnlySpan<int> MembersOf(int batch) => Utterances.AsSpan(Batches[batch].First, Batches[batch].Count);
+
+    /// <summary>The batches of one rank, by their places in the epoch, from a step on; -1 where it has none of a step.</summary>
+    /// <param name="lane">The rank.</param>
+    /// <param name="accumulate">Batches of a whole step; a multiple of the ranks.</param>
+    /// <param name="firstStep">The first step.</param>
+    public IEnumerable<(int Batch, StepPart Part)> BatchesOf(Lane lane, int accumulate, int firstStep)
+    {
+        int start = FirstOf(firstStep);
+        foreach (BatchSpan[] step in Steps.Skip(firstStep))
+        {
+            (int first, int end) = lane.PlacesOf(accumulate, step.Length);
+            int utterances = step.Sum(batch => batch.Count);
+            if (first == end)
+                yield return (-1, new StepPart(step.Length, step.Length, utterances, step.Length, step.Length));
+            for (int place = first; place < end; place++)
+                yield return (start + place, new StepPart(place, step.Length, utterances, first, end));
+            start += step.Length;
+        }
+    }
 
     private static IEnumerable<StepPart> PartsOf(BatchSpan[] step)
     {
