@@ -1,7 +1,4 @@
 using System.CommandLine;
-using Ds2.Runtime;
-using Ds2.Runtime.Data;
-using Ds2.Runtime.Training;
 using Ds2.Train.Commands;
 using Ds2.Train.Reporting;
 
@@ -10,10 +7,6 @@ namespace Ds2.Train;
 /// <summary>The command line: <c>dotnet run --project Ds2.Train -- COMMAND</c>.</summary>
 internal static class Program
 {
-    private const int Failed = 1;
-    private const int BadInput = 2;
-    private const int Interrupted = 130;
-
     internal static int Main(string[] args)
     {
         // Output that fails must not end what runs. What is printed of such a failure may fail in turn; then nobody is there to hear of it.
@@ -25,7 +18,7 @@ internal static class Program
         int code = Run(parsed);
         // Of a run the files are what counts; of the other commands, what they print.
         bool trains = parsed.CommandResult.Command is RootCommand or { Name: "train" };
-        return code == 0 && output.Failed && !trains ? Failed : code;
+        return code == 0 && output.Failed && !trains ? Failure.Failed : code;
     }
 
     private static int Run(ParseResult parsed)
@@ -36,7 +29,7 @@ internal static class Program
             foreach (string error in faults)
                 Console.Error.WriteLine($"ds2: {error.ReplaceLineEndings(" ")}");
             Console.Error.WriteLine("ds2: --help lists commands and options");
-            return BadInput;
+            return Failure.BadInput;
         }
 
         // Signals are ours: a run finishes its batch and saves.
@@ -45,38 +38,9 @@ internal static class Program
         {
             return parsed.Invoke(configuration);
         }
-        catch (InputException exception)
-        {
-            return Report(exception.Message, BadInput);
-        }
-        catch (CorpusFaultsException exception)
-        {
-            CorpusFaultReport.Refuse(exception);
-            return BadInput;
-        }
-        catch (OperationCanceledException)
-        {
-            return Report("interrupted", Interrupted);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            return Report(exception.Message, BadInput);
-        }
-        catch (Exception exception) when (exception is OutOfMemoryException or HttpRequestException or DivergenceException)
-        {
-            return Report(exception.Message, Failed);
-        }
         catch (Exception exception)
         {
-            // A fault of the program: whoever mends it needs the trace.
-            Console.Error.WriteLine($"ds2: {exception}");
-            return Failed;
+            return Failure.Report(exception);
         }
-    }
-
-    private static int Report(string message, int code)
-    {
-        Console.Error.WriteLine($"ds2: {message.ReplaceLineEndings(" ")}");
-        return code;
     }
 }

@@ -19,8 +19,6 @@ namespace Ds2.Train.Commands;
 /// <summary><c>train</c>, the default command: trains until the target word error rate or the last epoch.</summary>
 internal static class TrainCommand
 {
-    private const int Interrupted = 130;
-
     private static readonly Option<string?> Preset = new("--preset")
     {
         Description = "mini (the built-in corpus in seconds), cpu or gpu (one's own hours of speech on either), mlperf (the benchmark's model) or ds2 (5 bidirectional layers); default: mini without manifests, else cpu or gpu",
@@ -124,7 +122,7 @@ internal static class TrainCommand
         Option[] all =
         [
             Preset, Params, Set, ListParameters, TrainManifest, ValManifest, Strict, SkipBad, FeatureCache, Out, Resume, Init, AlphabetPath, TargetWer, .. Decoding.Options, Decode, Epochs, MaxBatches, Seed, CheckpointMinutes,
-            CheckpointBatches, Keep, TensorBoard, MlPerf, Device, Threads, Loaders, Json,
+            CheckpointBatches, Keep, TensorBoard, MlPerf, Device, Threads, Loaders, .. Ranks.Options, Json,
         ];
         foreach (Option option in all)
             command.Options.Add(option);
@@ -139,18 +137,21 @@ internal static class TrainCommand
             return 0;
         }
 
+        return Ranks.Run(parsed, ranks => Run(parsed, ranks));
+    }
+
+    private static int Run(ParseResult parsed, Ranks ranks)
+    {
         using var interruption = new Interruption("stopping before the training begins");
         // Before anything in the folder is looked at: of two that start at once, one is refused.
-        using FolderLock turn = parsed.GetValue(Out) is { } named
-            ? FolderLock.Take(named, FolderLock.RunFile, TrainingData.Note)
-            : FolderLock.TakeUnused(Path.Combine("runs", $"{parsed.GetValue(Preset) ?? (parsed.GetValue(TrainManifest) is null ? "mini" : "own")}-{DateTime.Now:yyyyMMdd-HHmmss}"), FolderLock.RunFile, TrainingData.Note);
-        string folder = parsed.GetValue(Out) ?? Path.GetRelativePath(Environment.CurrentDirectory, turn.Folder);
+        using FolderLock? turn = ranks.IsFirst ? TakeFolder(parsed) : null;
+        string folder = ranks.AsFirst(() => parsed.GetValue(Out) ?? Path.GetRelativePath(Environment.CurrentDirectory, turn!.Folder));
         var checkpoints = new CheckpointPolicy(
             folder, TimeSpan.FromMinutes(parsed.GetValue(CheckpointMinutes)), parsed.GetValue(CheckpointBatches) is > 0 and var batches ? batches : null,
             parsed.GetValue(Keep));
         Alphabet? alphabet = parsed.GetValue(AlphabetPath) is { } file ? AlphabetFile.Read(file) : null;
         using RunStart start = RunStart.Find(parsed.GetValue(Resume), parsed.GetValue(Init), checkpoints, TrainingData.Note, alphabet);
-        RunOptions options = Options(parsed, start.Basis(parsed.GetValue(Preset), TrainingData.Note));
+        RunOptions options = Shared(Options(parsed, start.Basis(parsed.GetValue(Preset), TrainingData.Note)), ranks);
         start.Compare(options, TrainingData.Note);
         if (parsed.GetValue(MaxBatches) is < 1)
             throw new InputException("--max-batches must be at least 1");
@@ -161,30 +162,48 @@ internal static class TrainCommand
         (Corpus training, Corpus validation) = LoadCorpora(parsed, start.Alphabet, interruption.Token);
         StrictText.Note(training, parsed.GetValue(Strict));
         StrictText.Note(validation, parsed.GetValue(Strict));
-        using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(Device), parsed.GetValue(Threads));
+        using IEngine engine = CommandLine.CreateEngine(ranks.Device(parsed.GetValue(Device)), ranks.Threads(parsed.GetValue(Threads)));
         PresetChoice? chosen = null;
         if (IsChosen(parsed, start))
         {
             chosen = PresetChoice.For(training.TotalSeconds / 3600, training.Utterances.Count, engine is not HostEngine, training.Utterances.Concat(validation.Utterances).Any(utterance => utterance.HoldsFeatures));
-            options = Options(parsed, start.Basis(chosen));
+            options = Shared(Options(parsed, start.Basis(chosen)), ranks);
         }
 
         using DeepSpeech2 model = start.CreateModel(options, engine, TrainingData.Note);
-        using RunReporters reporters = CreateReporters(parsed);
+        using RunReporters reporters = ranks.IsFirst ? CreateReporters(parsed) : new RunReporters([]);
         using TrainingData data = TrainingData.Open(
-            options, start.Describe(options), model, training, validation, parsed.GetValue(FeatureCache), CommandLine.LoadersOf(parsed.GetValue(Loaders)), interruption.Token);
+            options, start.Describe(options), model, training, validation, parsed.GetValue(FeatureCache), ranks.Loaders(parsed.GetValue(Loaders)), interruption.Token, ranks.Lane);
         using var trainer = new Trainer(
             options, model, data.Description, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), start.Resume,
-            decoding.IsBeam ? new BeamValidation(decoding.Decoder(start.Alphabet), beamDecides) : null);
+            decoding.IsBeam ? new BeamValidation(decoding.Decoder(start.Alphabet), beamDecides) : null, ranks.Communicator);
+        RequireSame(ranks, parsed, options, start, data);
         // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
-        data.ListLeftOut(folder);
+        if (ranks.IsFirst)
+            data.ListLeftOut(folder);
         reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path, beamDecides, chosen));
         interruption.Token.ThrowIfCancellationRequested();
         interruption.Doing = "finishing the step and saving; once more to end at once";
         TrainingResult result = trainer.Run(interruption.Token);
         reporters.End(result);
-        return result.Interrupted ? Interrupted : 0;
+        return result.Interrupted ? Failure.Interrupted : 0;
     }
+
+    private static FolderLock TakeFolder(ParseResult parsed) => parsed.GetValue(Out) is { } named
+        ? FolderLock.Take(named, FolderLock.RunFile, TrainingData.Note)
+        : FolderLock.TakeUnused(Path.Combine("runs", $"{parsed.GetValue(Preset) ?? (parsed.GetValue(TrainManifest) is null ? "mini" : "own")}-{DateTime.Now:yyyyMMdd-HHmmss}"), FolderLock.RunFile, TrainingData.Note);
+
+    /// <summary>The options of a job: a step has a batch for each rank, if nothing else is said.</summary>
+    private static RunOptions Shared(RunOptions options, Ranks ranks) => options with { Data = options.Data with { Accumulate = ranks.Accumulate(options.Data.Accumulate) } };
+
+    /// <summary>What would let ranks train different models, or wait for each other for ever.</summary>
+    private static void RequireSame(Ranks ranks, ParseResult parsed, RunOptions options, RunStart start, TrainingData data) => ranks.RequireSame(
+        ("versions of the program", typeof(TrainCommand).Assembly.ManifestModule.ModuleVersionId.ToString()),
+        ("options", $"{options.ToJson()} {parsed.GetValue(MaxBatches)} {parsed.GetValue(CheckpointBatches)} {parsed.GetValue(Keep)} {parsed.GetValue(Decode)}"),
+        ("labels", string.Join('\n', start.Alphabet.Labels)),
+        ("training utterances", data.Training.PlanOf(0)),
+        ("validation utterances", data.Validation.PlanOf(0)),
+        ("positions to go on from", start.Resume is { } resume ? $"{resume.State.Epoch} {resume.State.Batch} {resume.State.Steps}" : start.Initial?.Path ?? ""));
 
     /// <summary>Who is told of the run; what the run could do without may fail. The report comes last: it reads the metrics, and no other's time is to hold its writing.</summary>
     private static RunReporters CreateReporters(ParseResult parsed)

@@ -39,9 +39,11 @@ internal sealed class TrainingData : IDisposable
     /// <param name="featureCache">Where features are kept for later runs; null for nowhere.</param>
     /// <param name="loaders">Threads that read.</param>
     /// <param name="cancellation">Ends the search for the training set's figures.</param>
+    /// <param name="lane">The rank whose batches are read; null for all.</param>
     /// <exception cref="InputException">No utterance can be trained on; the noise folder or the cache is unusable.</exception>
     public static TrainingData Open(
-        RunOptions options, ModelDescription description, DeepSpeech2 model, Corpus training, Corpus validation, string? featureCache, int loaders, CancellationToken cancellation)
+        RunOptions options, ModelDescription description, DeepSpeech2 model, Corpus training, Corpus validation, string? featureCache, int loaders, CancellationToken cancellation,
+        Lane? lane = null)
     {
         training.RequireFeatures(options.Model.Features);
         validation.RequireFeatures(options.Model.Features);
@@ -80,11 +82,18 @@ internal sealed class TrainingData : IDisposable
             {
                 BatchFrames = options.Data.BatchFrames,
                 Accumulate = options.Data.Accumulate,
+                Lane = lane ?? Lane.Alone,
                 Audio = audio,
                 FeatureAugment = options.Data.FeatureAugment,
                 Store = store,
             },
-            new BatchLoader(validation, extractor, options.Data.Batch, BatchOrder.Sorted, options.Training.Seed, loaders) { BatchFrames = options.Data.BatchFrames, Store = store });
+            new BatchLoader(validation, extractor, options.Data.Batch, BatchOrder.Sorted, options.Training.Seed, loaders)
+            {
+                BatchFrames = options.Data.BatchFrames,
+                Accumulate = (lane ?? Lane.Alone).Ranks,
+                Lane = lane ?? Lane.Alone,
+                Store = store,
+            });
     }
 
     /// <summary>Lists the utterances that are left out in the run's folder: id, seconds, file and reason, tab-separated. No file where there are none.</summary>

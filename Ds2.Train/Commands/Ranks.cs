@@ -1,0 +1,131 @@
+using System.CommandLine;
+using System.Security.Cryptography;
+using System.Text;
+using Ds2.Kernels.Engines;
+using Ds2.Runtime;
+using Ds2.Runtime.Data.Batching;
+using Ds2.Runtime.Distributed;
+
+namespace Ds2.Train.Commands;
+
+/// <summary>The processes of a job that trains one model, started by <c>mpirun</c>, <c>srun</c> or the like; most often there is one, and no launcher.</summary>
+/// <remarks>Rank 0 alone takes the run's folder, writes and speaks. Another rank is heard of when it fails, in one line with its number and machine.</remarks>
+internal sealed class Ranks : IDisposable
+{
+    /// <summary>How long a rank that is not the first keeps its failure to itself: what all ranks fail of, a manifest that is not there, rank 0 says for them and ends the job.</summary>
+    private static readonly TimeSpan Courtesy = TimeSpan.FromSeconds(1);
+
+    private static readonly Option<string> Library = new("--mpi")
+    {
+        Description = "for training by several processes: auto (where mpirun, srun or the like has started this one), none, or the file of an MPI library",
+        HelpName = "auto|none|FILE",
+        DefaultValueFactory = _ => Mpi.Auto,
+    };
+
+    private static readonly Option<int> Timeout = CommandLine.Bounded("--exchange-timeout", "seconds that a process waits for the others before it ends the job; 0 for ever", 600, 0);
+
+    private readonly TextWriter errors = Console.Error;
+
+    private Ranks(ICommunicator communicator)
+    {
+        Communicator = communicator;
+        if (communicator.Rank > 0)
+        {
+            Console.SetOut(TextWriter.Null);
+            Console.SetError(TextWriter.Null);
+        }
+
+        OnThisMachine = communicator.AllGather(Encoding.UTF8.GetBytes(communicator.Host)).Count(host => Encoding.UTF8.GetString(host) == communicator.Host);
+    }
+
+    /// <summary>The options.</summary>
+    public static Option[] Options => [Library, Timeout];
+
+    /// <summary>What the ranks exchange by.</summary>
+    public ICommunicator Communicator { get; }
+
+    /// <summary>Whether this rank writes and speaks.</summary>
+    public bool IsFirst => Communicator.Rank == 0;
+
+    /// <summary>Whether there are others.</summary>
+    public bool AreSeveral => Communicator.Ranks > 1;
+
+    /// <summary>This rank among the others.</summary>
+    public Lane Lane => new(Communicator.Rank, Communicator.Ranks);
+
+    /// <summary>Ranks that share this machine's cores and devices.</summary>
+    private int OnThisMachine { get; }
+
+    /// <summary>Finds the ranks and runs a command among them. Where one of several fails, the job ends on all of them.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="command">What each rank runs; gives the exit code.</param>
+    public static int Run(ParseResult parsed, Func<Ranks, int> command)
+    {
+        int seconds = parsed.GetValue(Timeout);
+        using var ranks = new Ranks(Mpi.Open(parsed.GetValue(Library)!, seconds == 0 ? null : TimeSpan.FromSeconds(seconds)));
+        if (!ranks.AreSeveral)
+            return command(ranks);
+        try
+        {
+            return command(ranks);
+        }
+        catch (Exception exception)
+        {
+            if (!ranks.IsFirst)
+                Thread.Sleep(Courtesy);
+            Console.SetError(ranks.errors);
+            ICommunicator communicator = ranks.Communicator;
+            int code = Failure.Report(exception, exception is DistributedException ? "" : $"rank {communicator.Rank} on {communicator.Host}: ");
+            communicator.Abort(code);
+            return code;
+        }
+    }
+
+    /// <summary>Threads of this rank's engine: those asked for, else its share of the machine's cores.</summary>
+    public int Threads(int asked) => asked > 0 || !AreSeveral ? asked : Math.Max(1, Environment.ProcessorCount / OnThisMachine);
+
+    /// <summary>Threads that read, likewise.</summary>
+    public int Loaders(int asked) => asked > 0 || !AreSeveral ? CommandLine.LoadersOf(asked) : Math.Max(1, BatchLoader.DefaultWorkers / OnThisMachine);
+
+    /// <summary>This rank's device: the one asked for, or of several GPUs the one that has its number on this machine.</summary>
+    public DeviceChoice Device(DeviceChoice asked) =>
+        OnThisMachine > 1 && asked.Number == 0 && asked.Kind is DeviceKind.Auto or DeviceKind.Cuda or DeviceKind.OpenCl ? asked with { Number = Communicator.LocalRank } : asked;
+
+    /// <summary>What rank 0 says, on all ranks.</summary>
+    public string AsFirst(Func<string> said) => Encoding.UTF8.GetString(Communicator.Broadcast(IsFirst ? Encoding.UTF8.GetBytes(said()) : null, root: 0));
+
+    /// <summary>Batches of a step: as many as there are ranks, unless options say more.</summary>
+    /// <param name="asked">What the options say; 1 where they say nothing.</param>
+    /// <exception cref="InputException">Ranks cannot share it evenly.</exception>
+    public int Accumulate(int asked)
+    {
+        int count = Communicator.Ranks;
+        return asked % count == 0 ? asked
+            : asked == 1 ? count
+            : throw new InputException($"{count} ranks cannot share steps of {asked} batches evenly: start as many ranks as divide {asked}, or --set accumulate={(asked / count + 1) * count}");
+    }
+
+    /// <summary>Holds against each other what must be the same on all ranks, before the first step.</summary>
+    /// <param name="things">What each is called, and its value.</param>
+    /// <exception cref="InputException">One has another; on all ranks.</exception>
+    public void RequireSame(params (string Name, string Value)[] things)
+    {
+        if (!AreSeveral)
+            return;
+        byte[][] hosts = Communicator.AllGather(Encoding.UTF8.GetBytes(Communicator.Host));
+        foreach ((string name, string value) in things)
+        {
+            byte[][] digests = Communicator.AllGather(SHA256.HashData(Encoding.UTF8.GetBytes(value)));
+            int other = Array.FindIndex(digests, digest => !digest.AsSpan().SequenceEqual(digests[0]));
+            if (other >= 0)
+                throw new InputException($"rank {other} on {Encoding.UTF8.GetString(hosts[other])} has other {name} than rank 0 on {Encoding.UTF8.GetString(hosts[0])}: all ranks need the same command line, program and files");
+        }
+    }
+
+    /// <summary>Ends MPI, once all ranks are done.</summary>
+    public void Dispose()
+    {
+        Communicator.Dispose();
+        Console.SetError(errors);
+    }
+}
