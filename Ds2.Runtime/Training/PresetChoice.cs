@@ -14,7 +14,8 @@ public sealed record PresetChoice(string Preset, RunOptions Options, string Reas
 
     private const int FewestEpochs = 10, MostEpochs = 60;
 
-    /// <summary>Below so many hours, each utterance is heard so often that a model learns it by heart: more of it differs from one time to the next, and more units are dropped.</summary>
+    /// <summary>Below so many hours, each utterance is heard so often that a model learns it by heart: more of it differs from one time to the next, and more units are dropped. Steps there are enough, also
+    /// of larger batches.</summary>
     private const double FewHours = 3;
 
     /// <summary>The share of a run's steps that the rate rises over at most: a small corpus's run would be over before it is at its height.</summary>
@@ -28,22 +29,23 @@ public sealed record PresetChoice(string Preset, RunOptions Options, string Reas
     public static PresetChoice For(double hours, int utterances, bool isGpu, bool holdsCoefficients)
     {
         string preset = isGpu ? "gpu" : "cpu";
+        bool few = hours < FewHours;
         RunOptions options = RunOptions.Presets[preset];
+        if (few)
+        {
+            options = options with
+            {
+                Data = options.Data with { Batch = 16, Tempo = 0.15, Warp = 0.15, TimeMasks = 2, TimeMaskWidth = 15 },
+                Training = options.Training with { Lr = isGpu ? options.Training.Lr : 3e-3, WarmupSteps = 150, Dropout = 0.2 },
+            };
+        }
+
         int epochs = (int)Math.Clamp(Math.Ceiling(HoursHeard / Math.Max(hours, 0.01)), FewestEpochs, MostEpochs);
         double steps = epochs * Math.Ceiling((double)utterances / options.Data.Batch);
         options = options with { Training = options.Training with { Epochs = epochs, WarmupSteps = (int)Math.Min(options.Training.WarmupSteps, MostWarmup * steps) } };
         if (holdsCoefficients)
             options = options with { Model = options.Model with { Features = FeatureKind.MfccRaw } };
-        if (hours < FewHours)
-        {
-            options = options with
-            {
-                Data = options.Data with { Tempo = 0.15, Warp = 0.15, TimeMasks = 2, TimeMaskWidth = 15 },
-                Training = options.Training with { Dropout = 0.2 },
-            };
-        }
-
         return new PresetChoice(preset, options, string.Create(CultureInfo.InvariantCulture,
-            $"{preset}, {epochs} epochs: {hours:0.##} h of one's own speech on a {(isGpu ? "GPU" : "CPU")}{(hours < FewHours ? ", with more dropout, masks and warping as it is little" : "")}; no target (--preset, --epochs and --target-wer say otherwise)"));
+            $"{preset}, {epochs} epochs: {hours:0.##} h of one's own speech on a {(isGpu ? "GPU" : "CPU")}{(few ? ", with more dropout, masks and warping as it is little" : "")}; no target (--preset, --epochs and --target-wer say otherwise)"));
     }
 }

@@ -59,7 +59,12 @@ public sealed record RunOptions
             Data = new() { Order = BatchOrder.Sortagrad, TimeMasks = 2, TimeMaskWidth = 15, RowMasks = 1 },
             Training = new() { Epochs = 60, TargetWer = 5, Optimizer = OptimizerKind.AdamW, Lr = 1e-3, Anneal = 1.05, WeightDecay = 0.01, MaxNorm = 100 },
         },
-        ["cpu"] = OwnSpeech with { Model = OwnSpeech.Model with { Hidden = 320, Layers = 3 } },
+        ["cpu"] = OwnSpeech with
+        {
+            Model = OwnSpeech.Model with { Hidden = 320, Layers = 3 },
+            Data = OwnSpeech.Data with { Batch = 8 },
+            Training = OwnSpeech.Training with { Lr = 2e-3, WarmupSteps = 300 },
+        },
         ["gpu"] = OwnSpeech with { Model = OwnSpeech.Model with { Hidden = 768, Layers = 4 }, Training = OwnSpeech.Training with { Lr = 2e-3 } },
         ["mlperf"] = new(),
         ["ds2"] = new() { Model = new() { Layers = 5, Bidirectional = true } },

@@ -19,8 +19,9 @@ public sealed class PresetChoiceTests
     {
         var choice = PresetChoice.For(hours, utterances: 1000000, isGpu: false, holdsCoefficients: false);
         Assert.That((choice.Preset, choice.Options.Training.Epochs), Is.EqualTo(("cpu", epochs)));
-        Assert.That(choice.Options.Training, Is.EqualTo(RunOptions.Presets["cpu"].Training with { Epochs = epochs, Dropout = hours < 3 ? 0.2 : 0.1 }));
-        Assert.That(choice.Options.Data, Is.EqualTo(hours < 3 ? RunOptions.Presets["cpu"].Data with { Tempo = 0.15, Warp = 0.15, TimeMasks = 2, TimeMaskWidth = 15 } : RunOptions.Presets["cpu"].Data));
+        TrainingOptions training = RunOptions.Presets["cpu"].Training with { Epochs = epochs };
+        Assert.That(choice.Options.Training, Is.EqualTo(hours < 3 ? training with { Lr = 3e-3, WarmupSteps = 150, Dropout = 0.2 } : training));
+        Assert.That(choice.Options.Data, Is.EqualTo(hours < 3 ? RunOptions.Presets["cpu"].Data with { Batch = 16, Tempo = 0.15, Warp = 0.15, TimeMasks = 2, TimeMaskWidth = 15 } : RunOptions.Presets["cpu"].Data));
         Assert.That(choice.Reason, Does.StartWith($"cpu, {epochs} epochs: ").And.Contain("--target-wer"));
     }
 
@@ -56,7 +57,7 @@ public sealed class PresetChoiceTests
             Assert.That(options, Is.EqualTo(PresetChoice.For(0, 2, isGpu: false, holdsCoefficients: false).Options with
             {
                 Model = cpu.Model with { Hidden = 4, Channels = 2 },
-                Training = cpu.Training with { Epochs = 1, WarmupSteps = 6, Dropout = 0.2 },
+                Training = cpu.Training with { Epochs = 1, Lr = 3e-3, WarmupSteps = 6, Dropout = 0.2 },
             }));
             Assert.That(options.Training.TargetWer, Is.Zero);
         });

@@ -35,7 +35,7 @@ internal sealed class Ranks : IDisposable
             Console.SetError(TextWriter.Null);
         }
 
-        OnThisMachine = communicator.AllGather(Encoding.UTF8.GetBytes(communicator.Host)).Count(host => Encoding.UTF8.GetString(host) == communicator.Host);
+        Hosts = [.. communicator.AllGather(Encoding.UTF8.GetBytes(communicator.Host)).Select(Encoding.UTF8.GetString)];
     }
 
     /// <summary>The options.</summary>
@@ -53,8 +53,11 @@ internal sealed class Ranks : IDisposable
     /// <summary>This rank among the others.</summary>
     public Lane Lane => new(Communicator.Rank, Communicator.Ranks);
 
+    /// <summary>The machine of each rank.</summary>
+    public IReadOnlyList<string> Hosts { get; }
+
     /// <summary>Ranks that share this machine's cores and devices.</summary>
-    private int OnThisMachine { get; }
+    private int OnThisMachine => Hosts.Count(host => host == Communicator.Host);
 
     /// <summary>Finds the ranks and runs a command among them. Where one of several fails, the job ends on all of them.</summary>
     /// <param name="parsed">The command line.</param>
@@ -112,13 +115,12 @@ internal sealed class Ranks : IDisposable
     {
         if (!AreSeveral)
             return;
-        byte[][] hosts = Communicator.AllGather(Encoding.UTF8.GetBytes(Communicator.Host));
         foreach ((string name, string value) in things)
         {
             byte[][] digests = Communicator.AllGather(SHA256.HashData(Encoding.UTF8.GetBytes(value)));
             int other = Array.FindIndex(digests, digest => !digest.AsSpan().SequenceEqual(digests[0]));
             if (other >= 0)
-                throw new InputException($"rank {other} on {Encoding.UTF8.GetString(hosts[other])} has other {name} than rank 0 on {Encoding.UTF8.GetString(hosts[0])}: all ranks need the same command line, program and files");
+                throw new InputException($"rank {other} on {Hosts[other]} has other {name} than rank 0 on {Hosts[0]}: all ranks need the same command line, program and files");
         }
     }
 

@@ -181,7 +181,8 @@ internal static class TrainCommand
         // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
         if (ranks.IsFirst)
             data.ListLeftOut(folder);
-        reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path, beamDecides, chosen));
+        reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path, beamDecides, chosen,
+            ranks.AreSeveral ? ranks.Hosts : null));
         interruption.Token.ThrowIfCancellationRequested();
         interruption.Doing = "finishing the step and saving; once more to end at once";
         TrainingResult result = trainer.Run(interruption.Token);

@@ -22,6 +22,9 @@ internal sealed record RunEnvironment
     /// <summary>The engine's name: the device, its instruction set or driver, its threads.</summary>
     public required string Device { get; init; }
 
+    /// <summary>The machine of each rank, where several train together; null for one on its own.</summary>
+    public required IReadOnlyList<string>? Ranks { get; init; }
+
     public string Machine { get; } = Environment.MachineName;
 
     public string Cpu { get; } = CpuName();
@@ -48,6 +51,7 @@ internal sealed record RunEnvironment
         InitializedFrom = run.Initial,
         CommandLine = Environment.GetCommandLineArgs(),
         Device = run.Model.Engine.Name,
+        Ranks = run.Hosts,
     };
 
     /// <summary>The SDK puts the commit behind the version: 1.0.0+86f2197….</summary>

@@ -1,0 +1,101 @@
+using System.Diagnostics;
+using Ds2.Runtime.Training;
+using Ds2.Tests.Training;
+
+namespace Ds2.Tests.Distributed;
+
+/// <summary><c>Ds2.Train train</c> under a launcher: the same checkpoint from any number of processes, and what becomes of a job that fails.</summary>
+public sealed class RankedProgramTests
+{
+    private const string OpenMpi = "mpirun.openmpi", Mpich = "mpirun.mpich";
+
+    private TinyCorpus corpus = null!;
+
+    [SetUp]
+    public void MakeCorpus() => corpus = new TinyCorpus();
+
+    [TearDown]
+    public void DeleteCorpus() => corpus.Dispose();
+
+    /// <summary>Thirty steps, in orders drawn anew, with changed features; each epoch ends with a step that has fewer batches than the others.</summary>
+    [TestCase(OpenMpi, "sgd", 2, 4)]
+    [TestCase(OpenMpi, "adamw", 2, 4)]
+    [TestCase(Mpich, "adamw", 2)]
+    public void Train_AnyRanks_SameCheckpoint(string launcher, string optimizer, params int[] ranks)
+    {
+        string[] settings = ["accumulate=4", $"optimizer={optimizer}", "epochs=15"];
+        Dictionary<string, float[]> alone = Finish(launcher, 1, Arguments("alone", settings));
+        foreach (int count in ranks)
+            Assert.That(Finish(launcher, count, Arguments($"ranks-{count}", settings)), Is.EqualTo(alone), $"{count} ranks");
+    }
+
+    [Test]
+    public void Train_ResumedOnOtherRanks_SameCheckpointAsWithoutBreak()
+    {
+        string[] settings = ["accumulate=2", "optimizer=adamw"];
+        Dictionary<string, float[]> whole = Finish(OpenMpi, 1, [.. Arguments("whole", settings), "--epochs", "4"]);
+        string[] broken = Arguments("broken", settings);
+        Finish(OpenMpi, 2, [.. broken, "--epochs", "2"]);
+        Assert.That(Finish(OpenMpi, 1, [.. broken, "--epochs", "4", "--resume", "auto"]), Is.EqualTo(whole));
+    }
+
+    [Test]
+    public void Train_WhatAllRanksFailOf_IsSaidOnce()
+    {
+        MpiJob.Result job = MpiJob.RunProgram(OpenMpi, 2, Program, "train", "--train-manifest", corpus.PathOf("none.csv"), "--val-manifest", corpus.Manifest, "--out", corpus.PathOf("none"));
+        Assert.That((job.Code, job.Lines.Length), Is.EqualTo((2, 1)), job.Output + job.Error);
+        Assert.That(job.Lines[0], Does.StartWith("ds2: rank 0 on ").And.Contain("none.csv"));
+    }
+
+    [Test]
+    public void Train_BatchesThatRanksCannotShare_IsSaid()
+    {
+        MpiJob.Result job = MpiJob.RunProgram(OpenMpi, 2, Program, Arguments("odd", "accumulate=3"));
+        Assert.That(job.Code, Is.EqualTo(2), job.Output + job.Error);
+        Assert.That(job.Lines, Has.One.Contains("2 ranks cannot share steps of 3 batches evenly").And.Contain("accumulate=4"));
+    }
+
+    [Test]
+    public void Train_RankIsKilled_EndsTheJobAndLeavesTheCheckpoint()
+    {
+        string[] arguments = [.. Arguments("fails", "accumulate=2"), "--epochs", "100000"];
+        using Process job = MpiJob.Start(OpenMpi, 2, Program, arguments);
+        MpiJob.WaitFor(job, () => File.Exists(corpus.PathOf("fails/latest.safetensors")));
+        Process[] ranks = MpiJob.RanksOf(corpus.PathOf("fails"));
+        Assert.That(ranks, Has.Length.EqualTo(2));
+        ranks[1].Kill();
+        MpiJob.Result result = MpiJob.End(job);
+        Assert.That(result.Code, Is.Not.Zero);
+        TinyCorpus.AssertLoads(corpus.PathOf("fails/latest.safetensors"));
+    }
+
+    /// <summary>What the launcher hands on to all ranks: they stop after the same step, and save.</summary>
+    [Test]
+    public void Train_UserSignal_StopsAndSaves()
+    {
+        string[] arguments = [.. Arguments("stops", "accumulate=2"), "--epochs", "100000"];
+        using Process job = MpiJob.Start(OpenMpi, 2, Program, arguments);
+        MpiJob.WaitFor(job, () => File.Exists(corpus.PathOf("stops/latest.safetensors")));
+        Process.Start("kill", ["-USR1", $"{job.Id}"])!.WaitForExit();
+        MpiJob.Result result = MpiJob.End(job);
+        Assert.That(result.Code, Is.EqualTo(130), result.Output + result.Error);
+        TinyCorpus.AssertLoads(corpus.PathOf("stops/latest.safetensors"));
+    }
+
+    private static string Program => typeof(Ds2.Train.Program).Assembly.Location;
+
+    private string[] Arguments(string folder, params string[] settings) =>
+    [
+        .. corpus.TrainArguments(folder), "--threads", "1", "--loaders", "1", "--target-wer", "-1",
+        .. new[] { "batch=1", "order=bucketed", "tempo=0.1", "noise=0.5", "dropout=0.1" }.Concat(settings).SelectMany(setting => new[] { "--set", setting }),
+    ];
+
+    /// <summary>All tensors of the run's last checkpoint.</summary>
+    private static Dictionary<string, float[]> Finish(string launcher, int ranks, string[] arguments)
+    {
+        MpiJob.Result job = MpiJob.RunProgram(launcher, ranks, Program, arguments);
+        Assert.That(job.Code, Is.Zero, job.Output + job.Error);
+        string folder = arguments[Array.IndexOf(arguments, "--out") + 1];
+        return TrainingRuns.TensorsOf(new CheckpointPolicy(folder, TimeSpan.Zero).Latest);
+    }
+}
