@@ -17,6 +17,7 @@ using Ds2.Bench.Plots;
 using Ds2.Bench.Step;
 using Ds2.Kernels.Engines;
 using Ds2.Runtime;
+using Ds2.Runtime.Distributed;
 
 namespace Ds2.Bench;
 
@@ -88,7 +89,7 @@ internal static class Program
         {
             return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
         }
-        catch (Exception exception) when (exception is InputException or ArgumentException or DeviceUnavailableException)
+        catch (Exception exception) when (exception is InputException or ArgumentException or DeviceUnavailableException or DistributedException)
         {
             return Report(exception.Message);
         }

@@ -22,6 +22,7 @@ internal sealed class ExchangeBenchmark(ICommunicator communicator, int length, 
     /// <returns>The exit code.</returns>
     public int Run(int rounds, bool asJson)
     {
+        CallCheck.Run(communicator);
         var library = communicator as MpiCommunicator;
         List<double> ours = [], theirs = [];
         // The first turn is not counted: memory is touched and code compiled.

@@ -19,7 +19,7 @@ public static class Mpi
         Launcher? launcher = choice == None ? null : Launcher.Find(Environment.GetEnvironmentVariable);
         if (choice == None || (choice == Auto && launcher is null))
             return new LoneCommunicator();
-        MpiCommunicator communicator = FaultSignals.Keep(() => new MpiCommunicator(choice == Auto ? Find(launcher!) : Load(choice, launcher), timeout));
+        MpiCommunicator communicator = FaultSignals.Keep(() => new MpiCommunicator(choice == Auto ? Find(launcher!, MpiLibrary.TryLoad) : Load(choice, launcher), timeout));
         if (launcher?.Ranks is not { } ranks || ranks == communicator.Ranks)
             return communicator;
         string found = communicator.Library;
@@ -27,8 +27,12 @@ public static class Mpi
         throw new InputException($"{launcher.Variable} tells of {ranks} processes, {found} of {communicator.Ranks}: launcher and library do not belong together");
     }
 
-    private static MpiLibrary Find(Launcher launcher) =>
-        launcher.Files.Select(each => MpiLibrary.TryLoad(each.File, each.Kind)).FirstOrDefault(library => library is not null)
+    /// <summary>The first library that there is, of those that fit the launcher.</summary>
+    /// <param name="launcher">What has started this process.</param>
+    /// <param name="load">Loads a file if it is there and of that family.</param>
+    /// <exception cref="InputException">There is none.</exception>
+    internal static MpiLibrary Find(Launcher launcher, Func<string, MpiKind?, MpiLibrary?> load) =>
+        launcher.Files.Select(each => load(each.File, each.Kind)).FirstOrDefault(library => library is not null)
         ?? throw new InputException(launcher.Kind is { } kind
             ? $"started by {kind.Name()}'s launcher, and its library {kind.Files()[0]} is not installed: {kind.Packages()}"
             : $"started under {launcher.Variable}, and there is no MPI library: {MpiKind.OpenMpi.Packages()}, or {MpiKind.Mpich.Packages()}");
