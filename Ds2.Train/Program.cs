@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Ds2.Runtime;
+using Ds2.Runtime.Distributed;
 using Ds2.Train.Commands;
 using Ds2.Train.Reporting;
 
@@ -17,9 +19,10 @@ internal static class Program
         ParseResult parsed = CommandLine.Create().Parse(args);
         int code = Run(parsed);
         // Of a run the files are what counts; of the other commands, what they print.
-        bool trains = parsed.CommandResult.Command is RootCommand or { Name: "train" };
-        return code == 0 && output.Failed && !trains ? Failure.Failed : code;
+        return code == 0 && output.Failed && !Trains(parsed) ? Failure.Failed : code;
     }
+
+    private static bool Trains(ParseResult parsed) => parsed.CommandResult.Command is RootCommand or { Name: "train" };
 
     private static int Run(ParseResult parsed)
     {
@@ -31,6 +34,9 @@ internal static class Program
             Console.Error.WriteLine("ds2: --help lists commands and options");
             return Failure.BadInput;
         }
+
+        if (Mpi.LaunchedRanks is > 1 and var ranks && !Trains(parsed))
+            return Failure.Report(new InputException($"{parsed.CommandResult.Command.Name}: {ranks} processes would all do the same: ranks share the work of train alone; start this without a launcher"));
 
         // Signals are ours: a run finishes its batch and saves.
         var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };

@@ -9,6 +9,9 @@ public static class Mpi
     /// <summary>Alone, whatever has started this process.</summary>
     public const string None = "none";
 
+    /// <summary>How many processes a launcher has started together with this one, as its environment says; 1 where there is none, or it does not say. Nothing is loaded.</summary>
+    public static int LaunchedRanks => Launcher.Find(Environment.GetEnvironmentVariable)?.Ranks ?? 1;
+
     /// <summary>Starts MPI, once in a process, or nothing.</summary>
     /// <param name="choice"><see cref="Auto"/>, <see cref="None"/>, or the file of a library, which is then used in any case.</param>
     /// <param name="timeout">How long a rank waits for the others in a call; null for ever. A step's longest difference between ranks must fit, and an evaluation's.</param>

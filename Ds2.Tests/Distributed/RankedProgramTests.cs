@@ -48,6 +48,14 @@ public sealed class RankedProgramTests
     }
 
     [Test]
+    public void Evaluate_UnderALauncher_IsRefused()
+    {
+        MpiJob.Result job = MpiJob.RunProgram(OpenMpi, 2, Program, "evaluate", "--checkpoint", corpus.PathOf("none.safetensors"), "--manifest", corpus.Manifest);
+        Assert.That(job.Code, Is.EqualTo(2), job.Output + job.Error);
+        Assert.That(job.Lines, Has.All.StartsWith("ds2: evaluate: 2 processes would all do the same"));
+    }
+
+    [Test]
     public void Train_BatchesThatRanksCannotShare_IsSaid()
     {
         MpiJob.Result job = MpiJob.RunProgram(OpenMpi, 2, Program, Arguments("odd", "accumulate=3"));
@@ -59,12 +67,12 @@ public sealed class RankedProgramTests
     public void Train_RankIsKilled_EndsTheJobAndLeavesTheCheckpoint()
     {
         string[] arguments = [.. Arguments("fails", "accumulate=2"), "--epochs", "100000"];
-        using Process job = MpiJob.Start(OpenMpi, 2, Program, arguments);
-        MpiJob.WaitFor(job, () => File.Exists(corpus.PathOf("fails/latest.safetensors")));
-        Process[] ranks = MpiJob.RanksOf(corpus.PathOf("fails"));
+        using MpiJob.Running job = MpiJob.Start(OpenMpi, 2, Program, arguments);
+        job.WaitFor(() => File.Exists(corpus.PathOf("fails/latest.safetensors")));
+        Process[] ranks = MpiJob.Running.RanksWith(corpus.PathOf("fails"));
         Assert.That(ranks, Has.Length.EqualTo(2));
         ranks[1].Kill();
-        MpiJob.Result result = MpiJob.End(job);
+        MpiJob.Result result = job.End();
         Assert.That(result.Code, Is.Not.Zero);
         TinyCorpus.AssertLoads(corpus.PathOf("fails/latest.safetensors"));
     }
@@ -74,10 +82,10 @@ public sealed class RankedProgramTests
     public void Train_UserSignal_StopsAndSaves()
     {
         string[] arguments = [.. Arguments("stops", "accumulate=2"), "--epochs", "100000"];
-        using Process job = MpiJob.Start(OpenMpi, 2, Program, arguments);
-        MpiJob.WaitFor(job, () => File.Exists(corpus.PathOf("stops/latest.safetensors")));
+        using MpiJob.Running job = MpiJob.Start(OpenMpi, 2, Program, arguments);
+        job.WaitFor(() => File.Exists(corpus.PathOf("stops/latest.safetensors")));
         Process.Start("kill", ["-USR1", $"{job.Id}"])!.WaitForExit();
-        MpiJob.Result result = MpiJob.End(job);
+        MpiJob.Result result = job.End();
         Assert.That(result.Code, Is.EqualTo(130), result.Output + result.Error);
         TinyCorpus.AssertLoads(corpus.PathOf("stops/latest.safetensors"));
     }
