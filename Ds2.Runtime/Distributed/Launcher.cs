@@ -6,16 +6,23 @@ namespace Ds2.Runtime.Distributed;
 /// <param name="Ranks">How many processes it started; null where that is not told.</param>
 internal sealed record Launcher(string Variable, MpiKind? Kind, int? Ranks)
 {
-    /// <summary>The files to look for, those that fit first.</summary>
-    public IEnumerable<(string File, MpiKind Kind)> Files =>
-        (Kind is { } kind ? [kind] : new[] { MpiKind.OpenMpi, MpiKind.Mpich }).SelectMany(each => each.Files().Select(file => (file, each)));
+    /// <summary>The files to look for, those that fit first: PMIx is Open MPI's way of meeting its launcher, PMI was MPICH's.</summary>
+    public IEnumerable<(string File, MpiKind Kind)> Files
+    {
+        get
+        {
+            MpiKind[] kinds = Kind is { } kind ? [kind] : Variable.StartsWith("PMIX", StringComparison.Ordinal) ? [MpiKind.OpenMpi, MpiKind.Mpich] : [MpiKind.Mpich, MpiKind.OpenMpi];
+            return kinds.SelectMany(each => each.Files().Select(file => (file, each)));
+        }
+    }
 
     /// <summary>The launcher of this process; null where it was started alone.</summary>
     /// <param name="environment">The value of a variable, null where it is not set.</param>
     public static Launcher? Find(Func<string, string?> environment)
     {
-        // mpirun of Open MPI 4 and 5; mpiexec of MPICH, and what speaks its protocol; Slurm's and other launchers of PMIx.
-        return Of("OMPI_COMM_WORLD_SIZE", MpiKind.OpenMpi, "OMPI_COMM_WORLD_SIZE") ?? Of("PMI_SIZE", environment("SLURM_JOB_ID") is null ? MpiKind.Mpich : null, "PMI_SIZE")
+        // mpiexec of MPICH says how many there are on the node, also within Slurm; srun itself serves both families.
+        MpiKind? ofPmi = environment("SLURM_JOB_ID") is null || environment("MPI_LOCALNRANKS") is not null ? MpiKind.Mpich : null;
+        return Of("OMPI_COMM_WORLD_SIZE", MpiKind.OpenMpi, "OMPI_COMM_WORLD_SIZE") ?? Of("PMI_SIZE", ofPmi, "PMI_SIZE")
             ?? Of("PMIX_RANK", null, "SLURM_STEP_NUM_TASKS") ?? Of("PMI_RANK", null, "SLURM_STEP_NUM_TASKS");
 
         Launcher? Of(string variable, MpiKind? kind, string size) =>
