@@ -35,7 +35,9 @@ internal sealed class Ranks : IDisposable
             Console.SetError(TextWriter.Null);
         }
 
-        Hosts = [.. communicator.AllGather(Encoding.UTF8.GetBytes(communicator.Host)).Select(Encoding.UTF8.GetString)];
+        Hosts = ShowAll(communicator.Host);
+        string[] cores = [.. ShowAll(AllowedCores()).Where((_, rank) => Hosts[rank] == communicator.Host)];
+        Sharing = cores.Distinct().Count() > 1 ? 1 : cores.Length;
     }
 
     /// <summary>The options.</summary>
@@ -56,8 +58,8 @@ internal sealed class Ranks : IDisposable
     /// <summary>The machine of each rank.</summary>
     public IReadOnlyList<string> Hosts { get; }
 
-    /// <summary>Ranks that share this machine's cores and devices.</summary>
-    private int OnThisMachine => Hosts.Count(host => host == Communicator.Host);
+    /// <summary>Ranks that share the cores that this one may use: those of its machine, unless the launcher has given each its own.</summary>
+    private int Sharing { get; }
 
     /// <summary>Finds the ranks and runs a command among them. Where one of several fails, the job ends on all of them.</summary>
     /// <param name="parsed">The command line.</param>
@@ -85,14 +87,14 @@ internal sealed class Ranks : IDisposable
     }
 
     /// <summary>Threads of this rank's engine: those asked for, else its share of the machine's cores.</summary>
-    public int Threads(int asked) => asked > 0 || !AreSeveral ? asked : Math.Max(1, Environment.ProcessorCount / OnThisMachine);
+    public int Threads(int asked) => asked > 0 || !AreSeveral ? asked : Math.Max(1, Environment.ProcessorCount / Sharing);
 
     /// <summary>Threads that read, likewise.</summary>
-    public int Loaders(int asked) => asked > 0 || !AreSeveral ? CommandLine.LoadersOf(asked) : Math.Max(1, BatchLoader.DefaultWorkers / OnThisMachine);
+    public int Loaders(int asked) => asked > 0 || !AreSeveral ? CommandLine.LoadersOf(asked) : Math.Max(1, BatchLoader.DefaultWorkers / Sharing);
 
     /// <summary>This rank's device: the one asked for, or of several GPUs the one that has its number on this machine.</summary>
     public DeviceChoice Device(DeviceChoice asked) =>
-        OnThisMachine > 1 && asked.Number == 0 && asked.Kind is DeviceKind.Auto or DeviceKind.Cuda or DeviceKind.OpenCl ? asked with { Number = Communicator.LocalRank } : asked;
+        AreSeveral && asked.Number == 0 && asked.Kind is DeviceKind.Auto or DeviceKind.Cuda or DeviceKind.OpenCl ? asked with { Number = Communicator.LocalRank } : asked;
 
     /// <summary>What rank 0 says, on all ranks.</summary>
     public string AsFirst(Func<string> said) => Encoding.UTF8.GetString(Communicator.Broadcast(IsFirst ? Encoding.UTF8.GetBytes(said()) : null, root: 0));
@@ -122,6 +124,16 @@ internal sealed class Ranks : IDisposable
             if (other >= 0)
                 throw new InputException($"rank {other} on {Hosts[other]} has other {name} than rank 0 on {Hosts[0]}: all ranks need the same command line, program and files");
         }
+    }
+
+    /// <summary>What each rank has to say, by rank.</summary>
+    private string[] ShowAll(string own) => [.. Communicator.AllGather(Encoding.UTF8.GetBytes(own)).Select(Encoding.UTF8.GetString)];
+
+    /// <summary>The cores that the system lets this process use, in its words; empty where it has none for it.</summary>
+    private static string AllowedCores()
+    {
+        const string status = "/proc/self/status";
+        return File.Exists(status) ? File.ReadLines(status).FirstOrDefault(line => line.StartsWith("Cpus_allowed_list", StringComparison.Ordinal)) ?? "" : "";
     }
 
     /// <summary>Ends MPI, once all ranks are done.</summary>
