@@ -61,6 +61,8 @@ internal sealed class SharedStep : IDisposable
     public void Reserve()
     {
         accumulator.Reserve();
+        // A shorter step may leave one more branch on the rank that has its last batches, and none on those behind.
+        exchange.Reserve(Enumerable.Range(1, accumulate).Max(batches => AllBranches(batches).Sum(branches => branches.Count)));
         squares ??= parameters.Engine.Allocate(new Shape(pieces.Sum(SquaresRoom)));
     }
 
@@ -124,7 +126,7 @@ internal sealed class SharedStep : IDisposable
     /// <returns>The sum of the squares of the whole step's gradients.</returns>
     public double AddUp(int batches, Optimizer optimizer)
     {
-        exchange.AddUp(accumulator, [.. Enumerable.Range(0, communicator.Ranks).Select(rank => BranchesOf(LaneOf(rank), batches))]);
+        exchange.AddUp(accumulator, AllBranches(batches));
         optimizer.ClearFrozen();
         double total = 0;
         foreach (byte[] sums in communicator.AllGather(MemoryMarshal.AsBytes<double>(OwnSquares())))
@@ -156,10 +158,17 @@ internal sealed class SharedStep : IDisposable
 
     private Lane LaneOf(int rank) => new(rank, communicator.Ranks);
 
-    private IReadOnlyList<Branch> BranchesOf(Lane lane, int batches)
+    /// <summary>The branches that each rank has of a step, in order.</summary>
+    private IReadOnlyList<Branch>[] AllBranches(int batches)
     {
-        (int first, int end) = lane.PlacesOf(accumulate, batches);
-        return SumTree.Branches(first, end);
+        var all = new IReadOnlyList<Branch>[communicator.Ranks];
+        for (int rank = 0; rank < all.Length; rank++)
+        {
+            (int first, int end) = LaneOf(rank).PlacesOf(accumulate, batches);
+            all[rank] = SumTree.Branches(first, end);
+        }
+
+        return all;
     }
 
     /// <summary>Of each part of the share, in order.</summary>

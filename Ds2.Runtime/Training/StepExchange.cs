@@ -14,12 +14,21 @@ namespace Ds2.Runtime.Training;
 /// <param name="shares">Who owns what of them.</param>
 internal sealed class StepExchange(ICommunicator communicator, ParameterSet parameters, ParameterShares shares) : IDisposable
 {
-    /// <summary>Elements of each share that are under way at once: 4 MB.</summary>
-    private const int PieceLength = 1 << 20;
+    /// <summary>Elements of each share that are under way at once: 4 MB, or all of them.</summary>
+    private readonly int pieceLength = Math.Min(1 << 20, shares.All.Max(share => share.Length));
 
     private readonly Addition addition = Addition.On(parameters.Engine);
     private readonly List<Tensor> branches = [];
     private float[] outgoing = [], incoming = [];
+
+    /// <summary>Takes the memory for steps of so many branches, once.</summary>
+    /// <param name="most">The branches that all ranks have of a step.</param>
+    /// <exception cref="OutOfMemoryException">The device has not enough.</exception>
+    public void Reserve(int most)
+    {
+        while (communicator.Ranks > 1 && branches.Count < most)
+            branches.Add(parameters.Engine.Allocate(new Shape(pieceLength)));
+    }
 
     /// <summary>Adds up the gradients of all ranks' batches: their sum stands in this rank's share of the parameter set's gradients, and nothing of use in the rest.</summary>
     /// <param name="accumulator">This rank's batches.</param>
@@ -33,17 +42,17 @@ internal sealed class StepExchange(ICommunicator communicator, ParameterSet para
         }
 
         Branch[] all = [.. branchesOf.SelectMany(branch => branch)];
-        int own = branchesOf[communicator.Rank].Count;
-        for (int start = 0; start < shares.All.Max(share => share.Length); start += PieceLength)
+        Tensor[] own = [.. accumulator.Branches.Select(branch => branch.Sum)];
+        for (int start = 0; start < shares.All.Max(share => share.Length); start += pieceLength)
         {
-            Share[] pieces = [.. shares.All.Select(share => share.Common(new Share(share.Offset + start, PieceLength)))];
+            Share[] pieces = [.. shares.All.Select(share => share.Common(new Share(share.Offset + start, pieceLength)))];
             Share mine = pieces[communicator.Rank];
-            int[] sent = [.. pieces.Select(piece => own * piece.Length)], received = [.. branchesOf.Select(branch => branch.Count * mine.Length)];
+            int[] sent = [.. pieces.Select(piece => own.Length * piece.Length)], received = [.. branchesOf.Select(branch => branch.Count * mine.Length)];
             Span<float> send = Room(ref outgoing, sent.Sum()), receive = Room(ref incoming, received.Sum());
             int place = 0;
             foreach (Share piece in pieces)
             {
-                foreach ((_, Tensor sum) in accumulator.Branches)
+                foreach (Tensor sum in own)
                 {
                     sum.Slice(piece.Offset, new Shape(piece.Length)).CopyTo(send.Slice(place, piece.Length));
                     place += piece.Length;
@@ -91,9 +100,9 @@ internal sealed class StepExchange(ICommunicator communicator, ParameterSet para
     {
         if (communicator.Ranks == 1)
             return;
-        for (int start = 0; start < shares.All.Max(share => share.Length); start += PieceLength)
+        for (int start = 0; start < shares.All.Max(share => share.Length); start += pieceLength)
         {
-            Share[] pieces = [.. shares.All.Select(share => share.Common(new Share(share.Offset + start, PieceLength)))];
+            Share[] pieces = [.. shares.All.Select(share => share.Common(new Share(share.Offset + start, pieceLength)))];
             int[] counts = [.. pieces.Select(piece => piece.Length)];
             Span<float> block = Room(ref incoming, counts.Sum());
             Share mine = pieces[communicator.Rank];
@@ -115,8 +124,6 @@ internal sealed class StepExchange(ICommunicator communicator, ParameterSet para
     {
         if (piece.Length == 0)
             return;
-        while (branches.Count < all.Length)
-            branches.Add(parameters.Engine.Allocate(new Shape(PieceLength)));
         var shape = new Shape(piece.Length);
         var waiting = new List<(Branch Branch, Tensor Sum)>();
         for (int i = 0; i < all.Length; i++)
