@@ -4,7 +4,7 @@ namespace Ds2.Kernels.Engines;
 
 /// <summary>A device as <c>--device</c> names it: a kind, and which of that kind: <c>cuda</c>, <c>cuda:1</c>.</summary>
 /// <param name="Kind">The kind.</param>
-/// <param name="Number">Which of the kind, counted from 0; only CUDA's and OpenCL's devices are counted.</param>
+/// <param name="Number">Which of the kind, counted from 0; only CUDA's and OpenCL's devices are counted. With auto, which of CUDA's, as a job's ranks take one each.</param>
 public readonly record struct DeviceChoice(DeviceKind Kind, int Number = 0)
 {
     /// <summary>What can be written, for help and messages.</summary>

@@ -177,7 +177,7 @@ internal static class TrainCommand
         using var trainer = new Trainer(
             options, model, data.Description, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), start.Resume,
             decoding.IsBeam ? new BeamValidation(decoding.Decoder(start.Alphabet), beamDecides) : null, ranks.Communicator);
-        RequireSame(ranks, parsed, options, start, data);
+        RequireSame(ranks, parsed, options, start, data, engine);
         // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
         if (ranks.IsFirst)
             data.ListLeftOut(folder);
@@ -198,8 +198,10 @@ internal static class TrainCommand
     private static RunOptions Shared(RunOptions options, Ranks ranks) => options with { Data = options.Data with { Accumulate = ranks.Accumulate(options.Data.Accumulate) } };
 
     /// <summary>What would let ranks train different models, or wait for each other for ever.</summary>
-    private static void RequireSame(Ranks ranks, ParseResult parsed, RunOptions options, RunStart start, TrainingData data) => ranks.RequireSame(
+    private static void RequireSame(Ranks ranks, ParseResult parsed, RunOptions options, RunStart start, TrainingData data, IEngine engine) => ranks.RequireSame(
         ("versions of the program", typeof(TrainCommand).Assembly.ManifestModule.ModuleVersionId.ToString()),
+        // Of --device auto some could have found a GPU and others none.
+        ("kinds of devices", engine is HostEngine ? "host" : "GPU"),
         ("options", $"{options.ToJson()} {parsed.GetValue(MaxBatches)} {parsed.GetValue(CheckpointBatches)} {parsed.GetValue(Keep)} {parsed.GetValue(Decode)}"),
         ("labels", string.Join('\n', start.Alphabet.Labels)),
         ("training utterances", data.Training.PlanOf(0)),
