@@ -16,7 +16,6 @@ internal sealed unsafe class MpiLibrary
     // MPI_MAX_LIBRARY_VERSION_STRING, MPI_MAX_PROCESSOR_NAME, MPI_MAX_ERROR_STRING: the larger of both, or more.
     private const int TextBytes = 8192;
 
-
     private readonly delegate* unmanaged<int, byte*, int*, int> errorString;
     private readonly delegate* unmanaged<byte*, int*, int> getProcessorName;
 

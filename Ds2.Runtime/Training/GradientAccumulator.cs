@@ -9,32 +9,34 @@ namespace Ds2.Runtime.Training;
 /// <param name="end">The place after its last one's.</param>
 internal sealed class GradientAccumulator(ParameterSet parameters, int first, int end) : IDisposable
 {
+    private readonly List<Tensor> buffers = [];
     private readonly Stack<Tensor> free = new();
     private readonly List<(Branch Branch, Tensor Sum)> waiting = [];
     private readonly Addition addition = Addition.On(parameters.Engine);
-    private Branch? last;
 
     /// <summary>Tensors as large as all gradients that wait beside them.</summary>
     public int Buffers { get; } = SumTree.MostWaiting(first, end);
 
     /// <summary>The branches of the rank's batches, in order, once its last one was added; the last of them in the parameter set's own gradients.</summary>
-    public IReadOnlyList<(Branch Branch, Tensor Sum)> Branches => last is { } branch ? [.. waiting, (branch, parameters.Gradients)] : [];
+    public IReadOnlyList<(Branch Branch, Tensor Sum)> Branches => waiting;
 
     /// <summary>Takes the memory, once.</summary>
     /// <exception cref="OutOfMemoryException">The device has not enough.</exception>
     public void Reserve()
     {
-        while (free.Count + waiting.Count < Buffers)
-            free.Push(parameters.Engine.Allocate(parameters.Gradients.Shape));
+        while (buffers.Count < Buffers)
+        {
+            buffers.Add(parameters.Engine.Allocate(parameters.Gradients.Shape));
+            free.Push(buffers[^1]);
+        }
     }
 
     /// <summary>Begins a step.</summary>
     public void Begin()
     {
         foreach ((_, Tensor sum) in waiting)
-            free.Push(sum);
+            Free(sum);
         waiting.Clear();
-        last = null;
     }
 
     /// <summary>Takes in the gradients that stand in the parameter set. Queued, not waited for.</summary>
@@ -43,39 +45,39 @@ internal sealed class GradientAccumulator(ParameterSet parameters, int first, in
     /// <exception cref="InvalidOperationException">More branches would wait than there are buffers.</exception>
     public void Add(int place, bool isLast)
     {
-        var branch = new Branch(place, 1);
-        while (waiting is [.., var before] && before.Branch.IsHalfWith(branch))
+        SumTree.Push(waiting, new Branch(place, 1), parameters.Gradients, (earlier, gradients) =>
         {
-            addition.Add(before.Sum, parameters.Gradients, parameters.Gradients);
-            branch = before.Branch.With(branch);
-            free.Push(before.Sum);
-            waiting.RemoveAt(waiting.Count - 1);
-        }
-
+            Free(earlier);
+            return Join(earlier, gradients);
+        });
         if (isLast)
-        {
-            last = branch;
             return;
-        }
-
         if (free.Count == 0)
             throw new InvalidOperationException($"batch {place} is beyond the {end - first} that the rank was to have of a step, or Reserve was not called");
         addition.Copy(parameters.Gradients, free.Peek());
-        waiting.Add((branch, free.Pop()));
+        waiting[^1] = (waiting[^1].Branch, free.Pop());
     }
 
     /// <summary>Where the rank has all batches of the step: leaves their sum in the parameter set's gradients.</summary>
-    public void AddUp()
-    {
-        for (int i = waiting.Count - 1; i >= 0; i--)
-            addition.Add(waiting[i].Sum, parameters.Gradients, parameters.Gradients);
-    }
+    public void AddUp() => SumTree.Total(waiting, Join);
 
     /// <summary>Gives the memory back.</summary>
     public void Dispose()
     {
-        Begin();
-        foreach (Tensor tensor in free)
-            tensor.Dispose();
+        foreach (Tensor buffer in buffers)
+            buffer.Dispose();
+    }
+
+    /// <summary>Adds a branch that waited to what stands in the parameter set.</summary>
+    private Tensor Join(Tensor earlier, Tensor gradients)
+    {
+        addition.Add(earlier, gradients, gradients);
+        return gradients;
+    }
+
+    private void Free(Tensor sum)
+    {
+        if (sum != parameters.Gradients)
+            free.Push(sum);
     }
 }

@@ -130,21 +130,17 @@ internal sealed class StepExchange(ICommunicator communicator, ParameterSet para
         {
             Tensor sum = branches[i].Slice(0, shape);
             sum.CopyFrom(received.Slice(i * piece.Length, piece.Length));
-            Branch branch = all[i];
-            while (waiting is [.., var before] && before.Branch.IsHalfWith(branch))
-            {
-                addition.Add(before.Sum, sum, sum);
-                branch = before.Branch.With(branch);
-                waiting.RemoveAt(waiting.Count - 1);
-            }
-
-            waiting.Add((branch, sum));
+            SumTree.Push(waiting, all[i], sum, Join);
         }
 
-        Tensor total = waiting[^1].Sum;
-        for (int i = waiting.Count - 2; i >= 0; i--)
-            addition.Add(waiting[i].Sum, total, total);
+        Tensor total = SumTree.Total(waiting, Join);
         addition.Copy(total, parameters.Gradients.Slice(piece.Offset, shape));
+    }
+
+    private Tensor Join(Tensor earlier, Tensor later)
+    {
+        addition.Add(earlier, later, later);
+        return later;
     }
 
     private static Span<float> Room(ref float[] buffer, int length)

@@ -25,36 +25,41 @@ internal static class SumTree
     /// <param name="end">The place after the last one's.</param>
     public static IReadOnlyList<Branch> Branches(int first, int end)
     {
-        var branches = new List<Branch>();
+        var branches = new List<(Branch Branch, int Sum)>();
         for (int place = first; place < end; place++)
-            Push(branches, new Branch(place, 1));
-        return branches;
+            Push(branches, new Branch(place, 1), 0, (_, sum) => sum);
+        return [.. branches.Select(branch => branch.Branch)];
     }
 
-    /// <summary>The most branches that wait while the last batch is worked on or joined, itself apart.</summary>
+    /// <summary>The most branches that wait while a batch is worked on or joined, itself apart.</summary>
     /// <param name="first">The first batch's place.</param>
     /// <param name="end">The place after the last one's.</param>
-    public static int MostWaiting(int first, int end)
+    public static int MostWaiting(int first, int end) => Enumerable.Range(first, Math.Max(end - first, 1)).Max(place => Branches(first, place).Count);
+
+    /// <summary>Takes in the branch after those that wait: as long as the last of them and it are halves, they are added up.</summary>
+    /// <param name="waiting">The branches and their sums, in order; the new one comes last, with what it was joined with.</param>
+    /// <param name="branch">The new branch.</param>
+    /// <param name="sum">Its sum.</param>
+    /// <param name="add">Adds an earlier sum and a later one.</param>
+    public static void Push<T>(List<(Branch Branch, T Sum)> waiting, Branch branch, T sum, Func<T, T, T> add)
     {
-        int most = 0;
-        var branches = new List<Branch>();
-        for (int place = first; place < end - 1; place++)
+        while (waiting is [.., var last] && last.Branch.IsHalfWith(branch))
         {
-            Push(branches, new Branch(place, 1));
-            most = Math.Max(most, branches.Count);
+            (branch, sum) = (last.Branch.With(branch), add(last.Sum, sum));
+            waiting.RemoveAt(waiting.Count - 1);
         }
 
-        return most;
+        waiting.Add((branch, sum));
     }
 
-    private static void Push(List<Branch> branches, Branch branch)
+    /// <summary>The sum of all branches of a step, from the last to the first.</summary>
+    /// <param name="branches">In order; at least one.</param>
+    /// <param name="add">Adds an earlier sum and a later one.</param>
+    public static T Total<T>(IReadOnlyList<(Branch Branch, T Sum)> branches, Func<T, T, T> add)
     {
-        while (branches is [.., var last] && last.IsHalfWith(branch))
-        {
-            branch = last.With(branch);
-            branches.RemoveAt(branches.Count - 1);
-        }
-
-        branches.Add(branch);
+        T total = branches[^1].Sum;
+        for (int i = branches.Count - 2; i >= 0; i--)
+            total = add(branches[i].Sum, total);
+        return total;
     }
 }

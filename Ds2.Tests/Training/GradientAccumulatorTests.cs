@@ -69,20 +69,8 @@ public sealed class GradientAccumulatorTests
         ];
         var waiting = new List<(Branch Branch, float[] Sum)>();
         foreach ((Branch branch, float[] sum) in branches)
-        {
-            (Branch Branch, float[] Sum) next = (branch, sum);
-            while (waiting is [.., var before] && before.Branch.IsHalfWith(next.Branch))
-            {
-                next = (before.Branch.With(next.Branch), Sum(before.Sum, next.Sum));
-                waiting.RemoveAt(waiting.Count - 1);
-            }
-
-            waiting.Add(next);
-        }
-
-        float[] total = waiting[^1].Sum;
-        for (int i = waiting.Count - 2; i >= 0; i--)
-            total = Sum(waiting[i].Sum, total);
+            SumTree.Push(waiting, branch, sum, Sum);
+        float[] total = SumTree.Total(waiting, Sum);
         Compare.BitEqual(total, Tree(gradients), "sum");
     }
 
