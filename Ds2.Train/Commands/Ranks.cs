@@ -36,8 +36,8 @@ internal sealed class Ranks : IDisposable
         }
 
         Hosts = ShowAll(communicator.Host);
-        string[] cores = [.. ShowAll(AllowedCores()).Where((_, rank) => Hosts[rank] == communicator.Host)];
-        Sharing = cores.Distinct().Count() > 1 ? 1 : cores.Length;
+        string cores = $"{communicator.Host} {AllowedCores()}";
+        Sharing = ShowAll(cores).Count(others => others == cores);
     }
 
     /// <summary>The options.</summary>
@@ -58,7 +58,7 @@ internal sealed class Ranks : IDisposable
     /// <summary>The machine of each rank.</summary>
     public IReadOnlyList<string> Hosts { get; }
 
-    /// <summary>Ranks that share the cores that this one may use: those of its machine, unless the launcher has given each its own.</summary>
+    /// <summary>Ranks that share the cores that this one may use: those of its machine, unless the launcher has given each, or each socket's, cores of their own.</summary>
     private int Sharing { get; }
 
     /// <summary>Finds the ranks and runs a command among them. Where one of several fails, the job ends on all of them.</summary>
