@@ -14,11 +14,14 @@ internal static class CallCheck
         Require(communicator.LocalRank == rank && communicator.Host.Length > 0, "LocalRank and Host");
         AllToAll(communicator);
 
-        int[] counts = [.. Enumerable.Range(0, ranks).Select(each => 1000 * each)];
-        float[] block = new float[counts.Sum()];
-        block.AsSpan(counts[..rank].Sum(), counts[rank]).Fill(rank);
-        communicator.AllGather(block, counts);
-        Require(block.SequenceEqual(counts.SelectMany((count, from) => Enumerable.Repeat((float)from, count))), "AllGather of numbers");
+        // A gap before each stretch must stay.
+        Stretch[] stretches = [.. Enumerable.Range(0, ranks).Select(each => new Stretch(1000 * each * each + 10, 1000 * each))];
+        float[] block = new float[stretches[^1].End + 10], expected = [.. block];
+        block.AsSpan(stretches[rank].Offset, stretches[rank].Length).Fill(rank);
+        for (int from = 0; from < ranks; from++)
+            expected.AsSpan(stretches[from].Offset, stretches[from].Length).Fill(from);
+        communicator.AllGather(block, stretches);
+        Require(block.SequenceEqual(expected), "AllGather of numbers");
 
         byte[][] messages = communicator.AllGather(Message(rank));
         Require(messages.Length == ranks && messages.Select((message, from) => message.AsSpan().SequenceEqual(Message(from))).All(same => same), "AllGather of messages");
@@ -31,16 +34,18 @@ internal static class CallCheck
     private static void AllToAll(ICommunicator communicator)
     {
         int rank = communicator.Rank, ranks = communicator.Ranks;
-        int[] sendCounts = [.. Enumerable.Range(0, ranks).Select(to => Count(rank, to))], receiveCounts = [.. Enumerable.Range(0, ranks).Select(from => Count(from, rank))];
-        float[] send = [.. sendCounts.SelectMany((count, to) => Stretch(rank, to))], received = new float[receiveCounts.Sum()];
-        communicator.AllToAll(send, sendCounts, received, receiveCounts);
-        Require(received.SequenceEqual(Enumerable.Range(0, ranks).SelectMany(from => Stretch(from, rank))), "AllToAll");
-        Require(send.SequenceEqual(sendCounts.SelectMany((count, to) => Stretch(rank, to))), "AllToAll's own memory");
+        Stretch[] sent = Stretch.OneAfterTheOther([.. Enumerable.Range(0, ranks).Select(to => Count(rank, to))]);
+        // Received in another order than that of the ranks.
+        Stretch[] received = [.. Stretch.OneAfterTheOther([.. Enumerable.Range(0, ranks).Reverse().Select(from => Count(from, rank))]).Reverse()];
+        float[] send = [.. sent.SelectMany((_, to) => Values(rank, to))], copy = [.. send], receive = new float[received.Sum(stretch => stretch.Length)];
+        communicator.AllToAll(send, sent, receive, received);
+        Require(receive.SequenceEqual(Enumerable.Range(0, ranks).Reverse().SelectMany(from => Values(from, rank))), "AllToAll");
+        Require(send.SequenceEqual(copy), "AllToAll's own memory");
     }
 
     private static int Count(int from, int to) => 100 * from * (to + 1) + to;
 
-    private static IEnumerable<float> Stretch(int from, int to) => Enumerable.Range(0, Count(from, to)).Select(i => i + 1000f * from + 100_000f * to);
+    private static IEnumerable<float> Values(int from, int to) => Enumerable.Range(0, Count(from, to)).Select(i => i + 1000f * from + 100_000f * to);
 
     /// <summary>Of rank 0 an empty one.</summary>
     private static byte[] Message(int rank) => Encoding.UTF8.GetBytes(string.Concat(Enumerable.Repeat($"rank {rank}, ", 100 * rank)));

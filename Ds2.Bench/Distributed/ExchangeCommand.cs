@@ -4,7 +4,7 @@ using Ds2.Runtime.Distributed;
 
 namespace Ds2.Bench.Distributed;
 
-/// <summary><c>exchange</c>: under a launcher of MPI, how long ranks take to add up their gradients, beside the library's own MPI_Allreduce; every sum is checked.</summary>
+/// <summary><c>exchange</c>: under a launcher of MPI, how long ranks take to add up their gradients, take a step and have the new parameters, beside the library's own MPI_Allreduce of gradients; every sum is checked.</summary>
 internal static class ExchangeCommand
 {
     private const int Wrong = 1, Bytes = sizeof(float), Million = 1_000_000;
@@ -18,7 +18,7 @@ internal static class ExchangeCommand
         var timeout = new Option<double>("--timeout") { Description = "seconds that a rank waits for the others", DefaultValueFactory = _ => 60 };
         var json = new Option<bool>("--json") { Description = "one JSON object" };
         var fault = new Option<Fault>("--fault") { Description = "what the last rank does after the first turn", Hidden = true };
-        var command = new Command("exchange", "Gradients of all ranks added up, beside MPI_Allreduce: exit code 1 where a sum is wrong.") { megabytes, rounds, piece, mpi, timeout, json, fault };
+        var command = new Command("exchange", "Gradients of all ranks added up, a step on each share, new parameters to all: beside MPI_Allreduce of the gradients. Exit code 1 where a sum is wrong.") { megabytes, rounds, piece, mpi, timeout, json, fault };
         command.SetAction(parsed =>
         {
             int length = InRange(megabytes.Name, parsed.GetValue(megabytes), 1, 8000) * (Million / Bytes);
@@ -28,7 +28,8 @@ internal static class ExchangeCommand
             using ICommunicator communicator = Mpi.Open(parsed.GetValue(mpi)!, limit);
             try
             {
-                return new ExchangeBenchmark(communicator, length, pieceLength, parsed.GetValue(fault)).Run(turns, parsed.GetValue(json));
+                using var benchmark = new ExchangeBenchmark(communicator, length, pieceLength, parsed.GetValue(fault));
+                return benchmark.Run(turns, parsed.GetValue(json));
             }
             catch (Exception exception)
             {

@@ -16,6 +16,9 @@ public abstract class Storage<T>(IEngine engine, int length) : IDisposable
     /// <summary>How often the host has written to it.</summary>
     internal int HostWrites { get; private set; }
 
+    /// <summary>All elements, where they lie in host memory; null elsewhere.</summary>
+    internal virtual Memory<T>? HostElements => null;
+
     /// <summary>Counts a write by the host.</summary>
     internal void CountWrite() => HostWrites++;
 

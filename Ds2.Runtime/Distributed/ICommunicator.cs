@@ -26,20 +26,20 @@ public interface ICommunicator : IDisposable
     string Host { get; }
 
     /// <summary>Sends each rank a stretch of its own, and receives one from each.</summary>
-    /// <param name="send">The stretches, one after the other in the order of their receivers, this rank's own among them.</param>
-    /// <param name="sendCounts">The length of each, as many as there are ranks.</param>
-    /// <param name="receive">Overwritten with what was received, one after the other in the order of the senders. It does not overlap <paramref name="send"/>.</param>
-    /// <param name="receiveCounts">The length of each: what that rank sends here.</param>
-    /// <exception cref="ArgumentException">Counts are not as many as ranks, one is negative, or their sum is not the memory's length.</exception>
+    /// <param name="send">What is sent.</param>
+    /// <param name="sent">The stretch of it that each rank gets, this one among them, by rank.</param>
+    /// <param name="receive">Stretches of it are overwritten with what was received. It does not overlap <paramref name="send"/>.</param>
+    /// <param name="received">The stretch that each rank fills, by rank; as long as what that rank sends here.</param>
+    /// <exception cref="ArgumentException">Stretches are not as many as ranks, or one does not lie in its memory.</exception>
     /// <exception cref="DistributedException">See the remarks on the interface.</exception>
-    void AllToAll(ReadOnlySpan<float> send, ReadOnlySpan<int> sendCounts, Span<float> receive, ReadOnlySpan<int> receiveCounts);
+    void AllToAll(ReadOnlySpan<float> send, ReadOnlySpan<Stretch> sent, Span<float> receive, ReadOnlySpan<Stretch> received);
 
     /// <summary>Gives every rank what each of them has, in place.</summary>
-    /// <param name="block">A stretch for each rank, one after the other in their order. This rank has written its own; the others are overwritten.</param>
-    /// <param name="counts">The length of each, the same on all ranks.</param>
-    /// <exception cref="ArgumentException">Counts are not as many as ranks, one is negative, or their sum is not the block's length.</exception>
+    /// <param name="block">This rank has its stretch; the others' are overwritten, and what is in none stays.</param>
+    /// <param name="stretches">That of each rank, by rank, the same on all of them; no two overlap.</param>
+    /// <exception cref="ArgumentException">Stretches are not as many as ranks, or one does not lie in the block.</exception>
     /// <exception cref="DistributedException">See the remarks on the interface.</exception>
-    void AllGather(Span<float> block, ReadOnlySpan<int> counts);
+    void AllGather(Span<float> block, ReadOnlySpan<Stretch> stretches);
 
     /// <summary>Gives every rank the messages of all, of any length each; together they fit into an array.</summary>
     /// <param name="message">This rank's.</param>

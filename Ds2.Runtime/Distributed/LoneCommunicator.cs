@@ -18,17 +18,17 @@ public sealed class LoneCommunicator : ICommunicator
     public string Host => Environment.MachineName;
 
     /// <inheritdoc/>
-    public void AllToAll(ReadOnlySpan<float> send, ReadOnlySpan<int> sendCounts, Span<float> receive, ReadOnlySpan<int> receiveCounts)
+    public void AllToAll(ReadOnlySpan<float> send, ReadOnlySpan<Stretch> sent, Span<float> receive, ReadOnlySpan<Stretch> received)
     {
-        Stretches.Check(sendCounts, Ranks, send.Length, nameof(sendCounts));
-        Stretches.Check(receiveCounts, Ranks, receive.Length, nameof(receiveCounts));
-        if (send.Length != receive.Length)
-            throw new ArgumentException($"a rank sends itself {send.Length} elements and receives {receive.Length}", nameof(receiveCounts));
-        send.CopyTo(receive);
+        Stretch.Check(sent, Ranks, send.Length, nameof(sent));
+        Stretch.Check(received, Ranks, receive.Length, nameof(received));
+        if (sent[0].Length != received[0].Length)
+            throw new ArgumentException($"a rank sends itself {sent[0].Length} elements and receives {received[0].Length}", nameof(received));
+        send.Slice(sent[0].Offset, sent[0].Length).CopyTo(receive[received[0].Offset..]);
     }
 
     /// <inheritdoc/>
-    public void AllGather(Span<float> block, ReadOnlySpan<int> counts) => Stretches.Check(counts, Ranks, block.Length, nameof(counts));
+    public void AllGather(Span<float> block, ReadOnlySpan<Stretch> stretches) => Stretch.Check(stretches, Ranks, block.Length, nameof(stretches));
 
     /// <inheritdoc/>
     public byte[][] AllGather(ReadOnlySpan<byte> message) => [message.ToArray()];

@@ -44,27 +44,27 @@ public sealed unsafe class MpiCommunicator : ICommunicator
     public string Library => mpi.Kind.Name();
 
     /// <inheritdoc/>
-    public void AllToAll(ReadOnlySpan<float> send, ReadOnlySpan<int> sendCounts, Span<float> receive, ReadOnlySpan<int> receiveCounts)
+    public void AllToAll(ReadOnlySpan<float> send, ReadOnlySpan<Stretch> sent, Span<float> receive, ReadOnlySpan<Stretch> received)
     {
-        Stretches.Check(sendCounts, Ranks, send.Length, nameof(sendCounts));
-        Stretches.Check(receiveCounts, Ranks, receive.Length, nameof(receiveCounts));
+        Stretch.Check(sent, Ranks, send.Length, nameof(sent));
+        Stretch.Check(received, Ranks, receive.Length, nameof(received));
         ThrowIfUnusable();
         nint request = 0;
         fixed (float* from = send, to = receive)
-        fixed (int* fromCounts = sendCounts, toCounts = receiveCounts, fromOffsets = Stretches.Offsets(sendCounts), toOffsets = Stretches.Offsets(receiveCounts))
+        fixed (int* fromCounts = Lengths(sent), toCounts = Lengths(received), fromOffsets = Offsets(sent), toOffsets = Offsets(received))
         {
             Check(mpi.Ialltoallv(from, fromCounts, fromOffsets, mpi.Float, to, toCounts, toOffsets, mpi.Float, mpi.World, &request), "MPI_Ialltoallv");
-            Wait(request, "all ranks' stretches", (long)receive.Length * sizeof(float));
+            Wait(request, "all ranks' stretches", BytesOf(received, sizeof(float)));
         }
     }
 
     /// <inheritdoc/>
-    public void AllGather(Span<float> block, ReadOnlySpan<int> counts)
+    public void AllGather(Span<float> block, ReadOnlySpan<Stretch> stretches)
     {
-        Stretches.Check(counts, Ranks, block.Length, nameof(counts));
+        Stretch.Check(stretches, Ranks, block.Length, nameof(stretches));
         ThrowIfUnusable();
         fixed (float* data = block)
-            Gather(data, counts, mpi.Float, sizeof(float));
+            Gather(data, stretches, mpi.Float, sizeof(float));
     }
 
     /// <inheritdoc/>
@@ -75,13 +75,13 @@ public sealed unsafe class MpiCommunicator : ICommunicator
         Array.Fill(one, sizeof(int));
         counts[Rank] = message.Length;
         fixed (int* data = counts)
-            Gather(data, one, mpi.Byte, 1);
-        byte[] all = new byte[counts.Sum()];
-        int[] offsets = Stretches.Offsets(counts);
-        message.CopyTo(all.AsSpan(offsets[Rank]));
+            Gather(data, Stretch.OneAfterTheOther(one), mpi.Byte, 1);
+        Stretch[] messages = Stretch.OneAfterTheOther(counts);
+        byte[] all = new byte[messages[^1].End];
+        message.CopyTo(all.AsSpan(messages[Rank].Offset));
         fixed (byte* data = all)
-            Gather(data, counts, mpi.Byte, 1);
-        return [.. counts.Select((count, rank) => all[offsets[rank]..(offsets[rank] + count)])];
+            Gather(data, messages, mpi.Byte, 1);
+        return [.. messages.Select(of => all[of.Offset..of.End])];
     }
 
     /// <inheritdoc/>
@@ -148,15 +148,38 @@ public sealed unsafe class MpiCommunicator : ICommunicator
         disposed = true;
     }
 
-    private void Gather(void* data, ReadOnlySpan<int> counts, nint type, int elementBytes)
+    private void Gather(void* data, ReadOnlySpan<Stretch> stretches, nint type, int elementBytes)
     {
         nint request = 0;
-        int[] offsets = Stretches.Offsets(counts);
-        fixed (int* toCounts = counts, toOffsets = offsets)
+        fixed (int* counts = Lengths(stretches), offsets = Offsets(stretches))
         {
-            Check(mpi.Iallgatherv(mpi.InPlace, 0, type, data, toCounts, toOffsets, type, mpi.World, &request), "MPI_Iallgatherv");
-            Wait(request, "what all ranks have", ((long)offsets[^1] + counts[^1]) * elementBytes);
+            Check(mpi.Iallgatherv(mpi.InPlace, 0, type, data, counts, offsets, type, mpi.World, &request), "MPI_Iallgatherv");
+            Wait(request, "what all ranks have", BytesOf(stretches, elementBytes));
         }
+    }
+
+    private static int[] Lengths(ReadOnlySpan<Stretch> stretches)
+    {
+        int[] lengths = new int[stretches.Length];
+        for (int i = 0; i < lengths.Length; i++)
+            lengths[i] = stretches[i].Length;
+        return lengths;
+    }
+
+    private static int[] Offsets(ReadOnlySpan<Stretch> stretches)
+    {
+        int[] offsets = new int[stretches.Length];
+        for (int i = 0; i < offsets.Length; i++)
+            offsets[i] = stretches[i].Offset;
+        return offsets;
+    }
+
+    private static long BytesOf(ReadOnlySpan<Stretch> stretches, int elementBytes)
+    {
+        long elements = 0;
+        foreach (Stretch stretch in stretches)
+            elements += stretch.Length;
+        return elements * elementBytes;
     }
 
     private void Send(byte[] message, int root)

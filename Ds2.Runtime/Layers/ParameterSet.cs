@@ -31,9 +31,19 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
     /// <summary>What is kept but not trained: running means and variances, by their names in PyTorch's state dict.</summary>
     public IReadOnlyList<(string Name, Tensor Values)> Statistics => [.. statistics.Select(declared => (declared.Statistic.Name, declared.Statistic.Values))];
 
-    /// <summary>All parameters, one after the other.</summary>
+    /// <summary>All parameters, one after the other. Where some are still on their way from other ranks, they are waited for.</summary>
     /// <exception cref="InvalidOperationException"><see cref="Allocate"/> was not called.</exception>
-    public Tensor Values => values ?? throw new InvalidOperationException("the parameter set is not allocated");
+    public Tensor Values
+    {
+        get
+        {
+            BeforeRead?.Invoke(int.MaxValue);
+            return values ?? throw new InvalidOperationException("the parameter set is not allocated");
+        }
+    }
+
+    /// <summary>Called before values are read, with an element of <see cref="Values"/>: returns when all below it are there. Null where all always are.</summary>
+    internal Action<int>? BeforeRead { get; set; }
 
     /// <summary>Whether there is memory for gradients; a model that only recognizes has none.</summary>
     public bool HasGradients => gradients is not null;
@@ -107,7 +117,8 @@ public sealed class ParameterSet(IEngine engine) : IDisposable
         int offset = 0;
         foreach ((Parameter parameter, float bound, float constant) in initial)
         {
-            parameter.Bind(values.Slice(offset, parameter.Shape), this.gradients?.Slice(offset, parameter.Shape));
+            int end = offset + parameter.Shape.Length;
+            parameter.Bind(values.Slice(offset, parameter.Shape), this.gradients?.Slice(offset, parameter.Shape), () => BeforeRead?.Invoke(end));
             offset += Workspace.Round(parameter.Shape.Length);
             if (random is null)
                 continue;

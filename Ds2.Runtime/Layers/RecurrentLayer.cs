@@ -24,7 +24,6 @@ public sealed class RecurrentLayer : ILayer
     private const int Gates = 3;
 
     private readonly ParameterSet parameters;
-    private GruWeights[]? weights;
     private GruWeights[]? gradients;
     private Tensor? packed;
     private int? packedVersion;
@@ -79,12 +78,13 @@ public sealed class RecurrentLayer : ILayer
 
     internal Workspace Workspace { get; }
 
-    // Made at the first call: parameters have no memory while layers are built.
-    internal GruWeights[] Weights => weights ??= [.. Directions.Select(direction => direction.Values)];
+    // Asked for anew each time: where they are still on their way from another rank, that waits for them.
+    internal GruWeights[] Weights => [.. Directions.Select(direction => direction.Values)];
 
     /// <summary>Whether it only recognizes: its recurrent weights are then packed once, for all passes.</summary>
     internal bool IsForInference => parameters.Version is not null;
 
+    // Made at the first call: parameters have no memory while layers are built.
     internal GruWeights[] Gradients => gradients ??= [.. Directions.Select(direction => direction.Gradients)];
 
     /// <inheritdoc/>

@@ -71,13 +71,16 @@ public sealed class ModelPass : IDisposable
 
     /// <summary>Adds the gradients of all parameters but those of the lowest frozen layers, given that of the last logits.</summary>
     /// <param name="dLogits">[T', N, C]; may be overwritten.</param>
-    public void Backward(Tensor dLogits)
+    /// <param name="endLayer">Told of each layer whose gradients have all been asked for, from the last one down to the lowest that is not frozen.</param>
+    public void Backward(Tensor dLogits, Action<ILayer>? endLayer = null)
     {
         Tensor? gradient = dLogits;
         for (int i = stages.Length - 1; i >= 0 && stages[i].Layer >= model.FirstTrained; i--)
         {
             using ProfilerRange range = ProfilerRange.Begin(stages[i].BackwardName);
             gradient = stages[i].Pass.Backward(gradient!);
+            if (stages[i].Pass is not DropoutPass)
+                endLayer?.Invoke(model.Layers[stages[i].Layer].Layer);
         }
     }
 

@@ -41,16 +41,16 @@ internal sealed class BatchStep : IDisposable
     /// <param name="model">The model; the caller's.</param>
     /// <param name="blank">The index of the blank label.</param>
     /// <param name="accumulate">Batches of a whole step.</param>
-    /// <param name="communicator">The ranks that share its batches; null for this one alone.</param>
-    public BatchStep(TrainingOptions options, DeepSpeech2 model, int blank, int accumulate = 1, ICommunicator? communicator = null)
+    /// <param name="ranks">The ranks that share its batches; null for this one alone.</param>
+    public BatchStep(TrainingOptions options, DeepSpeech2 model, int blank, int accumulate = 1, QueuedCommunicator? ranks = null)
     {
         this.options = options;
         this.model = model;
         Blank = blank;
         model.Freeze(options.FrozenLayers);
         Pass = model.NewPass(options.Dropout);
-        if (accumulate > 1 || communicator is { Ranks: > 1 })
-            shared = new SharedStep(options, model.Parameters, communicator ?? new LoneCommunicator(), accumulate);
+        if (accumulate > 1 || ranks is { Ranks: > 1 })
+            shared = new SharedStep(options, model, ranks ?? new QueuedCommunicator(new LoneCommunicator()), accumulate);
         Optimizer = Optimizer.Create(options, model.Parameters, model.Workspace, shared?.Share);
         criterion = new CtcCriterion(model.Engine, blank, model.Workspace);
         features = new FeatureBuffers(model.Engine);
@@ -63,6 +63,9 @@ internal sealed class BatchStep : IDisposable
 
     /// <summary>Tensors as large as all parameters that a step takes beside these: gradients and what is added up of them, and the optimiser's state.</summary>
     public int ParameterCopies => 1 + (shared?.Buffers ?? 0) + Optimizer.States.Count;
+
+    /// <summary>What the ranks have agreed on at the end of the last step.</summary>
+    public StepRequests Agreed { get; private set; }
 
     private int Blank { get; }
 
@@ -137,9 +140,11 @@ internal sealed class BatchStep : IDisposable
 
     /// <summary>Ends the step's last batch, and says what came out of the step.</summary>
     /// <param name="state">The run's; its windows of losses and norms move on.</param>
+    /// <param name="requests">What this rank wants done after the step; what all do is then in <see cref="Agreed"/>.</param>
     /// <exception cref="DistributedException">Another rank is gone.</exception>
-    public (StepOutcome Outcome, StepLosses Losses, double GradientNorm) Finish(TrainingState state)
+    public (StepOutcome Outcome, StepLosses Losses, double GradientNorm) Finish(TrainingState state, StepRequests requests = default)
     {
+        Agreed = requests;
         if (shared is not null)
             return FinishShared(shared, state);
         var losses = new StepLosses([LossesOf(queued.Batch)]);
@@ -171,38 +176,44 @@ internal sealed class BatchStep : IDisposable
     }
 
     /// <summary>What the batch adds to the mean gradient of its step.</summary>
-    private void Differentiate(Batch batch, Tensor x)
+    private void Differentiate(Batch batch, Tensor x, Action<ILayer>? endLayer = null)
     {
         Sequence logits = Pass.Forward(x, batch.Frames, training: true, DropoutKey(batch.Part));
         criterion.Forward(logits, [.. batch.Utterances.Select(utterance => utterance.Labels)]);
-        Pass.Backward(criterion.Backward(batch.Part.Utterances));
+        Pass.Backward(criterion.Backward(batch.Part.Utterances), endLayer);
     }
 
     private void QueuePart(Batch batch, Tensor? x)
     {
         if (batch.Part.IsFirst)
             shared!.Begin();
+        if (batch.Part.IsLast)
+            shared!.BeginLast(batch.Part);
         model.Parameters.BeginStep();
         if (queued.HasFrames)
         {
-            Differentiate(batch, x!);
+            Differentiate(batch, x!, batch.Part.IsLast ? shared!.EndLayer : null);
             Tensor statistics = model.Parameters.Collected;
             collected = new float[statistics.Length];
             statistics.CopyToLater(collected);
         }
 
-        shared!.Add(batch.Part);
+        if (batch.Part.IsLast)
+            shared!.EndLast();
+        else
+            shared!.Add(batch.Part);
     }
 
     /// <summary>All ranks come to the same decision, from the same figures.</summary>
     private (StepOutcome Outcome, StepLosses Losses, double GradientNorm) FinishShared(SharedStep shared, TrainingState state)
     {
         EndBatch();
-        StepSum sum = shared.BringTogether();
+        StepSum sum = shared.BringTogether(Optimizer, Agreed);
+        Agreed = sum.Agreed;
         var losses = new StepLosses(sum.Losses);
         if (!sum.Learns)
             return (StepOutcome.TooShort, losses, 0);
-        double norm = Optimizer.ClipBy(shared.AddUp(queued.Batch.Part.Of, Optimizer));
+        double norm = Optimizer.ClipBy(sum.Squares);
         StepOutcome outcome = OutcomeOf(losses, norm, state);
         if (outcome == StepOutcome.Learnt)
         {

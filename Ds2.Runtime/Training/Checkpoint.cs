@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Ds2.Runtime.Distributed;
 using Ds2.Runtime.Layers;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Safetensors;
@@ -92,11 +93,10 @@ public sealed class Checkpoint : IDisposable
         TensorToRestore WantedOf(string name, Tensor kept, Parameter parameter)
         {
             int offset = model.Parameters.OffsetOf(parameter);
-            Share common = optimizer.Share.Common(new Share(offset, parameter.Shape.Length));
             return new TensorToRestore(NameOf(name, parameter), parameter.Shape, (file, tensor) =>
             {
-                if (common.Length > 0)
-                    file.ReadInto(tensor, common.Offset - offset, kept.Slice(common.Offset - optimizer.Share.Offset, new Shape(common.Length)));
+                foreach ((Stretch own, int stateOffset) in optimizer.OwnOf(new Stretch(offset, parameter.Shape.Length)))
+                    file.ReadInto(tensor, own.Offset - offset, kept.Slice(stateOffset, new Shape(own.Length)));
             });
         }
     }

@@ -1,4 +1,5 @@
 using Ds2.Kernels.Ops;
+using Ds2.Runtime.Distributed;
 using Ds2.Runtime.Layers;
 
 namespace Ds2.Runtime.Training;
@@ -11,36 +12,32 @@ public abstract class Optimizer : IDisposable
     private readonly float maxNorm;
     private readonly float[] clipValues = new float[2];
     private readonly List<(string Name, Tensor State)> states = [];
-    private readonly IReadOnlyList<(int Offset, Shape Shape)> trained, frozen;
-    private readonly Share share;
+    private readonly IReadOnlyList<(int Offset, int StateOffset, Shape Shape)> trained;
+    private readonly IReadOnlyList<(int Offset, Shape Shape)> frozen;
 
     /// <summary>An optimiser for a model's parameters.</summary>
     /// <param name="parameters">What is updated; those that are frozen by now stay as they are.</param>
     /// <param name="maxNorm">The gradient norm is clipped to this.</param>
     /// <param name="workspace">Scratch memory.</param>
-    /// <param name="share">The stretch of the parameters that it updates, and keeps its state for; null for all.</param>
+    /// <param name="share">The stretches of the parameters that it updates, and keeps its state for; null for all.</param>
     /// <param name="matricesApart">Whether the matrices are not updated with the stretches that they are in, but each on its own.</param>
-    private protected Optimizer(ParameterSet parameters, double maxNorm, Workspace workspace, Share? share, bool matricesApart = false)
+    private protected Optimizer(ParameterSet parameters, double maxNorm, Workspace workspace, IReadOnlyList<Stretch>? share, bool matricesApart = false)
     {
         Parameters = parameters;
-        this.share = share ?? new Share(0, parameters.Values.Length);
+        Share = share ?? [new Stretch(0, parameters.Values.Length)];
         this.maxNorm = (float)maxNorm;
         this.workspace = workspace;
         norm = GradientNorm.On(parameters.Engine);
-        trained =
-        [
-            .. parameters.Stretches(parameter => !parameter.IsFrozen && !(matricesApart && parameter.Matrices is not null))
-                .Select(stretch => this.share.Common(new Share(stretch.Offset, stretch.Shape.Length))).Where(stretch => stretch.Length > 0)
-                .Select(stretch => (stretch.Offset, new Shape(stretch.Length))),
-        ];
+        IReadOnlyList<(int Offset, Shape Shape)> updated = parameters.Stretches(parameter => !parameter.IsFrozen && !(matricesApart && parameter.Matrices is not null));
+        trained = [.. updated.SelectMany(stretch => OwnOf(new Stretch(stretch.Offset, stretch.Shape.Length))).Select(own => (own.Stretch.Offset, own.StateOffset, new Shape(own.Stretch.Length)))];
         frozen = parameters.Stretches(parameter => parameter.IsFrozen);
         Clip = parameters.Engine.Allocate(new Shape(2));
     }
 
-    /// <summary>The stretch of the parameters that it updates.</summary>
-    public Share Share => share;
+    /// <summary>The stretches of the parameters that it updates, in order.</summary>
+    public IReadOnlyList<Stretch> Share { get; }
 
-    /// <summary>What it keeps between steps, each laid out as <see cref="Share"/> of <see cref="ParameterSet.Values"/>.</summary>
+    /// <summary>What it keeps between steps: of the stretches of <see cref="Share"/>, one after the other.</summary>
     public IReadOnlyList<(string Name, Tensor State)> States => states;
 
     /// <summary>The gradient norm, before clipping, of the last step; not finite means that the step changed nothing, running statistics included.</summary>
@@ -57,8 +54,8 @@ public abstract class Optimizer : IDisposable
     /// <param name="options">The options.</param>
     /// <param name="parameters">What is updated; those that are frozen by now stay as they are.</param>
     /// <param name="workspace">Scratch memory.</param>
-    /// <param name="share">The stretch that it updates; null for all. It cuts no matrix where the optimiser takes them as a whole (<see cref="TakesMatrices"/>).</param>
-    public static Optimizer Create(TrainingOptions options, ParameterSet parameters, Workspace workspace, Share? share = null)
+    /// <param name="share">The stretches that it updates; null for all. They cut no matrix where the optimiser takes them as a whole (<see cref="TakesMatrices"/>).</param>
+    public static Optimizer Create(TrainingOptions options, ParameterSet parameters, Workspace workspace, IReadOnlyList<Stretch>? share = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         return options.Optimizer switch
@@ -117,8 +114,8 @@ public abstract class Optimizer : IDisposable
     /// <param name="learningRate">The step size.</param>
     public void Apply(int step, double learningRate)
     {
-        foreach ((int offset, Shape shape) in trained)
-            Update(step, (float)learningRate, tensor => tensor.Slice(offset, shape), state => state.Slice(offset - share.Offset, shape));
+        foreach ((int offset, int stateOffset, Shape shape) in trained)
+            Update(step, (float)learningRate, tensor => tensor.Slice(offset, shape), state => state.Slice(stateOffset, shape));
         UpdateMatrices((float)learningRate);
         Parameters.RestoreStatistics(Clip);
     }
@@ -167,17 +164,23 @@ public abstract class Optimizer : IDisposable
     {
     }
 
-    /// <summary>Whether the share begins no later than a parameter and ends behind its beginning; a share that cuts no matrix then has all of it.</summary>
-    private protected bool Owns(Parameter parameter)
+    /// <summary>What the share has of a stretch of the parameters, and where the state of it begins.</summary>
+    internal IEnumerable<(Stretch Stretch, int StateOffset)> OwnOf(Stretch stretch)
     {
-        int offset = Parameters.OffsetOf(parameter);
-        return share.Offset <= offset && offset < share.Offset + share.Length;
+        int kept = 0;
+        foreach (Stretch owned in Share)
+        {
+            Stretch common = owned.Common(stretch);
+            if (common.Length > 0)
+                yield return (common, kept + common.Offset - owned.Offset);
+            kept += owned.Length;
+        }
     }
 
     /// <summary>A zeroed tensor as long as the share, kept between steps.</summary>
     private protected Tensor DeclareState(string name)
     {
-        Tensor state = Parameters.Engine.Allocate(new Shape(share.Length));
+        Tensor state = Parameters.Engine.Allocate(new Shape(Share.Sum(owned => owned.Length)));
         states.Add((name, state));
         return state;
     }
@@ -188,7 +191,7 @@ public abstract class Optimizer : IDisposable
         private readonly Sgd sgd;
         private readonly Tensor velocity;
 
-        public SgdOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace, Share? share)
+        public SgdOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace, IReadOnlyList<Stretch>? share)
             : base(parameters, options.MaxNorm, workspace, share)
         {
             this.options = options;
@@ -207,7 +210,7 @@ public abstract class Optimizer : IDisposable
         private readonly AdamW adamW;
         private readonly Tensor secondMoment;
 
-        public AdamWOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace, Share? share, bool matricesApart = false)
+        public AdamWOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace, IReadOnlyList<Stretch>? share, bool matricesApart = false)
             : base(parameters, options.MaxNorm, workspace, share, matricesApart)
         {
             this.options = options;
@@ -229,26 +232,29 @@ public abstract class Optimizer : IDisposable
         private readonly TrainingOptions options;
         private readonly Muon muon;
 
-        public MuonOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace, Share? share)
+        public MuonOptimizer(TrainingOptions options, ParameterSet parameters, Workspace workspace, IReadOnlyList<Stretch>? share)
             : base(options, parameters, workspace, share, matricesApart: true)
         {
             this.options = options;
             muon = Muon.On(parameters.Engine);
-            foreach (MuonShape matrices in Matrices.Select(parameter => parameter.Matrices!.Value))
-                workspace.Reserve(muon.WorkspaceFor(matrices));
+            foreach ((Parameter parameter, _) in Matrices)
+                workspace.Reserve(muon.WorkspaceFor(parameter.Matrices!.Value));
         }
 
-        private IEnumerable<Parameter> Matrices => Parameters.Parameters.Where(parameter => !parameter.IsFrozen && parameter.Matrices is not null && Owns(parameter));
+        /// <summary>Those of the share, which cuts none, and where the state of each begins.</summary>
+        private IEnumerable<(Parameter Parameter, int StateOffset)> Matrices => Parameters.Parameters
+            .Where(parameter => !parameter.IsFrozen && parameter.Matrices is not null)
+            .SelectMany(parameter => OwnOf(new Stretch(Parameters.OffsetOf(parameter), parameter.Shape.Length)).Select(own => (parameter, own.StateOffset)));
 
         private protected override void UpdateMatrices(float learningRate)
         {
             var step = new MuonOptions(learningRate, (float)options.Momentum, (float)options.WeightDecay);
-            foreach (Parameter parameter in Matrices)
+            foreach ((Parameter parameter, int stateOffset) in Matrices)
             {
                 MuonShape matrices = parameter.Matrices!.Value;
                 muon.Step(
                     step, matrices, Clip, parameter.Gradient.Reshape(matrices.Shape), parameter.Values.Reshape(matrices.Shape),
-                    FirstMoment.Slice(Parameters.OffsetOf(parameter) - Share.Offset, parameter.Shape).Reshape(matrices.Shape), workspace);
+                    FirstMoment.Slice(stateOffset, parameter.Shape).Reshape(matrices.Shape), workspace);
             }
         }
     }

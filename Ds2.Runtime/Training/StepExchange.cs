@@ -1,152 +1,187 @@
-using Ds2.Kernels.Ops;
 using Ds2.Runtime.Distributed;
 using Ds2.Runtime.Layers;
 
 namespace Ds2.Runtime.Training;
 
-/// <summary>What the ranks of a job give each other in a step: gradients to the owners of each share, new parameters to all.</summary>
+/// <summary>What the ranks of a job give each other in a step, bucket by bucket: gradients to the owners of each share, new parameters to all. Several ranks only.</summary>
 /// <remarks>
-/// Each owner gets the ranks' branches of its share and adds them up by <see cref="SumTree"/>, so the sum has the same bits however many ranks there are. On the wire that is what a ring's reduce-scatter and
-/// all-gather take. Both go piece by piece, so that the memory for them does not grow with the model. A rank on its own exchanges nothing.
+/// The bytes move on a thread of their own. Gradients leave while the backward pass works on lower layers, and new parameters come while the next forward pass works on lower layers: whoever reads parameters
+/// (<see cref="ParameterSet.Values"/>) waits for those that are still on their way. On an engine whose memory is the host's they are sent and received where they lie; else through a copy in host memory.
 /// </remarks>
-/// <param name="communicator">The other ranks.</param>
-/// <param name="parameters">The parameters and gradients.</param>
-/// <param name="shares">Who owns what of them.</param>
-internal sealed class StepExchange(ICommunicator communicator, ParameterSet parameters, ParameterShares shares) : IDisposable
+internal sealed class StepExchange
 {
-    /// <summary>Elements of each share that are under way at once: 4 MB, or all of them.</summary>
-    private readonly int pieceLength = Math.Min(1 << 20, shares.All.Max(share => share.Length));
+    /// <summary>Elements of an optimiser's state that are under way at once from a rank.</summary>
+    private const int StatePiece = 1 << 20;
 
-    private readonly Addition addition = Addition.On(parameters.Engine);
-    private readonly List<Tensor> branches = [];
-    private float[] outgoing = [], incoming = [];
+    private readonly QueuedCommunicator ranks;
+    private readonly GradientExchange exchange;
+    private readonly ParameterSet parameters;
+    private readonly ParameterShares shares;
+    private readonly Tensor values;
+    private readonly Memory<float> hostGradients, hostValues;
+    private readonly List<Memory<float>> hostBranches = [];
+    private readonly Task[] underWay;
+
+    /// <summary>Buckets from here on have not left yet in this step.</summary>
+    private int unsent;
+
+    /// <summary>Buckets below have their new parameters.</summary>
+    private int arrived;
+
+    /// <summary>Sets up the exchange.</summary>
+    /// <param name="ranks">The ranks.</param>
+    /// <param name="parameters">The parameters and gradients.</param>
+    /// <param name="shares">Who owns what of them.</param>
+    public StepExchange(QueuedCommunicator ranks, ParameterSet parameters, ParameterShares shares)
+    {
+        this.ranks = ranks;
+        this.parameters = parameters;
+        this.shares = shares;
+        exchange = new GradientExchange(ranks.Communicator);
+        values = parameters.Values;
+        InPlace = values.HostMemory is not null;
+        hostGradients = parameters.Gradients.HostMemory ?? Mirror();
+        // Gradients are on their way while no parameters are, and the other way round.
+        hostValues = values.HostMemory ?? hostGradients;
+        underWay = new Task[shares.Buckets.Count];
+        arrived = underWay.Length;
+        parameters.BeforeRead = Await;
+    }
+
+    /// <summary>Whether gradients and parameters are exchanged where the engine has them: a bucket can then leave without a wait for the rest of the backward pass.</summary>
+    public bool InPlace { get; }
 
     /// <summary>Takes the memory for steps of so many branches, once.</summary>
     /// <param name="most">The branches that all ranks have of a step.</param>
-    /// <exception cref="OutOfMemoryException">The device has not enough.</exception>
-    public void Reserve(int most)
+    /// <param name="own">Those of this rank.</param>
+    public void Reserve(int most, int own)
     {
-        while (communicator.Ranks > 1 && branches.Count < most)
-            branches.Add(parameters.Engine.Allocate(new Shape(pieceLength)));
+        exchange.Reserve(most, shares.Buckets.Max(bucket => bucket[ranks.Rank].Length));
+        while (!InPlace && hostBranches.Count < own - 1)
+            hostBranches.Add(Mirror());
     }
 
-    /// <summary>Adds up the gradients of all ranks' batches: their sum stands in this rank's share of the parameter set's gradients, and nothing of use in the rest.</summary>
+    /// <summary>Begins a step's exchange.</summary>
+    public void Begin() => unsent = underWay.Length;
+
+    /// <summary>Has the buckets leave that begin at an element of the block or behind it, the last one first: their gradients are there. Each rank has all buckets leave in each step.</summary>
+    /// <param name="offset">The element.</param>
     /// <param name="accumulator">This rank's batches.</param>
-    /// <param name="branchesOf">The branches that each rank has of the step, in order.</param>
-    public void AddUp(GradientAccumulator accumulator, IReadOnlyList<IReadOnlyList<Branch>> branchesOf)
+    /// <param name="branches">What each rank has of the step, by rank, in order.</param>
+    public void Send(int offset, GradientAccumulator accumulator, IReadOnlyList<IReadOnlyList<Branch>> branches)
     {
-        if (communicator.Ranks == 1)
+        while (unsent > 0 && shares.Buckets[unsent - 1][0].Offset >= offset)
         {
-            accumulator.AddUp();
-            return;
-        }
-
-        Branch[] all = [.. branchesOf.SelectMany(branch => branch)];
-        Tensor[] own = [.. accumulator.Branches.Select(branch => branch.Sum)];
-        for (int start = 0; start < shares.All.Max(share => share.Length); start += pieceLength)
-        {
-            Share[] pieces = [.. shares.All.Select(share => share.Common(new Share(share.Offset + start, pieceLength)))];
-            Share mine = pieces[communicator.Rank];
-            int[] sent = [.. pieces.Select(piece => own.Length * piece.Length)], received = [.. branchesOf.Select(branch => branch.Count * mine.Length)];
-            Span<float> send = Room(ref outgoing, sent.Sum()), receive = Room(ref incoming, received.Sum());
-            int place = 0;
-            foreach (Share piece in pieces)
-            {
-                foreach (Tensor sum in own)
-                {
-                    sum.Slice(piece.Offset, new Shape(piece.Length)).CopyTo(send.Slice(place, piece.Length));
-                    place += piece.Length;
-                }
-            }
-
-            communicator.AllToAll(send, sent, receive, received);
-            AddUp(all, receive, mine);
+            unsent--;
+            Stretch[] bucket = shares.Buckets[unsent];
+            var whole = new Stretch(bucket[0].Offset, bucket[^1].End - bucket[0].Offset);
+            accumulator.Join(whole);
+            Memory<float>[] own = [.. accumulator.Branches.Select((branch, i) => InHostMemory(branch.Sum, i, whole))];
+            parameters.Engine.Synchronize();
+            underWay[unsent] = ranks.Post(() => exchange.AddUp(bucket, branches, own, hostGradients));
         }
     }
 
-    /// <summary>Gives every rank the new parameters of all shares; waits for the engine.</summary>
-    public void GatherParameters() => Gather(
-        piece => parameters.Values.Slice(piece.Offset, new Shape(piece.Length)),
-        (piece, values) => parameters.Values.Slice(piece.Offset, new Shape(piece.Length)).CopyFrom(values));
+    /// <summary>Waits for the sums: they stand in this rank's share of the parameter set's gradients, and nothing of use in the rest.</summary>
+    public void AwaitSums()
+    {
+        for (int bucket = underWay.Length - 1; bucket >= 0; bucket--)
+        {
+            underWay[bucket].GetAwaiter().GetResult();
+            Stretch mine = shares.Buckets[bucket][ranks.Rank];
+            if (!InPlace)
+                ToEngine(mine, hostGradients, parameters.Gradients);
+        }
+    }
+
+    /// <summary>Has the new parameters of this rank's share go to all; they are waited for where they are read.</summary>
+    public void SendParameters()
+    {
+        for (int i = 0; i < underWay.Length; i++)
+        {
+            Stretch[] bucket = shares.Buckets[i];
+            if (!InPlace)
+                ToHost(values, bucket[ranks.Rank], hostValues);
+        }
+
+        parameters.Engine.Synchronize();
+        for (int i = 0; i < underWay.Length; i++)
+        {
+            Stretch[] bucket = shares.Buckets[i];
+            underWay[i] = ranks.Post(() => exchange.Gather(bucket, hostValues));
+        }
+
+        arrived = 0;
+    }
 
     /// <summary>Brings a tensor together of which every rank has its share, as an optimiser's state; every rank calls it.</summary>
-    /// <param name="share">This rank's share.</param>
+    /// <param name="state">Of the stretches that this rank owns, one after the other.</param>
     /// <returns>All of it on rank 0, nothing on the others.</returns>
-    public float[] Collect(Tensor share)
+    public float[] Collect(Tensor state)
     {
-        float[] whole = communicator.Rank == 0 ? new float[parameters.Values.Length] : [];
-        int offset = shares.All[communicator.Rank].Offset;
-        if (communicator.Rank == 0)
-            share.CopyTo(whole.AsSpan(offset, share.Length));
-        Gather(
-            piece => share.Slice(piece.Offset - offset, new Shape(piece.Length)),
-            (piece, values) =>
-            {
-                if (communicator.Rank == 0)
-                    values.CopyTo(whole.AsSpan(piece.Offset));
-            });
+        bool isFirst = ranks.Rank == 0;
+        float[] whole = isFirst ? new float[values.Length] : [];
+        IReadOnlyList<Stretch>[] owned = [.. Enumerable.Range(0, ranks.Ranks).Select(shares.Of)];
+        int[] lengths = [.. owned.Select(of => of.Sum(stretch => stretch.Length))];
+        var block = new float[lengths.Sum(length => Math.Min(length, StatePiece))];
+        for (int start = 0; start < lengths.Max(); start += StatePiece)
+        {
+            Stretch[] pieces = Stretch.OneAfterTheOther([.. lengths.Select(length => Math.Clamp(length - start, 0, StatePiece))]);
+            Stretch mine = pieces[ranks.Rank];
+            state.Slice(Math.Min(start, state.Length), new Shape(mine.Length)).CopyTo(block.AsSpan(mine.Offset, mine.Length));
+            ranks.AllGather(block, pieces);
+            for (int rank = 0; isFirst && rank < pieces.Length; rank++)
+                Spread(block.AsSpan(pieces[rank].Offset, pieces[rank].Length), start, owned[rank], whole);
+        }
+
         return whole;
     }
 
-    public void Dispose()
+    /// <summary>Waits for the parameters below an element of the block.</summary>
+    private void Await(int end)
     {
-        foreach (Tensor branch in branches)
-            branch.Dispose();
-    }
-
-    private delegate void Take(Share piece, ReadOnlySpan<float> values);
-
-    private void Gather(Func<Share, Tensor> own, Take take)
-    {
-        if (communicator.Ranks == 1)
-            return;
-        for (int start = 0; start < shares.All.Max(share => share.Length); start += pieceLength)
+        while (arrived < underWay.Length && shares.Buckets[arrived][0].Offset < end)
         {
-            Share[] pieces = [.. shares.All.Select(share => share.Common(new Share(share.Offset + start, pieceLength)))];
-            int[] counts = [.. pieces.Select(piece => piece.Length)];
-            Span<float> block = Room(ref incoming, counts.Sum());
-            Share mine = pieces[communicator.Rank];
-            if (mine.Length > 0)
-                own(mine).CopyTo(block.Slice(counts.Take(communicator.Rank).Sum(), mine.Length));
-            communicator.AllGather(block, counts);
-            int place = 0;
-            for (int rank = 0; rank < pieces.Length; rank++)
+            underWay[arrived].GetAwaiter().GetResult();
+            Stretch[] bucket = shares.Buckets[arrived];
+            arrived++;
+            for (int rank = 0; !InPlace && rank < bucket.Length; rank++)
             {
-                if (rank != communicator.Rank && pieces[rank].Length > 0)
-                    take(pieces[rank], block.Slice(place, pieces[rank].Length));
-                place += pieces[rank].Length;
+                if (rank != ranks.Rank)
+                    ToEngine(bucket[rank], hostValues, values);
             }
         }
     }
 
-    /// <summary>Adds up a piece of all branches of a step, and puts the sum into the gradients.</summary>
-    private void AddUp(Branch[] all, ReadOnlySpan<float> received, Share piece)
+    /// <summary>A stretch of a branch, by its place among this rank's, in a block of host memory.</summary>
+    private Memory<float> InHostMemory(Tensor branch, int place, Stretch stretch)
     {
-        if (piece.Length == 0)
-            return;
-        var shape = new Shape(piece.Length);
-        var waiting = new List<(Branch Branch, Tensor Sum)>();
-        for (int i = 0; i < all.Length; i++)
+        if (branch.HostMemory is { } memory)
+            return memory;
+        // The last one is the parameter set's own gradients.
+        Memory<float> mirror = branch == parameters.Gradients ? hostGradients : hostBranches[place];
+        ToHost(branch, stretch, mirror);
+        return mirror;
+    }
+
+    private static void ToHost(Tensor tensor, Stretch stretch, Memory<float> block) =>
+        tensor.Slice(stretch.Offset, new Shape(stretch.Length)).CopyTo(block.Span.Slice(stretch.Offset, stretch.Length));
+
+    private static void ToEngine(Stretch stretch, Memory<float> block, Tensor tensor) =>
+        tensor.Slice(stretch.Offset, new Shape(stretch.Length)).CopyFrom(block.Span.Slice(stretch.Offset, stretch.Length));
+
+    /// <summary>Puts a piece of a rank's share, from a place of it on, where it belongs in the whole.</summary>
+    private static void Spread(ReadOnlySpan<float> piece, int start, IReadOnlyList<Stretch> owned, float[] whole)
+    {
+        int place = 0;
+        foreach (Stretch stretch in owned)
         {
-            Tensor sum = branches[i].Slice(0, shape);
-            sum.CopyFrom(received.Slice(i * piece.Length, piece.Length));
-            SumTree.Push(waiting, all[i], sum, Join);
+            Stretch common = new Stretch(place, stretch.Length).Common(new Stretch(start, piece.Length));
+            if (common.Length > 0)
+                piece.Slice(common.Offset - start, common.Length).CopyTo(whole.AsSpan(stretch.Offset + common.Offset - place));
+            place += stretch.Length;
         }
-
-        Tensor total = SumTree.Total(waiting, Join);
-        addition.Copy(total, parameters.Gradients.Slice(piece.Offset, shape));
     }
 
-    private Tensor Join(Tensor earlier, Tensor later)
-    {
-        addition.Add(earlier, later, later);
-        return later;
-    }
-
-    private static Span<float> Room(ref float[] buffer, int length)
-    {
-        if (buffer.Length < length)
-            buffer = new float[length];
-        return buffer.AsSpan(0, length);
-    }
+    private Memory<float> Mirror() => GC.AllocateUninitializedArray<float>(parameters.Gradients.Length, pinned: true);
 }

@@ -27,7 +27,7 @@ public sealed class Trainer : IDisposable
     private readonly int batchesPerEpoch;
     private readonly TrainingState state;
     private readonly string? resumedFrom;
-    private readonly ICommunicator ranks;
+    private readonly QueuedCommunicator ranks;
 
     /// <summary>Whether options are others than the checkpoint's that decide about the batches: what an old checkpoint says in place of its plan.</summary>
     private readonly bool shapedOtherwise;
@@ -67,7 +67,7 @@ public sealed class Trainer : IDisposable
         this.description = description;
         batchesPerEpoch = Math.Min(training.StepsPerEpoch, maxBatches ?? int.MaxValue);
         schedule = new LearningRateSchedule(options.Training, batchesPerEpoch);
-        this.ranks = ranks ?? new LoneCommunicator();
+        this.ranks = new QueuedCommunicator(ranks ?? new LoneCommunicator());
         step = new BatchStep(options.Training, model, description.Alphabet.Blank, training.Accumulate, this.ranks);
         recognizer = new Recognizer(model, new GreedyDecoder(description.Alphabet), step.Pass);
         state = resume?.State ?? new TrainingState();
@@ -123,6 +123,8 @@ public sealed class Trainer : IDisposable
     /// <summary>Gives the run's memory back; model and loaders stay.</summary>
     public void Dispose()
     {
+        // What is still on its way must not find its memory given back.
+        ranks.Dispose();
         recognizer.Dispose();
         step.Dispose();
     }
@@ -184,15 +186,16 @@ public sealed class Trainer : IDisposable
                 continue;
             }
 
-            observer.OnBatch(FinishStep(learningRate, start));
+            var requests = new StepRequests(interruption.IsCancellationRequested, checkpoints.IsDue(Stopwatch.GetElapsedTime(lastSave), state.Batch + 1));
+            observer.OnBatch(FinishStep(learningRate, start, requests));
             start = Stopwatch.GetTimestamp();
             fault?.Throw();
             if (state.Batch >= batchesPerEpoch)
                 break;
-            (bool stops, bool saves) = Agree(interruption.IsCancellationRequested, checkpoints.IsDue(Stopwatch.GetElapsedTime(lastSave), state.Batch));
-            if (stops)
+            // A rank alone looks again: it need not wait for the next step.
+            if (step.Agreed.Stop || ranks.Ranks == 1 && interruption.IsCancellationRequested)
                 return false;
-            if (saves)
+            if (step.Agreed.Save)
             {
                 Save(checkpoints.Latest);
                 lastSave = Stopwatch.GetTimestamp();
@@ -202,15 +205,6 @@ public sealed class Trainer : IDisposable
         }
 
         return true;
-    }
-
-    /// <summary>What ranks do together after a step: they stop where any of them was asked to, and save when rank 0's clock says so.</summary>
-    private (bool Stops, bool Saves) Agree(bool stops, bool saves)
-    {
-        if (ranks.Ranks == 1)
-            return (stops, saves);
-        byte[][] all = ranks.AllGather([stops ? (byte)1 : (byte)0, saves ? (byte)1 : (byte)0]);
-        return (all.Any(of => of[0] == 1), all[0][1] == 1);
     }
 
     /// <summary>The next batch, its features on their way to the device; null after the last.</summary>
@@ -233,9 +227,9 @@ public sealed class Trainer : IDisposable
     }
 
     /// <summary>Waits for a queued step and takes note of what came out.</summary>
-    private BatchReport FinishStep(double learningRate, long start)
+    private BatchReport FinishStep(double learningRate, long start, StepRequests requests)
     {
-        (StepOutcome outcome, StepLosses losses, double gradientNorm) = step.Finish(state);
+        (StepOutcome outcome, StepLosses losses, double gradientNorm) = step.Finish(state, requests);
         if (outcome == StepOutcome.NotFinite && options.Training.OnNonFinite == NonFinitePolicy.Stop)
             throw Diverged(losses, gradientNorm);
         bool counts = outcome is StepOutcome.Learnt or StepOutcome.TooShort;

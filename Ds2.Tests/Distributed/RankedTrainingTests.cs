@@ -39,6 +39,28 @@ public sealed class RankedTrainingTests
         }
     }
 
+    /// <summary>Layers of more than a megabyte, which leave one by one while the backward pass goes on, and arrive one by one while the next forward pass does.</summary>
+    [Test]
+    public void Run_SeveralBuckets_SameCheckpoint([Values(OptimizerKind.AdamW, OptimizerKind.Muon)] OptimizerKind optimizer)
+    {
+        RunOptions options = Options(accumulate: 4, optimizer);
+        options = options with
+        {
+            Model = options.Model with { Hidden = 224, Layers = 2, Bidirectional = true, Channels = 4 },
+            Training = options.Training with { Epochs = 2, Lr = 1e-3, Freeze = "rnns.0" },
+        };
+        using (var engine = new HostEngine(threads: 1))
+        using (var model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet.English), engine, seed: 1))
+            Assert.That(new ParameterShares(model.Parameters, [.. model.Layers.Where(layer => layer.Layer.Parameters.Count > 0).Select(layer => layer.Layer.Parameters.Min(model.Parameters.OffsetOf))], 2, false).Buckets, Has.Count.EqualTo(3));
+        (Dictionary<string, float[]> alone, string[] steps) = Train(options, ranks: 1);
+        foreach (int ranks in new[] { 2, 4 })
+        {
+            (Dictionary<string, float[]> shared, string[] told) = Train(options, ranks);
+            Assert.That(told, Is.EqualTo(steps), $"{ranks} ranks");
+            Assert.That(shared, Is.EqualTo(alone), $"{ranks} ranks");
+        }
+    }
+
     [Test]
     public void Run_BatchesThatNoPowerOfTwoDivides_SameCheckpoint()
     {
@@ -74,9 +96,9 @@ public sealed class RankedTrainingTests
             }));
             return run.Trainer.Run(ranks.Rank == 1 ? stop.Token : CancellationToken.None);
         });
-        Assert.That(results.Select(result => (result.End, result.State.Batch)), Is.All.EqualTo((RunEnd.Interruption, 2)));
+        Assert.That(results.Select(result => (result.End, result.State.Batch)), Is.All.EqualTo((RunEnd.Interruption, 3)), "asked for after two, agreed on at the end of the third");
         using var checkpoint = Checkpoint.Open(results[0].Checkpoint);
-        Assert.That(checkpoint.State.Batch, Is.EqualTo(2));
+        Assert.That(checkpoint.State.Batch, Is.EqualTo(3));
     }
 
     /// <summary>One rank is asked to stop while the ranks evaluate: none goes on alone.</summary>
@@ -104,7 +126,8 @@ public sealed class RankedTrainingTests
         string[] outcomes = ThreadRanks.Run(2, ranks =>
         {
             using var run = new Run(this, options, ranks, corpus.PathOf("broken"), new ActingObserver(_ => { }));
-            using var step = new BatchStep(options.Training, run.Model, Alphabet.English.Blank, accumulate: 2, ranks);
+            using var queue = new QueuedCommunicator(ranks);
+            using var step = new BatchStep(options.Training, run.Model, Alphabet.English.Blank, accumulate: 2, queue);
             foreach (BatchSize size in run.Training.Largest)
                 step.Reserve(size);
             float[] before = [.. run.Model.Parameters.Values.ToArray(), .. run.Model.Parameters.Statistics.SelectMany(statistic => statistic.Values.ToArray())];
@@ -136,8 +159,10 @@ public sealed class RankedTrainingTests
         {
             using var engine = new HostEngine(threads: 1);
             using var model = new DeepSpeech2(Options(2, OptimizerKind.AdamW).Model.ArchitectureFor(Alphabet.English), engine, seed: 1);
-            using var step = new BatchStep(new TrainingOptions { Optimizer = OptimizerKind.AdamW }, model, Alphabet.English.Blank, accumulate: 2, ranks);
-            return new[] { step.Optimizer.Share.Offset, step.Optimizer.Share.Length, step.Optimizer.States[0].State.Length, model.Parameters.Values.Length };
+            using var queue = new QueuedCommunicator(ranks);
+            using var step = new BatchStep(new TrainingOptions { Optimizer = OptimizerKind.AdamW }, model, Alphabet.English.Blank, accumulate: 2, queue);
+            Stretch share = step.Optimizer.Share.Single();
+            return new[] { share.Offset, share.Length, step.Optimizer.States[0].State.Length, model.Parameters.Values.Length };
         });
         Assert.Multiple(() =>
         {

@@ -70,23 +70,24 @@ internal sealed class ThreadRanks : IDisposable
 
         public string Host => "threads";
 
-        public void AllToAll(ReadOnlySpan<float> send, ReadOnlySpan<int> sendCounts, Span<float> receive, ReadOnlySpan<int> receiveCounts)
+        public void AllToAll(ReadOnlySpan<float> send, ReadOnlySpan<Stretch> sent, Span<float> receive, ReadOnlySpan<Stretch> received)
         {
-            int[] counts = receiveCounts.ToArray();
-            float[] received = all.Meet(rank, (Values: send.ToArray(), Counts: sendCounts.ToArray()), shown => shown
-                .SelectMany((of, sender) =>
-                {
-                    Assert.That(of.Counts[rank], Is.EqualTo(counts[sender]), "what one sends the other expects");
-                    return of.Values.AsSpan(of.Counts.Take(rank).Sum(), of.Counts[rank]).ToArray();
-                }).ToArray());
-            received.CopyTo(receive);
+            float[][] stretches = all.Meet(rank, (Values: send.ToArray(), Sent: sent.ToArray()), shown => shown.Select(of => of.Values.AsSpan(of.Sent[rank].Offset, of.Sent[rank].Length).ToArray()).ToArray());
+            for (int sender = 0; sender < stretches.Length; sender++)
+            {
+                Assert.That(stretches[sender], Has.Length.EqualTo(received[sender].Length), "what one sends the other expects");
+                stretches[sender].CopyTo(receive[received[sender].Offset..]);
+            }
         }
 
-        public void AllGather(Span<float> block, ReadOnlySpan<int> counts)
+        public void AllGather(Span<float> block, ReadOnlySpan<Stretch> stretches)
         {
-            int[] lengths = counts.ToArray();
-            float[] own = block.Slice(lengths.Take(rank).Sum(), lengths[rank]).ToArray();
-            all.Meet(rank, own, shown => shown.SelectMany(of => of).ToArray()).CopyTo(block);
+            float[][] shown = all.Meet(rank, block.Slice(stretches[rank].Offset, stretches[rank].Length).ToArray(), own => own.Select(of => of.ToArray()).ToArray());
+            for (int sender = 0; sender < shown.Length; sender++)
+            {
+                Assert.That(shown[sender], Has.Length.EqualTo(stretches[sender].Length), "all have the same stretches");
+                shown[sender].CopyTo(block[stretches[sender].Offset..]);
+            }
         }
 
         public byte[][] AllGather(ReadOnlySpan<byte> message) => all.Meet(rank, message.ToArray(), shown => shown.Select(of => of.ToArray()).ToArray());

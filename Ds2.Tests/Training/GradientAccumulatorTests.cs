@@ -1,5 +1,6 @@
 using System.Numerics;
 using Ds2.Kernels.Engines.Host;
+using Ds2.Runtime.Distributed;
 using Ds2.Runtime.Layers;
 using Ds2.Runtime.Training;
 using Ds2.Tests.Ops;
@@ -28,11 +29,13 @@ public sealed class GradientAccumulatorTests
             for (int place = 0; place < batches; place++)
             {
                 parameters.Gradients.CopyFrom(gradients[place]);
-                accumulator.Add(place, isLast: place == batches - 1);
+                if (place < batches - 1)
+                    accumulator.Add(place);
+                else
+                    accumulator.AddLast(place);
             }
 
             accumulator.AddUp();
-
             Compare.BitEqual(parameters.Gradients.ToArray(), Tree(gradients), $"step {step}");
             if (batches > 3)
                 Assert.That(Tree(gradients), Is.Not.EqualTo(gradients.Aggregate(Sum)), "one after the other gives other bits");

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 
 namespace Ds2.Kernels.Engines.Host;
@@ -25,6 +26,8 @@ internal sealed unsafe class HostStorage<T> : Storage<T>
     /// <summary>The first element; null after disposal.</summary>
     public T* Pointer { get; private set; }
 
+    internal override Memory<T>? HostElements => new Window(this).Memory;
+
     internal override void CopyFrom(int offset, ReadOnlySpan<T> source) => source.CopyTo(Span(offset, source.Length));
 
     internal override void CopyTo(int offset, Span<T> destination) => Span(offset, destination.Length).CopyTo(destination);
@@ -48,5 +51,21 @@ internal sealed unsafe class HostStorage<T> : Storage<T>
     {
         ObjectDisposedException.ThrowIf(Pointer is null, this);
         return new Span<T>(Pointer + offset, length);
+    }
+
+    /// <summary>The block as the base library hands memory about.</summary>
+    private sealed class Window(HostStorage<T> storage) : MemoryManager<T>
+    {
+        public override Span<T> GetSpan() => storage.Span(0, storage.Length);
+
+        public override MemoryHandle Pin(int elementIndex = 0) => new(storage.Pointer + elementIndex);
+
+        public override void Unpin()
+        {
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+        }
     }
 }

@@ -1,9 +1,9 @@
-namespace Ds2.Runtime.Training;
+namespace Ds2.Runtime.Distributed;
 
 /// <summary>Neighbouring batches of a step whose gradients are added up: 2^k of them, the first at a multiple of 2^k; a branch of the step's sum.</summary>
 /// <param name="First">The place of the first batch in its step.</param>
 /// <param name="Count">Batches.</param>
-internal readonly record struct Branch(int First, int Count)
+public readonly record struct Branch(int First, int Count)
 {
     /// <summary>Whether this branch and the one right after it are the two halves of a larger one.</summary>
     public bool IsHalfWith(Branch next) => Count == next.Count && First % (2 * Count) == 0;
