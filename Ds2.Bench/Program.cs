@@ -80,6 +80,7 @@ internal static class Program
         root.Subcommands.Add(KernelsCommand.Create());
         root.Subcommands.Add(BandwidthCommand.Create());
         root.Subcommands.Add(ExchangeCommand.Create());
+        root.Subcommands.Add(ScalingCommand.Create());
         root.Subcommands.Add(CublasCommand.Create());
         root.Subcommands.Add(GpuReportCommand.Create());
         ParseResult parsed = root.Parse(args.Length == 0 ? ["--help"] : args);

@@ -43,7 +43,7 @@ public sealed class Tensor<T> : IDisposable
 
     /// <summary>The elements where they lie, of an engine whose memory is the host's; null of others.</summary>
     /// <remarks>For whoever moves them beside the engine, as between processes: it must be done with the work that uses them (<see cref="IEngine.Synchronize"/>). Valid while the storage lives. Writes do not show in <see cref="HostWrites"/>.</remarks>
-    public Memory<T>? HostMemory => Storage.HostElements is { } memory ? memory.Slice(Offset, Length) : null;
+    public Memory<T>? HostMemory => Storage.HostElements?.Slice(Offset, Length);
 
     /// <summary>The memory that the elements are part of.</summary>
     internal Storage<T> Storage { get; }

@@ -1,10 +1,8 @@
 using System.Runtime.InteropServices;
 using Ds2.Kernels.Engines.Host;
-using Ds2.Runtime.Data;
 using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Distributed;
 using Ds2.Runtime.Evaluation;
-using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
@@ -49,9 +47,7 @@ public sealed class RankedTrainingTests
             Model = options.Model with { Hidden = 224, Layers = 2, Bidirectional = true, Channels = 4 },
             Training = options.Training with { Epochs = 2, Lr = 1e-3, Freeze = "rnns.0" },
         };
-        using (var engine = new HostEngine(threads: 1))
-        using (var model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet.English), engine, seed: 1))
-            Assert.That(new ParameterShares(model.Parameters, [.. model.Layers.Where(layer => layer.Layer.Parameters.Count > 0).Select(layer => layer.Layer.Parameters.Min(model.Parameters.OffsetOf))], 2, false).Buckets, Has.Count.EqualTo(3));
+        Assert.That(ShareOfFirst(options, ranks: 2), Has.Count.EqualTo(3), "stretches, one of each bucket");
         (Dictionary<string, float[]> alone, string[] steps) = Train(options, ranks: 1);
         foreach (int ranks in new[] { 2, 4 })
         {
@@ -89,7 +85,7 @@ public sealed class RankedTrainingTests
         using var stop = new CancellationTokenSource();
         TrainingResult[] results = ThreadRanks.Run(2, ranks =>
         {
-            using var run = new Run(this, Options(accumulate: 2, OptimizerKind.Sgd), ranks, corpus.PathOf("stopped"), new ActingObserver(report =>
+            using var run = new RankedRun(corpus, Options(accumulate: 2, OptimizerKind.Sgd), ranks, corpus.PathOf("stopped"), new ActingObserver(report =>
             {
                 if (ranks.Rank == 1 && report.Batch == 2)
                     stop.Cancel();
@@ -108,7 +104,7 @@ public sealed class RankedTrainingTests
         using var stop = new CancellationTokenSource();
         TrainingResult[] results = ThreadRanks.Run(2, ranks =>
         {
-            using var run = new Run(this, Options(accumulate: 2, OptimizerKind.Sgd), ranks, corpus.PathOf("evaluating"), new EvaluationObserver(() =>
+            using var run = new RankedRun(corpus, Options(accumulate: 2, OptimizerKind.Sgd), ranks, corpus.PathOf("evaluating"), new EvaluationObserver(() =>
             {
                 if (ranks.Rank == 1)
                     stop.Cancel();
@@ -125,7 +121,7 @@ public sealed class RankedTrainingTests
         RunOptions options = Options(accumulate: 2, OptimizerKind.AdamW);
         string[] outcomes = ThreadRanks.Run(2, ranks =>
         {
-            using var run = new Run(this, options, ranks, corpus.PathOf("broken"), new ActingObserver(_ => { }));
+            using var run = new RankedRun(corpus, options, ranks, corpus.PathOf("broken"), new ActingObserver(_ => { }));
             using var queue = new QueuedCommunicator(ranks);
             using var step = new BatchStep(options.Training, run.Model, Alphabet.English.Blank, accumulate: 2, queue);
             foreach (BatchSize size in run.Training.Largest)
@@ -147,7 +143,7 @@ public sealed class RankedTrainingTests
     [Test]
     public void SharedStep_RanksThatDoNotDivide_Refuses() => ThreadRanks.Run(3, ranks =>
     {
-        Assert.That(() => new Run(this, Options(accumulate: 4, OptimizerKind.Sgd), ranks, corpus.PathOf("refused"), new ActingObserver(_ => { })), Throws.ArgumentException.With.Message.Contains("3 ranks"));
+        Assert.That(() => new RankedRun(corpus, Options(accumulate: 4, OptimizerKind.Sgd), ranks, corpus.PathOf("refused"), new ActingObserver(_ => { })), Throws.ArgumentException.With.Message.Contains("3 ranks"));
         return 0;
     });
 
@@ -174,36 +170,23 @@ public sealed class RankedTrainingTests
         });
     }
 
+    private static IReadOnlyList<Stretch> ShareOfFirst(RunOptions options, int ranks) => ThreadRanks.Run(ranks, communicator =>
+    {
+        using var engine = new HostEngine(threads: 1);
+        using var model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet.English), engine, seed: 1);
+        using var queue = new QueuedCommunicator(communicator);
+        using var step = new BatchStep(options.Training, model, Alphabet.English.Blank, options.Data.Accumulate, queue);
+        return step.Optimizer.Share;
+    })[0];
+
     private static RunOptions Options(int accumulate, OptimizerKind optimizer) => TrainingRuns.Tiny with
     {
         Data = TrainingRuns.Tiny.Data with { Batch = 1, Accumulate = accumulate, Order = BatchOrder.Bucketed, Tempo = 0.1, Noise = 0.5, TimeMasks = 1 },
         Training = TrainingRuns.Tiny.Training with { Optimizer = optimizer, Dropout = 0.1, Epochs = 3, WarmupSteps = 2, Schedule = LearningRateKind.Cosine },
     };
 
-    private (Dictionary<string, float[]> Tensors, string[] Steps) Train(RunOptions options, int ranks, string? run = null, int stopAfter = int.MaxValue, bool resume = false)
-    {
-        run ??= corpus.PathOf($"{ranks}-{Guid.NewGuid():N}");
-        string[][] told = ThreadRanks.Run(ranks, communicator =>
-        {
-            using var stop = new CancellationTokenSource();
-            var steps = new List<string>();
-            int done = 0;
-            using var training = new Run(this, options, communicator, run, new ActingObserver(report =>
-            {
-                steps.Add($"{report.Epoch} {report.Batch} {report.Loss:R} {report.GradientNorm:R} {report.LearningRate:R} {report.AudioSeconds:R} {report.LossPerLabel:R}{(report.LeftOut is { } ids ? $" left out {string.Join(' ', ids)}" : "")}");
-                if (++done == stopAfter)
-                    stop.Cancel();
-            }), resume);
-            training.Trainer.Run(stop.Token);
-            return steps.ToArray();
-        });
-        foreach (string[] rank in told)
-            Assert.That(rank, Is.EqualTo(told[0]), "all ranks are told the same");
-        string latest = new CheckpointPolicy(run, TimeSpan.Zero).Latest;
-        using var checkpoint = Checkpoint.Open(latest);
-        IEnumerable<string> epochs = checkpoint.State.History.Select(epoch => $"{epoch.Loss:R} {epoch.Wer:R} {epoch.WerUtterance:R} {epoch.Cer:R} {epoch.ValidationLoss:R} {epoch.ValidationLossPerLabel:R}");
-        return (TrainingRuns.TensorsOf(latest), [.. told[0], .. epochs]);
-    }
+    private (Dictionary<string, float[]> Tensors, string[] Steps) Train(RunOptions options, int ranks, string? run = null, int stopAfter = int.MaxValue, bool resume = false) =>
+        RankedRun.Train(corpus, options, ranks, run, stopAfter, resume);
 
     private sealed class EvaluationObserver(Action act) : ITrainingObserver
     {
@@ -215,51 +198,6 @@ public sealed class RankedTrainingTests
 
         public void OnEpoch(EpochReport report, EvaluationResult evaluation)
         {
-        }
-    }
-
-    private sealed class Run : IDisposable
-    {
-        private readonly HostEngine engine = new(threads: 1);
-        private readonly BatchLoader validation;
-        private readonly Checkpoint? checkpoint;
-
-        public Run(RankedTrainingTests tests, RunOptions options, ICommunicator ranks, string folder, ITrainingObserver observer, bool resume = false)
-        {
-            Directory.CreateDirectory(folder);
-            Model = new DeepSpeech2(options.Model.ArchitectureFor(Alphabet.English), engine, options.Training.Seed);
-            var data = Corpus.Load(tests.corpus.Manifest, Alphabet.English, cancellation: CancellationToken.None);
-            Training = new BatchLoader(data, new FeatureExtractor(options.Model.Features), options.Data.Batch, options.Data.Order, options.Training.Seed, augment: options.Data.Masks)
-            {
-                Accumulate = options.Data.Accumulate,
-                FeatureAugment = options.Data.FeatureAugment,
-                Lane = new Lane(ranks.Rank, ranks.Ranks),
-            };
-            validation = new BatchLoader(data, new FeatureExtractor(options.Model.Features), options.Data.Batch, BatchOrder.Sorted, options.Training.Seed)
-            {
-                Accumulate = ranks.Ranks,
-                Lane = new Lane(ranks.Rank, ranks.Ranks),
-            };
-            var checkpoints = new CheckpointPolicy(folder, TimeSpan.FromHours(1));
-            checkpoint = resume ? Checkpoint.Open(checkpoints.Latest) : null;
-            ranks.Barrier();
-            Trainer = new Trainer(options, Model, new ModelDescription(options.Model, Alphabet.English), Training, validation, checkpoints, observer, resume: checkpoint, ranks: ranks);
-        }
-
-        public DeepSpeech2 Model { get; }
-
-        public BatchLoader Training { get; }
-
-        public Trainer Trainer { get; }
-
-        public void Dispose()
-        {
-            Trainer.Dispose();
-            checkpoint?.Dispose();
-            Training.Dispose();
-            validation.Dispose();
-            Model.Dispose();
-            engine.Dispose();
         }
     }
 }

@@ -11,14 +11,16 @@ internal sealed class TinyCorpus : IDisposable
 {
     private static readonly string[] Texts = ["YES", "NO", "STOP", "A B", "GO", "IT'S", "ON"];
 
-    public TinyCorpus()
+    /// <summary>Makes the folder.</summary>
+    /// <param name="shortest">Frames of the first utterance; each of the others has seven more than the one before.</param>
+    public TinyCorpus(int shortest = 60)
     {
         Folder = Directory.CreateTempSubdirectory("ds2-test-").FullName;
         var random = new Random(17);
         var lines = new List<string>();
         for (int i = 0; i < Texts.Length; i++)
         {
-            int frames = 60 + 7 * i;
+            int frames = shortest + 7 * i;
             var values = new float[frames * 13];
             for (int j = 0; j < values.Length; j++)
                 values[j] = (float)(20 * random.NextDouble() - 10);
