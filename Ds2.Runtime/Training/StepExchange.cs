@@ -70,6 +70,8 @@ internal sealed class StepExchange
     /// <param name="branches">What each rank has of the step, by rank, in order.</param>
     public void Send(int offset, GradientAccumulator accumulator, IReadOnlyList<IReadOnlyList<Branch>> branches)
     {
+        // A rank whose batches are too short, or that has none, has read no parameters: the last ones may still be on their way, in memory that gradients take now.
+        Await(int.MaxValue);
         while (unsent > 0 && shares.Buckets[unsent - 1][0].Offset >= offset)
         {
             unsent--;
