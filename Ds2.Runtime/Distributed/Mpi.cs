@@ -22,6 +22,8 @@ public static class Mpi
         Launcher? launcher = choice == None ? null : Launcher.Find(Environment.GetEnvironmentVariable);
         if (choice == None || (choice == Auto && launcher is null))
             return new LoneCommunicator();
+        if (launcher is not null)
+            ProcessEnd.WithParent();
         MpiCommunicator communicator = FaultSignals.Keep(() => new MpiCommunicator(choice == Auto ? Find(launcher!, MpiLibrary.TryLoad) : Load(choice, launcher), timeout));
         if (launcher?.Ranks is not { } ranks || ranks == communicator.Ranks)
             return communicator;

@@ -9,6 +9,7 @@ namespace Ds2.Runtime.Distributed;
 public sealed unsafe class MpiCommunicator : ICommunicator
 {
     private const int Failure = 1;
+    private static readonly TimeSpan AbortLimit = TimeSpan.FromSeconds(3);
     private readonly MpiLibrary mpi;
     private readonly TimeSpan? timeout;
     private bool failed, disposed;
@@ -125,8 +126,11 @@ public sealed unsafe class MpiCommunicator : ICommunicator
     public void Abort(int exitCode)
     {
         failed = true;
+        int code = exitCode == 0 ? Failure : exitCode;
+        // The library tells its launcher, and may wait for an answer that does not come over a link that is cut.
+        using IDisposable deadline = ProcessEnd.After(AbortLimit, code);
         _ = mpi.Abort(mpi.World, exitCode);
-        Environment.Exit(exitCode == 0 ? Failure : exitCode);
+        Environment.Exit(code);
     }
 
     /// <summary>Waits for all ranks, within the time limit, and ends the library, which cannot be started again in this process. After a failure the library is left as it is: its own
@@ -138,7 +142,9 @@ public sealed unsafe class MpiCommunicator : ICommunicator
         try
         {
             Barrier();
-            _ = mpi.Finish();
+            // Unlike all else that waits, the library's end has no time limit of its own: a link may be cut in it.
+            using (ProcessEnd.After(timeout, Failure))
+                _ = mpi.Finish();
         }
         catch (DistributedException)
         {

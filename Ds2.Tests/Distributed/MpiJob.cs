@@ -1,10 +1,12 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Text.RegularExpressions;
+using Ds2.Tests.Layout;
 
 namespace Ds2.Tests.Distributed;
 
 /// <summary>A job of several processes, as a launcher starts it.</summary>
-internal static class MpiJob
+internal static partial class MpiJob
 {
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(2);
 
@@ -34,7 +36,34 @@ internal static class MpiJob
     {
         bool isOpenMpi = launcher == "mpirun.openmpi";
         string[] more = isOpenMpi ? ["--oversubscribe"] : [];
-        var start = new ProcessStartInfo(launcher, [.. more, "-n", $"{ranks}", "dotnet", program, .. arguments])
+        return Start(launcher, isOpenMpi ? "openmpi-bin" : "mpich", [.. more, "-n", $"{ranks}", "dotnet", program, .. arguments]);
+    }
+
+    /// <summary>Runs a program to its end on hosts that <c>data-scripts/cluster_namespaces.sh</c> makes, with a rank on each; ends the test as ignored where that cannot be done here.</summary>
+    /// <param name="hosts">How many.</param>
+    /// <param name="options">Of the script.</param>
+    /// <param name="program">Its assembly.</param>
+    /// <param name="arguments">The program's.</param>
+    public static Result RunOnHosts(int hosts, string[] options, string program, params string[] arguments)
+    {
+        const string launcher = "mpirun.openmpi";
+        Start(launcher, "openmpi-bin", "--version").Dispose();
+        string script = Path.Combine(Repository.Require(), "data-scripts", "cluster_namespaces.sh");
+
+        // A script that is only killed would leave its hosts.
+        using Running job = Start("timeout", "coreutils", [$"{Limit.TotalSeconds - 10}", "bash", script, "--hosts", $"{hosts}", .. options, "--", launcher, "-n", $"{hosts}", "dotnet", program, .. arguments]);
+        Result result = job.End();
+        if (result.Error.Split('\n').FirstOrDefault(line => ReasonPattern().IsMatch(line)) is { } reason)
+            Assert.Ignore(reason);
+        return result;
+    }
+
+    [GeneratedRegex("^cluster_namespaces: (needs|cannot make) ")]
+    private static partial Regex ReasonPattern();
+
+    private static Running Start(string launcher, string package, params string[] arguments)
+    {
+        var start = new ProcessStartInfo(launcher, arguments)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -49,7 +78,7 @@ internal static class MpiJob
         }
         catch (Win32Exception)
         {
-            Assert.Ignore($"needs {launcher} (Debian package {(isOpenMpi ? "openmpi-bin" : "mpich")})");
+            Assert.Ignore($"needs {launcher} (Debian package {package})");
             throw;
         }
     }
@@ -85,6 +114,14 @@ internal static class MpiJob
         /// <summary>The processes of the ranks, by a word of their command line.</summary>
         public static Process[] RanksWith(string word) =>
             [.. Process.GetProcessesByName("dotnet").Where(process => CommandLineOf(process).Split('\0') is ["dotnet", ..] words && words.Contains(word))];
+
+        /// <summary>Waits until none of the processes is there, which must not take longer than ten seconds.</summary>
+        public static void WaitForEndOf(IEnumerable<Process> processes)
+        {
+            long start = Stopwatch.GetTimestamp();
+            foreach (Process process in processes)
+                Assert.That(process.WaitForExit(TimeSpan.FromSeconds(10) - Stopwatch.GetElapsedTime(start) is { Ticks: > 0 } rest ? rest : TimeSpan.Zero), $"process {process.Id} has not ended");
+        }
 
         /// <summary>Waits for the job's end.</summary>
         public Result End()

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Ds2.Runtime.Training;
 using Ds2.Tests.Training;
 
@@ -63,18 +64,34 @@ public sealed class RankedProgramTests
         Assert.That(job.Lines, Has.One.Contains("2 ranks cannot share steps of 3 batches evenly").And.Contain("accumulate=4"));
     }
 
-    [Test]
-    public void Train_RankIsKilled_EndsTheJobAndLeavesTheCheckpoint()
+    /// <summary>Whatever process of a job is killed, all of them end soon, and any number of ranks goes on to the bits of a run without breaks. <c>data-scripts/kill_loop.sh</c>
+    /// is the long form.</summary>
+    [TestCase(OpenMpi, "rank", "launcher")]
+    [TestCase(Mpich, "rank", "launcher", "hydra_pmi_proxy")]
+    public void Train_Killed_EndsTheJob_AndResumesBitForBit(string launcher, params string[] victims)
     {
-        string[] arguments = [.. Arguments("fails", "accumulate=2"), "--epochs", "100000"];
-        using MpiJob.Running job = MpiJob.Start(OpenMpi, 2, Program, arguments);
-        job.WaitFor(() => File.Exists(corpus.PathOf("fails/latest.safetensors")));
-        Process[] ranks = MpiJob.Running.RanksWith(corpus.PathOf("fails"));
-        Assert.That(ranks, Has.Length.EqualTo(2));
-        ranks[1].Kill();
-        MpiJob.Result result = job.End();
-        Assert.That(result.Code, Is.Not.Zero);
-        TinyCorpus.AssertLoads(corpus.PathOf("fails/latest.safetensors"));
+        string[] settings = ["accumulate=4", "optimizer=adamw"];
+        Dictionary<string, float[]> whole = Finish(launcher, 1, [.. Arguments("whole", settings), "--epochs", "40"]);
+        string[] broken = [.. Arguments("broken", settings), "--epochs", "40", "--resume", "auto"];
+        string checkpoint = corpus.PathOf("broken/latest.safetensors");
+        int ranks = 4;
+        foreach (string victim in victims)
+        {
+            using MpiJob.Running job = MpiJob.Start(launcher, ranks, Program, broken);
+            DateTime before = File.GetLastWriteTimeUtc(checkpoint);
+            job.WaitFor(() => File.GetLastWriteTimeUtc(checkpoint) > before);
+            Process[] all = MpiJob.Running.RanksWith(corpus.PathOf("broken"));
+            Assert.That(all, Has.Length.EqualTo(ranks));
+            using Process killed = victim == "rank" ? all[^1] : Process.GetProcessById(victim == "launcher" ? job.Id : ParentOf(all[0]));
+            Assert.That(victim is "rank" or "launcher" || killed.ProcessName == victim);
+            killed.Kill();
+            MpiJob.Running.WaitForEndOf(all);
+            Assert.That(job.End().Code, Is.Not.Zero, victim);
+            TinyCorpus.AssertLoads(checkpoint);
+            ranks = 2;
+        }
+
+        Assert.That(Finish(launcher, 1, broken), Is.EqualTo(whole));
     }
 
     /// <summary>What the launcher hands on to all ranks: they stop after the same step, and save.</summary>
@@ -89,6 +106,9 @@ public sealed class RankedProgramTests
         Assert.That(result.Code, Is.EqualTo(130), result.Output + result.Error);
         TinyCorpus.AssertLoads(corpus.PathOf("stops/latest.safetensors"));
     }
+
+    private static int ParentOf(Process process) =>
+        int.Parse(File.ReadLines($"/proc/{process.Id}/status").First(line => line.StartsWith("PPid:", StringComparison.Ordinal))["PPid:".Length..], CultureInfo.InvariantCulture);
 
     private static string Program => typeof(Ds2.Train.Program).Assembly.Location;
 
