@@ -72,12 +72,16 @@ internal static partial class MpiJob
         start.Environment["OMPI_ALLOW_RUN_AS_ROOT"] = start.Environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
         // Open MPI gives processes a terminal, which .NET would send its control sequences.
         start.Environment["TERM"] = "dumb";
+        // What Open MPI's ranks share in memory stays behind when they are killed.
+        string shared = Directory.CreateTempSubdirectory("ds2-mpi-").FullName;
+        start.Environment["OMPI_MCA_btl_vader_backing_directory"] = shared;
         try
         {
-            return new Running(Process.Start(start)!);
+            return new Running(Process.Start(start)!, shared);
         }
         catch (Win32Exception)
         {
+            Directory.Delete(shared);
             Assert.Ignore($"needs {launcher} (Debian package {package})");
             throw;
         }
@@ -87,11 +91,12 @@ internal static partial class MpiJob
     public sealed class Running : IDisposable
     {
         private readonly Process launcher;
+        private readonly string shared;
         private readonly Task<string> output, error;
 
-        public Running(Process launcher)
+        public Running(Process launcher, string shared)
         {
-            this.launcher = launcher;
+            (this.launcher, this.shared) = (launcher, shared);
             launcher.StandardInput.Close();
             (output, error) = (launcher.StandardOutput.ReadToEndAsync(), launcher.StandardError.ReadToEndAsync());
         }
@@ -140,6 +145,7 @@ internal static partial class MpiJob
             if (!launcher.HasExited)
                 launcher.Kill(entireProcessTree: true);
             launcher.Dispose();
+            Directory.Delete(shared, recursive: true);
         }
 
         private static string CommandLineOf(Process process)
