@@ -16,9 +16,6 @@ fail() { echo "kill_loop: $1" >&2; [[ ! -e $work/errors ]] || cat "$work/errors"
 source data-scripts/program.sh
 options=(train --epochs 2 --max-batches 15 --target-wer -1 --set hidden=24 --set channels=4 --device host --threads 1 --checkpoint-batches 3 --json)
 
-# A safetensors file is the header's length (8 bytes), the header (with times and the history), and the tensors.
-tensors() { tail -c "+$((9 + $(od -An -tu8 -N8 "$1")))" "$1" | sha256sum; }
-
 # Waits until the run has loaded its checkpoint and begins.
 begun() { until grep -q '"event":"start"' "$work/log" || ! kill -0 "$run" 2>/dev/null; do sleep 0.01; done; }
 

@@ -25,6 +25,14 @@ internal static class MpiJob
         return job.End();
     }
 
+    /// <summary>Ends the test as ignored where a launcher is not installed.</summary>
+    /// <param name="launcher">As Debian calls it: mpirun.openmpi or mpirun.mpich.</param>
+    public static void Require(string launcher)
+    {
+        if (Environment.GetEnvironmentVariable("PATH")?.Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, launcher))) != true)
+            IgnoreFor(launcher);
+    }
+
     /// <summary>Starts a program; ends the test as ignored where the launcher is not installed.</summary>
     /// <param name="launcher">As Debian calls it: mpirun.openmpi or mpirun.mpich.</param>
     /// <param name="ranks">How many processes.</param>
@@ -49,10 +57,12 @@ internal static class MpiJob
         }
         catch (Win32Exception)
         {
-            Assert.Ignore($"needs {launcher} (Debian package {(isOpenMpi ? "openmpi-bin" : "mpich")})");
+            IgnoreFor(launcher);
             throw;
         }
     }
+
+    private static void IgnoreFor(string launcher) => Assert.Ignore($"needs {launcher} (Debian package {(launcher == "mpirun.openmpi" ? "openmpi-bin" : "mpich")})");
 
     /// <summary>A job that goes on.</summary>
     public sealed class Running : IDisposable
