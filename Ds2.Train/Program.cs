@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Ds2.Runtime;
 using Ds2.Runtime.Distributed;
 using Ds2.Train.Commands;
@@ -24,6 +25,15 @@ internal static class Program
 
     private static bool Trains(ParseResult parsed) => parsed.CommandResult.Command is RootCommand or { Name: "train" };
 
+    /// <summary>A command with those that it belongs to: data download.</summary>
+    private static string NameOf(ParseResult parsed)
+    {
+        string name = parsed.CommandResult.Command.Name;
+        for (var parent = parsed.CommandResult.Parent as CommandResult; parent is { Command: not RootCommand }; parent = parent.Parent as CommandResult)
+            name = $"{parent.Command.Name} {name}";
+        return name;
+    }
+
     private static int Run(ParseResult parsed)
     {
         string[] empty = [.. CommandLine.EmptyValues(parsed)], faults = empty.Length > 0 ? empty : [.. parsed.Errors.Select(error => error.Message)];
@@ -36,7 +46,7 @@ internal static class Program
         }
 
         if (Mpi.LaunchedRanks is > 1 and var ranks && !Trains(parsed))
-            return Failure.Report(new InputException($"{parsed.CommandResult.Command.Name}: {ranks} processes would all do the same: ranks share the work of train alone; start this without a launcher"));
+            return Failure.Report(new InputException($"{NameOf(parsed)}: {ranks} processes would all do the same: ranks share the work of train alone; start this without a launcher"));
 
         // Signals are ours: a run finishes its batch and saves.
         var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };

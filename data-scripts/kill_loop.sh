@@ -30,9 +30,6 @@ if [[ -n $launcher ]]; then
   export TERM=dumb OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_vader_backing_directory=$work TMPDIR=$work
 fi
 
-# A safetensors file is the header's length (8 bytes), the header (with times and the history), and the tensors.
-tensors() { tail -c "+$((9 + $(od -An -tu8 -N8 "$1")))" "$1" | sha256sum; }
-
 # Waits until the run has loaded its checkpoint and begins.
 begun() { until grep -q '"event":"start"' "$work/log" || ! kill -0 "$run" 2>/dev/null; do sleep 0.01; done; }
 

@@ -11,7 +11,8 @@ internal static class CallCheck
     public static void Run(ICommunicator communicator)
     {
         int rank = communicator.Rank, ranks = communicator.Ranks;
-        Require(communicator.LocalRank == rank && communicator.Host.Length > 0, "LocalRank and Host");
+        string[] hosts = [.. communicator.AllGather(Encoding.UTF8.GetBytes(communicator.Host)).Select(Encoding.UTF8.GetString)];
+        Require(communicator.Host.Length > 0 && communicator.LocalRank == hosts[..rank].Count(host => host == hosts[rank]), "LocalRank and Host");
         AllToAll(communicator);
 
         // A gap before each stretch must stay.

@@ -28,4 +28,13 @@ internal sealed record Launcher(string Variable, MpiKind? Kind, int? Ranks)
         Launcher? Of(string variable, MpiKind? kind, string size) =>
             string.IsNullOrEmpty(environment(variable)) ? null : new Launcher(variable, kind, int.TryParse(environment(size), out int ranks) ? ranks : null);
     }
+
+    /// <summary>Refuses to be alone where Slurm has started several processes with nothing to find each other by: each would train for itself.</summary>
+    /// <param name="environment">The value of a variable, null where it is not set.</param>
+    /// <exception cref="InputException">That is so.</exception>
+    public static void RequireNoOthers(Func<string, string?> environment)
+    {
+        if (int.TryParse(environment("SLURM_STEP_NUM_TASKS"), out int tasks) && tasks > 1)
+            throw new InputException($"srun has started {tasks} processes that cannot find each other: srun --mpi=pmix (srun --mpi=list tells what there is), or --mpi none for one that is to be alone");
+    }
 }

@@ -20,6 +20,8 @@ public static class Mpi
     public static ICommunicator Open(string choice, TimeSpan? timeout)
     {
         Launcher? launcher = choice == None ? null : Launcher.Find(Environment.GetEnvironmentVariable);
+        if (choice == Auto && launcher is null)
+            Launcher.RequireNoOthers(Environment.GetEnvironmentVariable);
         if (choice == None || (choice == Auto && launcher is null))
             return new LoneCommunicator();
         if (launcher is not null)

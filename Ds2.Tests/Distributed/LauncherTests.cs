@@ -47,6 +47,14 @@ public sealed class LauncherTests
     }
 
     [Test]
+    public void Slurm_WithoutPmi_IsRefused()
+    {
+        Assert.That(() => Launcher.RequireNoOthers(_ => null), Throws.Nothing);
+        Assert.That(() => Launcher.RequireNoOthers(name => name == "SLURM_STEP_NUM_TASKS" ? "1" : null), Throws.Nothing);
+        Assert.That(() => Launcher.RequireNoOthers(name => name == "SLURM_STEP_NUM_TASKS" ? "8" : null), Throws.InstanceOf<InputException>().With.Message.Contains("srun --mpi=pmix"));
+    }
+
+    [Test]
     public void Ranks_ThatAreNotToldAreNotGuessed() => Assert.That(Find("PMIX_RANK=3")!.Ranks, Is.Null);
 
     private static Launcher? Find(params string[] environment)

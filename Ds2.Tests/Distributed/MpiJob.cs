@@ -1,4 +1,3 @@
-using System.ComponentModel;
 using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Ds2.Tests.Layout;
@@ -27,6 +26,14 @@ internal static partial class MpiJob
         return job.End();
     }
 
+    /// <summary>Ends the test as ignored where a launcher is not installed.</summary>
+    /// <param name="launcher">As Debian calls it: mpirun.openmpi or mpirun.mpich.</param>
+    public static void Require(string launcher)
+    {
+        if (Environment.GetEnvironmentVariable("PATH")?.Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, launcher))) != true)
+            Assert.Ignore($"needs {launcher} (Debian package {(launcher == "mpirun.openmpi" ? "openmpi-bin" : "mpich")})");
+    }
+
     /// <summary>Starts a program; ends the test as ignored where the launcher is not installed.</summary>
     /// <param name="launcher">As Debian calls it: mpirun.openmpi or mpirun.mpich.</param>
     /// <param name="ranks">How many processes.</param>
@@ -34,9 +41,9 @@ internal static partial class MpiJob
     /// <param name="arguments">The program's.</param>
     public static Running Start(string launcher, int ranks, string program, params string[] arguments)
     {
-        bool isOpenMpi = launcher == "mpirun.openmpi";
-        string[] more = isOpenMpi ? ["--oversubscribe"] : [];
-        return Start(launcher, isOpenMpi ? "openmpi-bin" : "mpich", [.. more, "-n", $"{ranks}", "dotnet", program, .. arguments]);
+        Require(launcher);
+        string[] more = launcher == "mpirun.openmpi" ? ["--oversubscribe"] : [];
+        return Start(launcher, [.. more, "-n", $"{ranks}", "dotnet", program, .. arguments]);
     }
 
     /// <summary>Runs a program to its end on hosts that <c>data-scripts/cluster_namespaces.sh</c> makes, with a rank on each; ends the test as ignored where that cannot be done here.</summary>
@@ -47,11 +54,11 @@ internal static partial class MpiJob
     public static Result RunOnHosts(int hosts, string[] options, string program, params string[] arguments)
     {
         const string launcher = "mpirun.openmpi";
-        Start(launcher, "openmpi-bin", "--version").Dispose();
+        Require(launcher);
         string script = Path.Combine(Repository.Require(), "data-scripts", "cluster_namespaces.sh");
 
         // A script that is only killed would leave its hosts.
-        using Running job = Start("timeout", "coreutils", [$"{Limit.TotalSeconds - 10}", "bash", script, "--hosts", $"{hosts}", .. options, "--", launcher, "-n", $"{hosts}", "dotnet", program, .. arguments]);
+        using Running job = Start("timeout", [$"{Limit.TotalSeconds - 10}", "bash", script, "--hosts", $"{hosts}", .. options, "--", launcher, "-n", $"{hosts}", "dotnet", program, .. arguments]);
         Result result = job.End();
         if (result.Error.Split('\n').FirstOrDefault(line => ReasonPattern().IsMatch(line)) is { } reason)
             Assert.Ignore(reason);
@@ -61,9 +68,9 @@ internal static partial class MpiJob
     [GeneratedRegex("^cluster_namespaces: (needs|cannot make) ")]
     private static partial Regex ReasonPattern();
 
-    private static Running Start(string launcher, string package, params string[] arguments)
+    private static Running Start(string command, params string[] arguments)
     {
-        var start = new ProcessStartInfo(launcher, arguments)
+        var start = new ProcessStartInfo(command, arguments)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -75,16 +82,7 @@ internal static partial class MpiJob
         // What Open MPI's ranks share in memory stays behind when they are killed.
         string shared = Directory.CreateTempSubdirectory("ds2-mpi-").FullName;
         start.Environment["OMPI_MCA_btl_vader_backing_directory"] = shared;
-        try
-        {
-            return new Running(Process.Start(start)!, shared);
-        }
-        catch (Win32Exception)
-        {
-            Directory.Delete(shared);
-            Assert.Ignore($"needs {launcher} (Debian package {package})");
-            throw;
-        }
+        return new Running(Process.Start(start)!, shared);
     }
 
     /// <summary>A job that goes on.</summary>

@@ -1,6 +1,8 @@
+using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using Ds2.Runtime.Training;
+using Ds2.Tests.Layout;
 using Ds2.Tests.Training;
 
 namespace Ds2.Tests.Distributed;
@@ -54,6 +56,50 @@ public sealed class RankedProgramTests
         MpiJob.Result job = MpiJob.RunProgram(OpenMpi, 2, Program, "evaluate", "--checkpoint", corpus.PathOf("none.safetensors"), "--manifest", corpus.Manifest);
         Assert.That(job.Code, Is.EqualTo(2), job.Output + job.Error);
         Assert.That(job.Lines, Has.All.StartsWith("ds2: evaluate: 2 processes would all do the same"));
+    }
+
+    /// <summary>Every command but train, with what it must be given; the environment is all that is looked at.</summary>
+    [TestCaseSource(nameof(OtherCommands))]
+    public void OtherCommand_UnderALauncher_IsRefused(string name, string[] arguments)
+    {
+        var start = new ProcessStartInfo("dotnet", [Program, .. arguments]) { WorkingDirectory = corpus.Folder, RedirectStandardError = true };
+        start.Environment["OMPI_COMM_WORLD_SIZE"] = "2";
+        using Process process = Process.Start(start)!;
+        string error = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        Assert.That(process.ExitCode, Is.EqualTo(2), error);
+        Assert.That(error, Does.StartWith($"ds2: {name}: 2 processes would all do the same"));
+    }
+
+    [Test]
+    public void Script_UnderALauncher_IsRefused()
+    {
+        (int code, string output) = Script("download_dataset.sh", [], ("PMI_SIZE", "2"));
+        Assert.That(code, Is.EqualTo(2), output);
+        Assert.That(output, Does.StartWith("download_dataset.sh: each process of the launcher would do the same"));
+    }
+
+    [TestCase(OpenMpi)]
+    [TestCase(Mpich)]
+    public void ClusterCheck_OneMachine_FindsNothingWrong(string launcher)
+    {
+        MpiJob.Require(launcher);
+        (int code, string output) = Script(
+            "cluster_check.sh", ["-n", "2", "--mpirun", launcher == OpenMpi ? $"{launcher} --oversubscribe" : launcher, "--megabytes", "4", "--device", "host"],
+            ("DS2", $"dotnet {Program}"), ("DS2_BENCH", $"dotnet {typeof(Ds2.Bench.Program).Assembly.Location}"));
+        Assert.That(code, Is.Zero, output);
+        foreach (string line in new[] { "ranks     2: 2 on ", "program   ", "folder    ", "library   ", "devices   rank 0 on ", "training  10 steps of 2 ranks leave the same bits", "exchange  4 MB in " })
+            Assert.That(output, Does.Contain($"ok      {line}"));
+        Assert.That(Directory.GetDirectories(corpus.Folder), Is.Empty, "it leaves something behind");
+    }
+
+    [Test]
+    public void ClusterCheck_ProgramIsNotThere_SaysSo()
+    {
+        MpiJob.Require(Mpich);
+        (int code, string output) = Script("cluster_check.sh", ["--mpirun", Mpich], ("DS2", $"dotnet {corpus.PathOf("Ds2.Train.dll")}"));
+        Assert.That(code, Is.EqualTo(1), output);
+        Assert.That(output, Does.Contain("FAILED  program ").And.Contain($"no {corpus.PathOf("Ds2.Train.dll")}").And.Not.Contain("training"));
     }
 
     [Test]
@@ -111,6 +157,40 @@ public sealed class RankedProgramTests
         int.Parse(File.ReadLines($"/proc/{process.Id}/status").First(line => line.StartsWith("PPid:", StringComparison.Ordinal))["PPid:".Length..], CultureInfo.InvariantCulture);
 
     private static string Program => typeof(Ds2.Train.Program).Assembly.Location;
+
+    /// <summary>Commands without subcommands, each with a value for what it needs.</summary>
+    private static IEnumerable<TestCaseData> OtherCommands()
+    {
+        return Leaves(Ds2.Train.Commands.CommandLine.Create(), "").Where(leaf => leaf.Name != "train")
+            .Select(leaf => new TestCaseData(leaf.Name, leaf.Name.Split(' ').Concat(Needs(leaf.Command)).ToArray()).SetArgDisplayNames(leaf.Name));
+
+        static IEnumerable<(string Name, Command Command)> Leaves(Command command, string name) => command.Subcommands.Count == 0
+            ? [(name, command)]
+            : command.Subcommands.SelectMany(child => Leaves(child, $"{name} {child.Name}".Trim()));
+
+        static IEnumerable<string> Needs(Command command) =>
+            command.Options.Where(option => option.Required).SelectMany(option => new[] { option.Name, "x" })
+                .Concat(command.Arguments.Where(argument => argument.Arity.MinimumNumberOfValues > 0).Select(_ => "x"));
+    }
+
+    /// <summary>Runs a script in the corpus's folder.</summary>
+    private (int Code, string Output) Script(string name, string[] arguments, params (string Name, string Value)[] environment)
+    {
+        var start = new ProcessStartInfo("bash", [Path.Combine(Repository.Require(), "data-scripts", name), .. arguments])
+        {
+            WorkingDirectory = corpus.Folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        start.Environment["OMPI_ALLOW_RUN_AS_ROOT"] = start.Environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
+        foreach ((string variable, string value) in environment)
+            start.Environment[variable] = value;
+        using Process process = Process.Start(start)!;
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        string output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output + error.Result);
+    }
 
     private string[] Arguments(string folder, params string[] settings) =>
     [

@@ -25,6 +25,15 @@ public sealed partial class ScriptTests
         Assert.That(error, Does.StartWith($"gpu_check: {expected};"));
     }
 
+    [TestCase("--mpirun", "--mpirun needs a value")]
+    [TestCase("--ranks=2", "unknown option --ranks=2")]
+    public void ClusterCheck_WrongArgument_SaysSoAndDoesNothing(string argument, string expected)
+    {
+        (int code, string error) = Bash(Path.Combine(Repository.Require(), "data-scripts", "cluster_check.sh"), argument);
+        Assert.That(code, Is.EqualTo(2));
+        Assert.That(error, Does.StartWith($"cluster_check: {expected};"));
+    }
+
     [Test]
     public void GpuCheck_TakesEightMinutesAtMost()
     {

@@ -2,9 +2,11 @@ using System.CommandLine;
 using System.Security.Cryptography;
 using System.Text;
 using Ds2.Kernels.Engines;
+using Ds2.Kernels.Engines.Host;
 using Ds2.Runtime;
 using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Distributed;
+using Ds2.Train.Reporting;
 
 namespace Ds2.Train.Commands;
 
@@ -15,7 +17,7 @@ internal sealed class Ranks : IDisposable
     /// <summary>How long a rank that is not the first keeps its failure to itself: what all ranks fail of, a manifest that is not there, rank 0 says for them and ends the job.</summary>
     private static readonly TimeSpan Courtesy = TimeSpan.FromSeconds(1);
 
-    private static readonly Option<string> Library = new("--mpi")
+    private static readonly Option<string> LibraryChoice = new("--mpi")
     {
         Description = "for training by several processes: auto (where mpirun, srun or the like has started this one), none, or the file of an MPI library",
         HelpName = "auto|none|FILE",
@@ -41,7 +43,7 @@ internal sealed class Ranks : IDisposable
     }
 
     /// <summary>The options.</summary>
-    public static Option[] Options => [Library, Timeout];
+    public static Option[] Options => [LibraryChoice, Timeout];
 
     /// <summary>What the ranks exchange by.</summary>
     public ICommunicator Communicator { get; }
@@ -58,6 +60,9 @@ internal sealed class Ranks : IDisposable
     /// <summary>The machine of each rank.</summary>
     public IReadOnlyList<string> Hosts { get; }
 
+    /// <summary>The library that they exchange by; null for one on its own.</summary>
+    public string? Library => (Communicator as MpiCommunicator)?.Library;
+
     /// <summary>Ranks that share the cores that this one may use: those of its machine, unless the launcher has given each, or each socket's, cores of their own.</summary>
     private int Sharing { get; }
 
@@ -67,7 +72,7 @@ internal sealed class Ranks : IDisposable
     public static int Run(ParseResult parsed, Func<Ranks, int> command)
     {
         int seconds = parsed.GetValue(Timeout);
-        using var ranks = new Ranks(Mpi.Open(parsed.GetValue(Library)!, seconds == 0 ? null : TimeSpan.FromSeconds(seconds)));
+        using var ranks = new Ranks(Mpi.Open(parsed.GetValue(LibraryChoice)!, seconds == 0 ? null : TimeSpan.FromSeconds(seconds)));
         if (!ranks.AreSeveral)
             return command(ranks);
         try
@@ -95,6 +100,17 @@ internal sealed class Ranks : IDisposable
     /// <summary>This rank's device: the one asked for, or of several GPUs the one that has its number on this machine.</summary>
     public DeviceChoice Device(DeviceChoice asked) =>
         AreSeveral && asked.Number == 0 && asked.Kind is DeviceKind.Auto or DeviceKind.Cuda or DeviceKind.OpenCl ? asked with { Number = Communicator.LocalRank } : asked;
+
+    /// <summary>Machine and device of each rank; null for one on its own.</summary>
+    /// <param name="device">What this rank was given.</param>
+    /// <param name="engine">What became of it.</param>
+    public IReadOnlyList<RankPlace>? Places(DeviceChoice device, IEngine engine)
+    {
+        if (!AreSeveral)
+            return null;
+        string[] devices = ShowAll(engine is HostEngine || device.Number == 0 ? engine.Name : $"{engine.Name}, number {device.Number}");
+        return [.. Hosts.Zip(devices, (host, name) => new RankPlace(host, name))];
+    }
 
     /// <summary>What rank 0 says, on all ranks.</summary>
     public string AsFirst(Func<string> said) => Encoding.UTF8.GetString(Communicator.Broadcast(IsFirst ? Encoding.UTF8.GetBytes(said()) : null, root: 0));

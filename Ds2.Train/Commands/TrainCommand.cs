@@ -162,7 +162,8 @@ internal static class TrainCommand
         (Corpus training, Corpus validation) = LoadCorpora(parsed, start.Alphabet, interruption.Token);
         StrictText.Note(training, parsed.GetValue(Strict));
         StrictText.Note(validation, parsed.GetValue(Strict));
-        using IEngine engine = CommandLine.CreateEngine(ranks.Device(parsed.GetValue(Device)), ranks.Threads(parsed.GetValue(Threads)));
+        DeviceChoice device = ranks.Device(parsed.GetValue(Device));
+        using IEngine engine = CommandLine.CreateEngine(device, ranks.Threads(parsed.GetValue(Threads)));
         PresetChoice? chosen = null;
         if (IsChosen(parsed, start))
         {
@@ -181,8 +182,9 @@ internal static class TrainCommand
         // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
         if (ranks.IsFirst)
             data.ListLeftOut(folder);
+        IReadOnlyList<RankPlace>? places = ranks.Places(device, engine);
         reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path, beamDecides, chosen,
-            ranks.AreSeveral ? ranks.Hosts : null));
+            places, ranks.Library));
         interruption.Token.ThrowIfCancellationRequested();
         interruption.Doing = "finishing the step and saving; once more to end at once";
         TrainingResult result = trainer.Run(interruption.Token);

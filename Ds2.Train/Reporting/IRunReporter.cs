@@ -16,11 +16,12 @@ namespace Ds2.Train.Reporting;
 /// <param name="Initial">The model whose parameters a run that starts takes over; null for new ones.</param>
 /// <param name="BeamDecides">Whether the beam search's word error rate decides about target and best epoch.</param>
 /// <param name="Chosen">The preset that was chosen for the user; null where one was named.</param>
-/// <param name="Hosts">The machine of each rank, where several train together; else null.</param>
+/// <param name="Ranks">Where several processes train together, each of them; else null.</param>
+/// <param name="Mpi">The library that they exchange by; null for one on its own.</param>
 internal sealed record RunSetup(
     RunOptions Options, DeepSpeech2 Model, Corpus Training, Corpus Validation, string Folder, int BatchesPerEpoch, int? MaxBatches,
     Checkpoint? Resume, string? Initial = null, bool BeamDecides = false, PresetChoice? Chosen = null,
-    IReadOnlyList<string>? Hosts = null)
+    IReadOnlyList<RankPlace>? Ranks = null, string? Mpi = null)
 {
     /// <summary>The path of a file in the run's folder.</summary>
     public string PathOf(string name) => Path.Combine(Folder, name);

@@ -22,8 +22,11 @@ internal sealed record RunEnvironment
     /// <summary>The engine's name: the device, its instruction set or driver, its threads.</summary>
     public required string Device { get; init; }
 
-    /// <summary>The machine of each rank, where several train together; null for one on its own.</summary>
-    public required IReadOnlyList<string>? Ranks { get; init; }
+    /// <summary>Machine and device of each rank, where several train together; null for one on its own.</summary>
+    public required IReadOnlyList<RankPlace>? Ranks { get; init; }
+
+    /// <summary>The MPI library that they exchange by; null for one on its own.</summary>
+    public required string? Mpi { get; init; }
 
     public string Machine { get; } = Environment.MachineName;
 
@@ -51,7 +54,8 @@ internal sealed record RunEnvironment
         InitializedFrom = run.Initial,
         CommandLine = Environment.GetCommandLineArgs(),
         Device = run.Model.Engine.Name,
-        Ranks = run.Hosts,
+        Ranks = run.Ranks,
+        Mpi = run.Mpi,
     };
 
     /// <summary>The SDK puts the commit behind the version: 1.0.0+86f2197….</summary>
