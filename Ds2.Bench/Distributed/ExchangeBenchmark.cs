@@ -87,7 +87,7 @@ internal sealed class ExchangeBenchmark : IDisposable
         Stretch mine = owned[communicator.Rank];
         sgd.Step(
             new SgdOptions(LearningRate: -1, Momentum: 0, WeightDecay: 0, Nesterov: false), clip, gradients.Slice(mine.Offset, velocity.Shape), parameters.Slice(mine.Offset, velocity.Shape), velocity);
-        exchange.Gather(owned, parameters.HostMemory!.Value);
+        exchange.Gather([owned], parameters.HostMemory!.Value);
     }
 
     /// <summary>Seconds of the slowest rank.</summary>

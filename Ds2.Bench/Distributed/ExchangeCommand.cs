@@ -13,7 +13,7 @@ internal static class ExchangeCommand
     {
         var megabytes = new Option<int>("--megabytes") { Description = "of gradients", DefaultValueFactory = _ => 415 };
         var rounds = new Option<int>("--rounds") { Description = "turns of each", DefaultValueFactory = _ => 7 };
-        var piece = new Option<double>("--piece") { Description = "megabytes under way at once", DefaultValueFactory = _ => 16 };
+        var piece = new Option<double>("--piece") { Description = "megabytes under way at once", DefaultValueFactory = _ => 4 };
         var mpi = new Option<string>("--mpi") { Description = "auto, none, or a library's file", DefaultValueFactory = _ => Mpi.Auto };
         var timeout = new Option<double>("--timeout") { Description = "seconds that a rank waits for the others", DefaultValueFactory = _ => 60 };
         var json = new Option<bool>("--json") { Description = "one JSON object" };

@@ -86,7 +86,7 @@ internal sealed class ScalingMeasurement : IDisposable
         long start = Stopwatch.GetTimestamp();
         Memory<float> gradients = shared.Model.Parameters.Gradients.HostMemory!.Value;
         exchange.AddUp(owned, branches, [gradients], gradients);
-        exchange.Gather(owned, shared.Model.Parameters.Values.HostMemory!.Value);
+        exchange.Gather([owned], shared.Model.Parameters.Values.HostMemory!.Value);
         return Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
@@ -146,9 +146,10 @@ internal sealed class ScalingMeasurement : IDisposable
             long start = Stopwatch.GetTimestamp();
             foreach (Batch batch in batches[1..])
                 RunStep(batch);
-            // New parameters of the last step may still be on their way.
+            double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds / count;
+            // New parameters are on their way now, as those of the step before the first were at the start: in a run they come while the next step computes.
             _ = Model.Parameters.Values;
-            return Stopwatch.GetElapsedTime(start).TotalSeconds / count;
+            return seconds;
         }
 
         public void Dispose()

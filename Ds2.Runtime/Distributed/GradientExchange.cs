@@ -1,18 +1,20 @@
 namespace Ds2.Runtime.Distributed;
 
 /// <summary>Adds up the gradients of all ranks, each stretch of them at its owner, and gives the owners' new parameters to all: on the wire what a ring's reduce-scatter and all-gather take.</summary>
-/// <remarks>An owner gets the ranks' branches of its stretch and adds them up by <see cref="SumTree"/>, so the sum has the same bits however many ranks there are. Both go piece by piece, so that the memory for
-/// them does not grow with the model; gradients and parameters are sent from, and parameters received, where they lie.</remarks>
+/// <remarks>An owner gets the ranks' branches of its stretch and adds them up by <see cref="SumTree"/>, so the sum has the same bits however many ranks there are. Both go piece by piece, some under way at once: the memory for
+/// that does not grow with the model. Gradients and parameters are sent from, and parameters received, where they lie.</remarks>
 public sealed class GradientExchange
 {
-    /// <summary>Elements that are under way at once to a rank from all others, 16 MB, if nothing is said; and the least from each.</summary>
-    private const int UnderWay = 1 << 22, LeastFromEach = 1 << 16;
+    /// <summary>Elements that are under way at once to a rank from all others, 4 MB, if nothing is said; and the least that one sends another at once.</summary>
+    private const int UnderWay = 1 << 20, LeastPiece = 1 << 14;
+
+    /// <summary>Pieces under way at once. Over TCP what receiver and sender of a piece have to tell each other waits behind the data that goes the same way: it is told while the pieces before are under way.</summary>
+    private const int AtOnce = 8;
 
     /// <summary>What is added up at once stays in the first-level cache.</summary>
     private const int Block = 2048;
 
     private readonly ICommunicator communicator;
-    private readonly Stretch[] pieces, sent, received;
     private readonly int pieceLength;
     private float[] incoming = [];
 
@@ -23,8 +25,7 @@ public sealed class GradientExchange
     {
         ArgumentNullException.ThrowIfNull(communicator);
         this.communicator = communicator;
-        (pieces, sent, received) = (new Stretch[communicator.Ranks], new Stretch[communicator.Ranks], new Stretch[communicator.Ranks]);
-        pieceLength = Math.Max(underWay / communicator.Ranks, LeastFromEach);
+        pieceLength = Math.Max(underWay / AtOnce / communicator.Ranks, LeastPiece);
     }
 
     /// <summary>Takes the memory for steps of so many branches, once.</summary>
@@ -32,7 +33,7 @@ public sealed class GradientExchange
     /// <param name="longest">The longest stretch that this rank owns.</param>
     public void Reserve(int most, int longest)
     {
-        long length = (long)most * Math.Min(longest, pieceLength);
+        long length = (long)AtOnce * most * Math.Min(longest, pieceLength);
         if (incoming.Length < length)
             incoming = GC.AllocateUninitializedArray<float>(checked((int)length), pinned: true);
     }
@@ -42,65 +43,103 @@ public sealed class GradientExchange
     /// <param name="branches">What each rank has of the step, by rank, in order; not nothing altogether.</param>
     /// <param name="own">This rank's branches, each a block; overwritten in the stretch that it owns.</param>
     /// <param name="sum">The block that takes the sum, in the stretch that this rank owns alone; may be one of <paramref name="own"/>.</param>
-    public void AddUp(ReadOnlySpan<Stretch> owned, IReadOnlyList<IReadOnlyList<Branch>> branches, IReadOnlyList<Memory<float>> own, Memory<float> sum)
+    public void AddUp(IReadOnlyList<Stretch> owned, IReadOnlyList<IReadOnlyList<Branch>> branches, IReadOnlyList<Memory<float>> own, Memory<float> sum)
     {
+        ArgumentNullException.ThrowIfNull(owned);
         ArgumentNullException.ThrowIfNull(branches);
         ArgumentNullException.ThrowIfNull(own);
-        int longest = Longest(owned), rounds = branches.Max(of => of.Count);
         Source[] sources = [.. Sources(branches)];
-        (List<(int Earlier, int Later)> additions, int total) = Order(branches);
-        Reserve(sources.Length - own.Count, owned[communicator.Rank].Length);
-        for (int start = 0; start < longest; start += pieceLength)
+        Order order = OrderOf(branches);
+        Stretch share = owned[communicator.Rank];
+        int foreign = sources.Length - own.Count, room = foreign * Math.Min(share.Length, pieceLength), pieces = PiecesOf(owned);
+        Reserve(foreign, share.Length);
+        var underWay = new Queue<ITransfer[]>();
+        int next = 0;
+        for (int piece = 0; piece < pieces; piece++)
         {
-            Cut(owned, start);
-            Stretch mine = pieces[communicator.Rank];
-            for (int round = 0; round < rounds; round++)
-            {
-                for (int rank = 0; rank < pieces.Length; rank++)
-                {
-                    bool isOther = rank != communicator.Rank;
-                    sent[rank] = isOther && round < own.Count ? pieces[rank] : default;
-                    received[rank] = isOther && round < branches[rank].Count ? new Stretch(PlaceOf(rank, round) * mine.Length, mine.Length) : default;
-                }
-
-                communicator.AllToAll(round < own.Count ? own[round].Span : default, sent, incoming, received);
-            }
-
-            for (int at = 0; at < mine.Length; at += Block)
-                AddUpBlock(mine.Part(at, Block), at);
-
-            void AddUpBlock(Stretch block, int at)
-            {
-                Span<float> result = sum.Span.Slice(block.Offset, block.Length);
-                for (int i = 0; i < additions.Count; i++)
-                {
-                    (int earlier, int later) = additions[i];
-                    VectorSum.Add(Of(earlier), Of(later), i == additions.Count - 1 ? result : Of(later));
-                }
-
-                if (additions.Count == 0)
-                    Of(total).CopyTo(result);
-
-                Span<float> Of(int branch) => sources[branch] is { IsOwn: true } source
-                    ? own[source.Place].Span.Slice(block.Offset, block.Length)
-                    : incoming.AsSpan(sources[branch].Place * mine.Length + at, block.Length);
-            }
+            for (; next < Math.Min(piece + AtOnce, pieces); next++)
+                underWay.Enqueue(Start(next));
+            foreach (ITransfer transfer in underWay.Dequeue())
+                transfer.Wait();
+            AddUpPiece(share.Part(piece * pieceLength, pieceLength), IncomingOf(piece));
         }
 
-        int PlaceOf(int rank, int round) => sources[branches.Take(rank).Sum(of => of.Count) + round].Place;
+        // A message for each branch, as no two lie beside each other.
+        ITransfer[] Start(int piece) => [.. Enumerable.Range(0, branches.Max(of => of.Count)).Select(round => StartRound(piece, round))];
+
+        ITransfer StartRound(int piece, int round)
+        {
+            Stretch[] sent = new Stretch[owned.Count], received = new Stretch[owned.Count];
+            int length = share.Part(piece * pieceLength, pieceLength).Length, first = 0;
+            for (int rank = 0; rank < sent.Length; rank++)
+            {
+                if (rank != communicator.Rank && round < own.Count)
+                    sent[rank] = owned[rank].Part(piece * pieceLength, pieceLength);
+                if (rank != communicator.Rank && round < branches[rank].Count)
+                    received[rank] = new Stretch(sources[first + round].Place * length, length);
+                first += branches[rank].Count;
+            }
+
+            return communicator.StartAllToAll(round < own.Count ? own[round] : Memory<float>.Empty, sent, IncomingOf(piece), received);
+        }
+
+        Memory<float> IncomingOf(int piece) => incoming.AsMemory(piece % AtOnce * room, room);
+
+        void AddUpPiece(Stretch piece, Memory<float> others)
+        {
+            for (int at = 0; at < piece.Length; at += Block)
+            {
+                Stretch block = piece.Part(at, Block);
+                AddUpBlock(order, sum.Span.Slice(block.Offset, block.Length), branch => sources[branch] is { IsOwn: true } source
+                    ? own[source.Place].Slice(block.Offset, block.Length)
+                    : others.Slice(sources[branch].Place * piece.Length + block.Offset - piece.Offset, block.Length));
+            }
+        }
     }
 
-    /// <summary>Gives all ranks what each has of its stretch.</summary>
-    /// <param name="owned">The stretch of the block that each rank owns, by rank.</param>
-    /// <param name="block">Overwritten but for this rank's own stretch.</param>
-    public void Gather(ReadOnlySpan<Stretch> owned, Memory<float> block)
+    /// <summary>Gives all ranks what each has of its stretches.</summary>
+    /// <param name="buckets">Of each bucket, in the order in which they are to come, the stretch of the block that each rank owns, by rank.</param>
+    /// <param name="block">Overwritten, but for this rank's own stretches.</param>
+    /// <param name="arrived">Told of each bucket, by its place, when all of it is there.</param>
+    public void Gather(IReadOnlyList<IReadOnlyList<Stretch>> buckets, Memory<float> block, Action<int>? arrived = null)
     {
-        int longest = Longest(owned);
-        for (int start = 0; start < longest; start += pieceLength)
+        ArgumentNullException.ThrowIfNull(buckets);
+        var underWay = new Queue<(ITransfer Transfer, int Bucket, bool IsLast)>();
+        for (int bucket = 0; bucket < buckets.Count; bucket++)
         {
-            Cut(owned, start);
-            communicator.AllGather(block.Span, pieces);
+            int pieces = Math.Max(PiecesOf(buckets[bucket]), 1);
+            for (int piece = 0; piece < pieces; piece++)
+            {
+                if (underWay.Count == AtOnce)
+                    End();
+                Stretch[] stretches = [.. buckets[bucket].Select(share => share.Part(piece * pieceLength, pieceLength))];
+                underWay.Enqueue((communicator.StartAllGather(block, stretches), bucket, piece == pieces - 1));
+            }
         }
+
+        while (underWay.Count > 0)
+            End();
+
+        void End()
+        {
+            (ITransfer transfer, int bucket, bool isLast) = underWay.Dequeue();
+            transfer.Wait();
+            if (isLast)
+                arrived?.Invoke(bucket);
+        }
+    }
+
+    private static void AddUpBlock(Order order, Span<float> sum, Func<int, Memory<float>> of)
+    {
+        for (int i = 0; i < order.Additions.Count; i++)
+        {
+            (int earlier, int later) = order.Additions[i];
+            Span<float> to = of(later).Span;
+            VectorSum.Add(of(earlier).Span, to, i == order.Additions.Count - 1 ? sum : to);
+        }
+
+        if (order.Additions.Count == 0)
+            of(order.Total).Span.CopyTo(sum);
     }
 
     /// <summary>Where a branch stands: in this rank's own memory, or among what the others have sent.</summary>
@@ -116,14 +155,18 @@ public sealed class GradientExchange
         }
     }
 
-    /// <summary>Which branches are added, by their places among all, each sum standing in the later one's; and where the whole sum stands.</summary>
-    private static (List<(int Earlier, int Later)> Additions, int Total) Order(IReadOnlyList<IReadOnlyList<Branch>> branches)
+    /// <summary>How branches are added up.</summary>
+    /// <param name="Additions">Which are added, by their places among all; each sum stands in the later one's.</param>
+    /// <param name="Total">Where the whole sum stands.</param>
+    private sealed record Order(List<(int Earlier, int Later)> Additions, int Total);
+
+    private static Order OrderOf(IReadOnlyList<IReadOnlyList<Branch>> branches)
     {
         var additions = new List<(int Earlier, int Later)>();
         var waiting = new List<(Branch Branch, int Place)>();
         foreach ((Branch branch, int place) in branches.SelectMany(of => of).Select((branch, place) => (branch, place)))
             SumTree.Push(waiting, branch, place, Add);
-        return (additions, SumTree.Total(waiting, Add));
+        return new Order(additions, SumTree.Total(waiting, Add));
 
         int Add(int earlier, int later)
         {
@@ -132,17 +175,5 @@ public sealed class GradientExchange
         }
     }
 
-    private void Cut(ReadOnlySpan<Stretch> owned, int start)
-    {
-        for (int rank = 0; rank < pieces.Length; rank++)
-            pieces[rank] = owned[rank].Part(start, pieceLength);
-    }
-
-    private static int Longest(ReadOnlySpan<Stretch> stretches)
-    {
-        int longest = 0;
-        foreach (Stretch stretch in stretches)
-            longest = Math.Max(longest, stretch.Length);
-        return longest;
-    }
+    private int PiecesOf(IReadOnlyList<Stretch> owned) => (owned.Max(share => share.Length) + pieceLength - 1) / pieceLength;
 }

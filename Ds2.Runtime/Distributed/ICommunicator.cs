@@ -6,7 +6,7 @@ namespace Ds2.Runtime.Distributed;
 /// <remarks>
 /// <para>Every call but <see cref="Abort"/> is collective: all ranks make the same calls in the same order, each waits until its own part is done, and sizes fit each other.
 /// A rank makes one call at a time, from whichever thread.</para>
-/// <para>Memory belongs to the caller, and is the callee's for the length of the call only: what is sent is not changed, and must not be by other threads meanwhile.</para>
+/// <para>Memory belongs to the caller, and is the callee's for the length of the call or transfer only: what is sent is not changed, and must not be by other threads meanwhile.</para>
 /// <para>A <see cref="DistributedException"/> says that a call has failed, or that the others did not come within the time limit. Nothing is defined afterwards, not even what
 /// the call's memory holds: the job is over, and whoever catches the exception says so and calls <see cref="Abort"/>.</para>
 /// <para><see cref="IDisposable.Dispose"/> is collective too: the regular end, of all ranks. A rank that fails while others go on calls <see cref="Abort"/> instead.</para>
@@ -25,21 +25,17 @@ public interface ICommunicator : IDisposable
     /// <summary>The name of this process's machine.</summary>
     string Host { get; }
 
-    /// <summary>Sends each rank a stretch of its own, and receives one from each.</summary>
-    /// <param name="send">What is sent.</param>
-    /// <param name="sent">The stretch of it that each rank gets, this one among them, by rank.</param>
-    /// <param name="receive">Stretches of it are overwritten with what was received. It does not overlap <paramref name="send"/>.</param>
-    /// <param name="received">The stretch that each rank fills, by rank; as long as what that rank sends here.</param>
-    /// <exception cref="ArgumentException">Stretches are not as many as ranks, or one does not lie in its memory.</exception>
-    /// <exception cref="DistributedException">See the remarks on the interface.</exception>
-    void AllToAll(ReadOnlySpan<float> send, ReadOnlySpan<Stretch> sent, Span<float> receive, ReadOnlySpan<Stretch> received);
+    /// <summary>Whether something computes while calls wait: they then leave the cores to it, and may notice a little later that they are done. May be set from any thread, also while another waits in a call.</summary>
+    bool IsPatient { get; set; }
 
-    /// <summary>Gives every rank what each of them has, in place.</summary>
-    /// <param name="block">This rank has its stretch; the others' are overwritten, and what is in none stays.</param>
-    /// <param name="stretches">That of each rank, by rank, the same on all of them; no two overlap.</param>
-    /// <exception cref="ArgumentException">Stretches are not as many as ranks, or one does not lie in the block.</exception>
+    /// <summary>Begins to send each rank a stretch of its own, and to receive one from each. Several may be under way at once: they fit each other in the order in which they are begun.</summary>
+    /// <param name="send">What is sent. Until the transfer's end it must stay as it is.</param>
+    /// <param name="sent">The stretch of it that each rank gets, this one among them, by rank.</param>
+    /// <param name="receive">Stretches of it are overwritten with what is received, by the transfer's end. It may be the memory of <paramref name="send"/>, where no stretches of both overlap.</param>
+    /// <param name="received">The stretch that each rank fills, by rank; as long as what that rank sends here.</param>
+    /// <exception cref="ArgumentException">Stretches are not as many as ranks, one does not lie in its memory, or this rank sends itself less or more than it receives.</exception>
     /// <exception cref="DistributedException">See the remarks on the interface.</exception>
-    void AllGather(Span<float> block, ReadOnlySpan<Stretch> stretches);
+    ITransfer StartAllToAll(ReadOnlyMemory<float> send, ReadOnlySpan<Stretch> sent, Memory<float> receive, ReadOnlySpan<Stretch> received);
 
     /// <summary>Gives every rank the messages of all, of any length each; together they fit into an array.</summary>
     /// <param name="message">This rank's.</param>

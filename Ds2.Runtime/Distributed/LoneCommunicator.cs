@@ -18,17 +18,14 @@ public sealed class LoneCommunicator : ICommunicator
     public string Host => Environment.MachineName;
 
     /// <inheritdoc/>
-    public void AllToAll(ReadOnlySpan<float> send, ReadOnlySpan<Stretch> sent, Span<float> receive, ReadOnlySpan<Stretch> received)
-    {
-        Stretch.Check(sent, Ranks, send.Length, nameof(sent));
-        Stretch.Check(received, Ranks, receive.Length, nameof(received));
-        if (sent[0].Length != received[0].Length)
-            throw new ArgumentException($"a rank sends itself {sent[0].Length} elements and receives {received[0].Length}", nameof(received));
-        send.Slice(sent[0].Offset, sent[0].Length).CopyTo(receive[received[0].Offset..]);
-    }
+    public bool IsPatient { get; set; }
 
     /// <inheritdoc/>
-    public void AllGather(Span<float> block, ReadOnlySpan<Stretch> stretches) => Stretch.Check(stretches, Ranks, block.Length, nameof(stretches));
+    public ITransfer StartAllToAll(ReadOnlyMemory<float> send, ReadOnlySpan<Stretch> sent, Memory<float> receive, ReadOnlySpan<Stretch> received)
+    {
+        Stretch.CopyOwn(this, send, sent, receive, received);
+        return new Done();
+    }
 
     /// <inheritdoc/>
     public byte[][] AllGather(ReadOnlySpan<byte> message) => [message.ToArray()];
@@ -52,5 +49,12 @@ public sealed class LoneCommunicator : ICommunicator
     /// <inheritdoc/>
     public void Dispose()
     {
+    }
+
+    private sealed class Done : ITransfer
+    {
+        public void Wait()
+        {
+        }
     }
 }

@@ -1,17 +1,20 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 
 namespace Ds2.Runtime.Distributed;
 
 /// <summary>Ranks that an MPI launcher has started. <see cref="Mpi.Open"/> makes it.</summary>
-/// <remarks>Collective calls are the library's nonblocking ones, looked at until they are done or the time limit has passed: its blocking ones would wait for ever for a rank that is
+/// <remarks>Calls are the library's nonblocking ones, looked at until they are done or the time limit has passed: its blocking ones would wait for ever for a rank that is
 /// lost, and keep a core busy meanwhile.</remarks>
 public sealed unsafe class MpiCommunicator : ICommunicator
 {
-    private const int Failure = 1;
+    private const int Failure = 1, Tag = 0;
     private static readonly TimeSpan AbortLimit = TimeSpan.FromSeconds(3);
     private readonly MpiLibrary mpi;
     private readonly TimeSpan? timeout;
+    private volatile bool isPatient;
     private bool failed, disposed;
 
     /// <summary>Starts the library: once in a process.</summary>
@@ -41,31 +44,35 @@ public sealed unsafe class MpiCommunicator : ICommunicator
     /// <inheritdoc/>
     public string Host { get; }
 
+    /// <inheritdoc/>
+    public bool IsPatient { get => isPatient; set => isPatient = value; }
+
     /// <summary>The library's family: Open MPI or MPICH.</summary>
     public string Library => mpi.Kind.Name();
 
     /// <inheritdoc/>
-    public void AllToAll(ReadOnlySpan<float> send, ReadOnlySpan<Stretch> sent, Span<float> receive, ReadOnlySpan<Stretch> received)
+    /// <remarks>Message by message: over TCP Open MPI 4's MPI_Iallgatherv takes up to twice as long for the same bytes, and its MPI_Ialltoallv takes equal addresses for MPI_IN_PLACE.</remarks>
+    public ITransfer StartAllToAll(ReadOnlyMemory<float> send, ReadOnlySpan<Stretch> sent, Memory<float> receive, ReadOnlySpan<Stretch> received)
     {
-        Stretch.Check(sent, Ranks, send.Length, nameof(sent));
-        Stretch.Check(received, Ranks, receive.Length, nameof(received));
+        Stretch.CopyOwn(this, send, sent, receive, received);
         ThrowIfUnusable();
-        nint request = 0;
-        fixed (float* from = send, to = receive)
-        fixed (int* fromCounts = Lengths(sent), toCounts = Lengths(received), fromOffsets = Offsets(sent), toOffsets = Offsets(received))
+        var transfer = new Transfer(this, send.Pin(), receive.Pin());
+        // Each begins with the rank after its own, so that not all send to the same one at once.
+        for (int step = 1; step < Ranks; step++)
         {
-            Check(mpi.Ialltoallv(from, fromCounts, fromOffsets, mpi.Float, to, toCounts, toOffsets, mpi.Float, mpi.World, &request), "MPI_Ialltoallv");
-            Wait(request, "all ranks' stretches", BytesOf(received, sizeof(float)));
+            int source = (Rank + Ranks - step) % Ranks;
+            if (received[source].Length > 0)
+                transfer.Receive(received[source], source);
         }
-    }
 
-    /// <inheritdoc/>
-    public void AllGather(Span<float> block, ReadOnlySpan<Stretch> stretches)
-    {
-        Stretch.Check(stretches, Ranks, block.Length, nameof(stretches));
-        ThrowIfUnusable();
-        fixed (float* data = block)
-            Gather(data, stretches, mpi.Float, sizeof(float));
+        for (int step = 1; step < Ranks; step++)
+        {
+            int target = (Rank + step) % Ranks;
+            if (sent[target].Length > 0)
+                transfer.Send(sent[target], target);
+        }
+
+        return transfer;
     }
 
     /// <inheritdoc/>
@@ -76,12 +83,12 @@ public sealed unsafe class MpiCommunicator : ICommunicator
         Array.Fill(one, sizeof(int));
         counts[Rank] = message.Length;
         fixed (int* data = counts)
-            Gather(data, Stretch.OneAfterTheOther(one), mpi.Byte, 1);
+            Gather((byte*)data, Stretch.OneAfterTheOther(one));
         Stretch[] messages = Stretch.OneAfterTheOther(counts);
         byte[] all = new byte[messages[^1].End];
         message.CopyTo(all.AsSpan(messages[Rank].Offset));
         fixed (byte* data = all)
-            Gather(data, messages, mpi.Byte, 1);
+            Gather(data, messages);
         return [.. messages.Select(of => all[of.Offset..of.End])];
     }
 
@@ -108,7 +115,7 @@ public sealed unsafe class MpiCommunicator : ICommunicator
         ThrowIfUnusable();
         nint request = 0;
         Check(mpi.Ibarrier(mpi.World, &request), "MPI_Ibarrier");
-        Wait(request, "all ranks", 0);
+        Wait(&request, 1, "all ranks", 0);
     }
 
     /// <summary>The sum over all ranks by the library's own MPI_Allreduce, in place: what benchmarks compare with. The order of addition is the library's, and there is no time limit.</summary>
@@ -154,38 +161,15 @@ public sealed unsafe class MpiCommunicator : ICommunicator
         disposed = true;
     }
 
-    private void Gather(void* data, ReadOnlySpan<Stretch> stretches, nint type, int elementBytes)
+    private void Gather(byte* data, Stretch[] stretches)
     {
         nint request = 0;
-        fixed (int* counts = Lengths(stretches), offsets = Offsets(stretches))
+        int[] lengths = [.. stretches.Select(stretch => stretch.Length)], offsets = [.. stretches.Select(stretch => stretch.Offset)];
+        fixed (int* counts = lengths, places = offsets)
         {
-            Check(mpi.Iallgatherv(mpi.InPlace, 0, type, data, counts, offsets, type, mpi.World, &request), "MPI_Iallgatherv");
-            Wait(request, "what all ranks have", BytesOf(stretches, elementBytes));
+            Check(mpi.Iallgatherv(mpi.InPlace, 0, mpi.Byte, data, counts, places, mpi.Byte, mpi.World, &request), "MPI_Iallgatherv");
+            Wait(&request, 1, "what all ranks have", stretches.Sum(stretch => (long)stretch.Length));
         }
-    }
-
-    private static int[] Lengths(ReadOnlySpan<Stretch> stretches)
-    {
-        int[] lengths = new int[stretches.Length];
-        for (int i = 0; i < lengths.Length; i++)
-            lengths[i] = stretches[i].Length;
-        return lengths;
-    }
-
-    private static int[] Offsets(ReadOnlySpan<Stretch> stretches)
-    {
-        int[] offsets = new int[stretches.Length];
-        for (int i = 0; i < offsets.Length; i++)
-            offsets[i] = stretches[i].Offset;
-        return offsets;
-    }
-
-    private static long BytesOf(ReadOnlySpan<Stretch> stretches, int elementBytes)
-    {
-        long elements = 0;
-        foreach (Stretch stretch in stretches)
-            elements += stretch.Length;
-        return elements * elementBytes;
     }
 
     private void Send(byte[] message, int root)
@@ -194,25 +178,32 @@ public sealed unsafe class MpiCommunicator : ICommunicator
         fixed (byte* data = message)
         {
             Check(mpi.Ibcast(data, message.Length, mpi.Byte, root, mpi.World, &request), "MPI_Ibcast");
-            Wait(request, $"the message of rank {root}", message.Length);
+            Wait(&request, 1, $"the message of rank {root}", message.Length);
         }
     }
 
-    /// <summary>Waits for a call of the library to be done.</summary>
-    private void Wait(nint request, string what, long bytes)
+    /// <summary>Waits for calls of the library to be done.</summary>
+    private void Wait(nint* requests, int count, string what, long bytes)
     {
         var waiting = Waiting.Start();
         while (true)
         {
             waiting.Look();
-            int done = 0;
-            Check(mpi.Test(&request, &done, mpi.IgnoreStatus), $"MPI_Test, {what}");
-            if (done != 0)
+            while (count > 0 && IsDone(requests + count - 1, what))
+                count--;
+            if (count == 0)
                 return;
             if (waiting.Seconds > timeout?.TotalSeconds)
                 throw Failed($"waited {waiting.Seconds:F1} s for {what}{(bytes > 0 ? $" ({bytes / 1e6:F1} MB)" : "")}, longer than the time limit");
-            waiting.Pause();
+            waiting.Pause(isPatient);
         }
+    }
+
+    private bool IsDone(nint* request, string what)
+    {
+        int done = 0;
+        Check(mpi.Test(request, &done, mpi.IgnoreStatus), $"MPI_Test, {what}");
+        return done != 0;
     }
 
     private int RankOnNode(int rank)
@@ -242,5 +233,36 @@ public sealed unsafe class MpiCommunicator : ICommunicator
         ObjectDisposedException.ThrowIf(disposed, this);
         if (failed)
             throw new DistributedException($"rank {Rank} on {Host}: an earlier exchange has failed");
+    }
+
+    /// <summary>Messages under way, and the memory that they are in, which stays where it is until their end.</summary>
+    private sealed class Transfer(MpiCommunicator communicator, MemoryHandle send, MemoryHandle receive) : ITransfer
+    {
+        // The library writes to them between its calls too.
+        private readonly nint[] requests = GC.AllocateUninitializedArray<nint>(2 * communicator.Ranks, pinned: true);
+        private readonly MpiLibrary mpi = communicator.mpi;
+        private int count;
+        private long bytes;
+
+        public void Send(Stretch stretch, int target) =>
+            communicator.Check(mpi.Isend((float*)send.Pointer + stretch.Offset, stretch.Length, mpi.Float, target, Tag, mpi.World, Next()), "MPI_Isend");
+
+        public void Receive(Stretch stretch, int source)
+        {
+            communicator.Check(mpi.Irecv((float*)receive.Pointer + stretch.Offset, stretch.Length, mpi.Float, source, Tag, mpi.World, Next()), "MPI_Irecv");
+            bytes += (long)stretch.Length * sizeof(float);
+        }
+
+        public void Wait()
+        {
+            communicator.ThrowIfUnusable();
+            communicator.Wait(At(0), count, "the other ranks' stretches", bytes);
+            send.Dispose();
+            receive.Dispose();
+        }
+
+        private nint* Next() => At(count++);
+
+        private nint* At(int request) => (nint*)Unsafe.AsPointer(ref requests[request]);
     }
 }

@@ -30,7 +30,8 @@ internal sealed unsafe class MpiLibrary
         CommSize = (delegate* unmanaged<nint, int*, int>)Export("MPI_Comm_size");
         CommSplitType = (delegate* unmanaged<nint, int, int, nint, nint*, int>)Export("MPI_Comm_split_type");
         CommFree = (delegate* unmanaged<nint*, int>)Export("MPI_Comm_free");
-        Ialltoallv = (delegate* unmanaged<void*, int*, int*, nint, void*, int*, int*, nint, nint, nint*, int>)Export("MPI_Ialltoallv");
+        Isend = (delegate* unmanaged<void*, int, nint, int, int, nint, nint*, int>)Export("MPI_Isend");
+        Irecv = (delegate* unmanaged<void*, int, nint, int, int, nint, nint*, int>)Export("MPI_Irecv");
         Iallgatherv = (delegate* unmanaged<void*, int, nint, void*, int*, int*, nint, nint, nint*, int>)Export("MPI_Iallgatherv");
         Ibcast = (delegate* unmanaged<void*, int, nint, int, nint, nint*, int>)Export("MPI_Ibcast");
         Ibarrier = (delegate* unmanaged<nint, nint*, int>)Export("MPI_Ibarrier");
@@ -111,7 +112,9 @@ internal sealed unsafe class MpiLibrary
 
     public delegate* unmanaged<nint*, int> CommFree { get; }
 
-    public delegate* unmanaged<void*, int*, int*, nint, void*, int*, int*, nint, nint, nint*, int> Ialltoallv { get; }
+    public delegate* unmanaged<void*, int, nint, int, int, nint, nint*, int> Isend { get; }
+
+    public delegate* unmanaged<void*, int, nint, int, int, nint, nint*, int> Irecv { get; }
 
     public delegate* unmanaged<void*, int, nint, void*, int*, int*, nint, nint, nint*, int> Iallgatherv { get; }
 

@@ -28,6 +28,9 @@ public sealed class QueuedCommunicator(ICommunicator communicator) : ICommunicat
     /// <inheritdoc/>
     public string Host => communicator.Host;
 
+    /// <inheritdoc/>
+    public bool IsPatient { get => communicator.IsPatient; set => communicator.IsPatient = value; }
+
     /// <summary>The ranks themselves: for calls that are left to the thread, and for those alone.</summary>
     public ICommunicator Communicator => communicator;
 
@@ -48,15 +51,24 @@ public sealed class QueuedCommunicator(ICommunicator communicator) : ICommunicat
             before.GetAwaiter().GetResult();
             work();
         });
+        communicator.IsPatient = true;
         calls.Add(last);
         return last;
     }
 
-    /// <inheritdoc/>
-    public void AllToAll(ReadOnlySpan<float> send, ReadOnlySpan<Stretch> sent, Span<float> receive, ReadOnlySpan<Stretch> received) => Settled().AllToAll(send, sent, receive, received);
+    /// <summary>Waits for what was left to the thread, which then need not leave the cores to the caller.</summary>
+    /// <param name="work">A task of <see cref="Post"/>, or one that ends in it.</param>
+    public void WaitFor(Task work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        if (!work.IsCompleted)
+            communicator.IsPatient = false;
+        work.GetAwaiter().GetResult();
+        communicator.IsPatient = true;
+    }
 
     /// <inheritdoc/>
-    public void AllGather(Span<float> block, ReadOnlySpan<Stretch> stretches) => Settled().AllGather(block, stretches);
+    public ITransfer StartAllToAll(ReadOnlyMemory<float> send, ReadOnlySpan<Stretch> sent, Memory<float> receive, ReadOnlySpan<Stretch> received) => Settled().StartAllToAll(send, sent, receive, received);
 
     /// <inheritdoc/>
     public byte[][] AllGather(ReadOnlySpan<byte> message) => Settled().AllGather(message);
@@ -81,7 +93,8 @@ public sealed class QueuedCommunicator(ICommunicator communicator) : ICommunicat
 
     private ICommunicator Settled()
     {
-        last.GetAwaiter().GetResult();
+        WaitFor(last);
+        communicator.IsPatient = false;
         return communicator;
     }
 

@@ -48,4 +48,16 @@ public readonly record struct Stretch(int Offset, int Length)
                 throw new ArgumentException($"a stretch of {stretch.Length} elements from {stretch.Offset} on, in memory of {length}", name);
         }
     }
+
+    /// <summary>Checks what a rank is to exchange, and copies what it sends itself.</summary>
+    /// <exception cref="ArgumentException">As <see cref="ICommunicator.StartAllToAll"/> says.</exception>
+    internal static void CopyOwn(ICommunicator communicator, ReadOnlyMemory<float> send, ReadOnlySpan<Stretch> sent, Memory<float> receive, ReadOnlySpan<Stretch> received)
+    {
+        Check(sent, communicator.Ranks, send.Length, nameof(sent));
+        Check(received, communicator.Ranks, receive.Length, nameof(received));
+        (Stretch from, Stretch to) = (sent[communicator.Rank], received[communicator.Rank]);
+        if (from.Length != to.Length)
+            throw new ArgumentException($"a rank sends itself {from.Length} elements and receives {to.Length}", nameof(received));
+        send.Span.Slice(from.Offset, from.Length).CopyTo(receive.Span[to.Offset..]);
+    }
 }

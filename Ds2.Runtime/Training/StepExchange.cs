@@ -89,7 +89,7 @@ internal sealed class StepExchange
     {
         for (int bucket = underWay.Length - 1; bucket >= 0; bucket--)
         {
-            underWay[bucket].GetAwaiter().GetResult();
+            ranks.WaitFor(underWay[bucket]);
             Stretch mine = shares.Buckets[bucket][ranks.Rank];
             if (!InPlace)
                 ToEngine(mine, hostGradients, parameters.Gradients);
@@ -107,13 +107,16 @@ internal sealed class StepExchange
         }
 
         parameters.Engine.Synchronize();
-        for (int i = 0; i < underWay.Length; i++)
+        var arrivals = new TaskCompletionSource[underWay.Length];
+        for (int i = 0; i < arrivals.Length; i++)
         {
-            Stretch[] bucket = shares.Buckets[i];
-            underWay[i] = ranks.Post(() => exchange.Gather(bucket, hostValues));
+            arrivals[i] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            underWay[i] = arrivals[i].Task;
         }
 
         arrived = 0;
+        ranks.Post(() => exchange.Gather(shares.Buckets, hostValues, bucket => arrivals[bucket].SetResult())).ContinueWith(
+            failed => Array.ForEach(arrivals, arrival => arrival.TrySetException(failed.Exception!.InnerExceptions)), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
     }
 
     /// <summary>Brings a tensor together of which every rank has its share, as an optimiser's state; every rank calls it.</summary>
@@ -144,7 +147,7 @@ internal sealed class StepExchange
     {
         while (arrived < underWay.Length && shares.Buckets[arrived][0].Offset < end)
         {
-            underWay[arrived].GetAwaiter().GetResult();
+            ranks.WaitFor(underWay[arrived]);
             Stretch[] bucket = shares.Buckets[arrived];
             arrived++;
             for (int rank = 0; !InPlace && rank < bucket.Length; rank++)

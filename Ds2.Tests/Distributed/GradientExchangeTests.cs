@@ -25,7 +25,7 @@ public sealed class GradientExchangeTests
             float[] sum = own.Length > 0 ? [.. own[^1].Span] : new float[length];
             var exchange = new GradientExchange(communicator, underWay: 1);
             exchange.AddUp(owned, branches, own, sum);
-            exchange.Gather(owned, sum);
+            exchange.Gather([owned], sum);
             foreach (Stretch share in owned)
                 Compare.BitEqual(sum[share.Offset..share.End], expected[share.Offset..share.End], $"{share}");
             return 0;

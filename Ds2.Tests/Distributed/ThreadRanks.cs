@@ -70,24 +70,14 @@ internal sealed class ThreadRanks : IDisposable
 
         public string Host => "threads";
 
-        public void AllToAll(ReadOnlySpan<float> send, ReadOnlySpan<Stretch> sent, Span<float> receive, ReadOnlySpan<Stretch> received)
+        public bool IsPatient { get; set; }
+
+        public ITransfer StartAllToAll(ReadOnlyMemory<float> send, ReadOnlySpan<Stretch> sent, Memory<float> receive, ReadOnlySpan<Stretch> received)
         {
             float[][] stretches = all.Meet(rank, (Values: send.ToArray(), Sent: sent.ToArray()), shown => shown.Select(of => of.Values.AsSpan(of.Sent[rank].Offset, of.Sent[rank].Length).ToArray()).ToArray());
             for (int sender = 0; sender < stretches.Length; sender++)
-            {
                 Assert.That(stretches[sender], Has.Length.EqualTo(received[sender].Length), "what one sends the other expects");
-                stretches[sender].CopyTo(receive[received[sender].Offset..]);
-            }
-        }
-
-        public void AllGather(Span<float> block, ReadOnlySpan<Stretch> stretches)
-        {
-            float[][] shown = all.Meet(rank, block.Slice(stretches[rank].Offset, stretches[rank].Length).ToArray(), own => own.Select(of => of.ToArray()).ToArray());
-            for (int sender = 0; sender < shown.Length; sender++)
-            {
-                Assert.That(shown[sender], Has.Length.EqualTo(stretches[sender].Length), "all have the same stretches");
-                shown[sender].CopyTo(block[stretches[sender].Offset..]);
-            }
+            return new Transfer(stretches, receive, received.ToArray());
         }
 
         public byte[][] AllGather(ReadOnlySpan<byte> message) => all.Meet(rank, message.ToArray(), shown => shown.Select(of => of.ToArray()).ToArray());
@@ -101,6 +91,16 @@ internal sealed class ThreadRanks : IDisposable
 
         public void Dispose()
         {
+        }
+    }
+
+    /// <summary>What was received shows at the end, and not before.</summary>
+    private sealed class Transfer(float[][] stretches, Memory<float> receive, Stretch[] received) : ITransfer
+    {
+        public void Wait()
+        {
+            for (int sender = 0; sender < stretches.Length; sender++)
+                stretches[sender].CopyTo(receive[received[sender].Offset..]);
         }
     }
 }
