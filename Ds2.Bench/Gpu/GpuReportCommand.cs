@@ -32,16 +32,16 @@ internal static class GpuReportCommand
             if (options is not null && chip != Chip.P100)
                 throw new InputException($"--step estimates for a P100: --arch {Chip.P100.Target}");
             Link? between = LinkBetween(parsed.GetValue(ranks), parsed.GetValue(link), parsed.GetValue(copy), parsed.GetValue(latency), options);
+            int utterances = StepOptions.AtLeast(1, batch, parsed), length = StepOptions.AtLeast(1, frames, parsed), text = StepOptions.AtLeast(0, labels, parsed);
             if (options is not null && CudaTools.WhyNoDisassembly(chip) is string missing)
                 throw new InputException($"--step needs the machine code: {missing}");
             IReadOnlyList<CompiledKernel> kernels = CompileAll(chip);
             StepEstimate? estimate = options is null
                 ? null
-                : StepEstimate.Of(options, parsed.GetValue(batch), parsed.GetValue(frames), parsed.GetValue(labels), kernels);
+                : StepEstimate.Of(options, utterances, length, text, kernels);
             ScalingEstimate? scaling = between is null
                 ? null
-                : ScalingEstimate.Of(
-                    StepTimes.Of(options!, parsed.GetValue(batch), parsed.GetValue(frames), parsed.GetValue(labels), kernels), parsed.GetValue(batch), parsed.GetValue(ranks)!.Value, between);
+                : ScalingEstimate.Of(StepTimes.Of(options!, utterances, length, text, kernels), utterances, parsed.GetValue(ranks)!.Value, between);
             if (parsed.GetValue(json))
                 Console.WriteLine(GpuReport.Of(chip, kernels, estimate, scaling).ToJson());
             else

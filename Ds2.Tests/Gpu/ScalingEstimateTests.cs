@@ -166,6 +166,7 @@ public sealed class ScalingEstimateTests
     }
 
     [TestCase("--ranks 0: must be at least 1", "--step", "--ranks", "0", "--link", "1")]
+    [TestCase("--batch 0: must be at least 1", "--step", "--batch", "0")]
     [TestCase("--link 0: must be above 0 GB/s", "--step", "--ranks", "2", "--link", "0")]
     [TestCase("--link -1: must be above 0 GB/s", "--step", "--ranks", "2", "--link", "-1")]
     [TestCase("--link NaN: must be above 0 GB/s", "--step", "--ranks", "2", "--link", "NaN")]

@@ -24,8 +24,8 @@ internal sealed record ScalingEstimate(Link Link, StepTimes Times, IReadOnlyList
     {
         var text = new StringBuilder();
         text.AppendLine("ESTIMATE of training on several P100s, not measured: each rank has a batch of its own");
-        string copies = Link.CopyBytesPerSecond is double rate ? $"{rate / 1e9} GB/s between device and host" : "straight from device to device";
-        text.AppendLine($"assumed: {Link.BytesPerSecond / 1e9} GB/s on the link, each way at once, {copies}, {1e6 * Link.LatencySeconds} us a message");
+        string copies = Link.CopyBytesPerSecond is double rate ? $"{rate / 1e9:0.###} GB/s between device and host" : "straight from device to device";
+        text.AppendLine($"assumed: {Link.BytesPerSecond / 1e9:0.###} GB/s on the link, each way at once, {copies}, {1e6 * Link.LatencySeconds:0.###} us a message");
         text.AppendLine("overlapped: gradients leave during the backward pass, parameters come during the forward pass, layer by layer").AppendLine();
         text.AppendLine(MarkdownTable.Of(
         [
