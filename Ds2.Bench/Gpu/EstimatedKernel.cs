@@ -21,7 +21,9 @@ internal sealed record EstimatedKernel(int Launches, double Milliseconds)
         foreach (string line in File.ReadLines(path))
         {
             string[] cells = [.. line.Trim().Trim('|').Split('|').Select(cell => cell.Trim())];
-            if (cells[0] == Kernel)
+            if (!line.TrimStart().StartsWith('|'))
+                (launches, estimate) = (-1, -1); // The table has ended.
+            else if (cells[0] == Kernel)
                 (launches, estimate) = (cells.IndexOf(LaunchesHead), cells.IndexOf(EstimateHead));
             else if (launches > 0 && estimate > 0 && cells.Length > Math.Max(launches, estimate)
                 && int.TryParse(cells[launches], CultureInfo.InvariantCulture, out int count)

@@ -9,13 +9,17 @@ namespace Ds2.Bench.Gpu;
 /// <param name="Missing">Why there are no figures of the machine code, or null where there are.</param>
 /// <param name="Kernels">Each kernel, by name.</param>
 /// <param name="Step">What a training step should take, if asked for.</param>
-internal sealed record GpuReport(string Arch, string? Missing, IReadOnlyList<KernelReport> Kernels, [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] StepEstimate? Step)
+/// <param name="Scaling">What it should take with several ranks, if asked for.</param>
+internal sealed record GpuReport(
+    string Arch, string? Missing, IReadOnlyList<KernelReport> Kernels,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] StepEstimate? Step,
+    [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ScalingEstimate? Scaling)
 {
     private static readonly JsonSerializerOptions Json = new() { PropertyNamingPolicy = JsonNamingPolicy.CamelCase };
 
     /// <summary>The report on kernels compiled for a chip.</summary>
-    public static GpuReport Of(Chip chip, IReadOnlyList<CompiledKernel> kernels, StepEstimate? step = null) =>
-        new(chip.Target, CudaTools.WhyNoDisassembly(chip), [.. kernels.Select(KernelReport.Of)], step);
+    public static GpuReport Of(Chip chip, IReadOnlyList<CompiledKernel> kernels, StepEstimate? step = null, ScalingEstimate? scaling = null) =>
+        new(chip.Target, CudaTools.WhyNoDisassembly(chip), [.. kernels.Select(KernelReport.Of)], step, scaling);
 
     /// <summary>One JSON object.</summary>
     public string ToJson() => JsonSerializer.Serialize(this, Json);

@@ -36,7 +36,9 @@ internal sealed record StepOptions(RunOptions Run, int Batch, int Frames, int La
             AtLeast(1, batch, parsed), AtLeast(1, frames, parsed), AtLeast(0, labels, parsed), AtLeast(1, steps, parsed), AtLeast(0, threads, parsed));
     }
 
-    private static int AtLeast(int least, Option<int> option, ParseResult parsed)
+    /// <summary>An option's value.</summary>
+    /// <exception cref="InputException">It is too small.</exception>
+    internal static int AtLeast(int least, Option<int> option, ParseResult parsed)
     {
         int value = parsed.GetValue(option);
         return value >= least ? value : throw new InputException($"{option.Name} {value}: must be at least {least}");
