@@ -6,7 +6,7 @@ namespace Ds2.Runtime.Distributed;
 public sealed class GradientExchange
 {
     /// <summary>Elements that are under way at once to a rank from all others, 4 MB, if nothing is said; and the least that one sends another at once.</summary>
-    private const int UnderWay = 1 << 20, LeastPiece = 1 << 14;
+    private const int UnderWay = 1 << 20, LeastPiece = 1 << 15;
 
     /// <summary>Pieces under way at once. Over TCP what receiver and sender of a piece have to tell each other waits behind the data that goes the same way: it is told while the pieces before are under way.</summary>
     private const int AtOnce = 8;

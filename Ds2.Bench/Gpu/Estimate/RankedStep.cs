@@ -31,7 +31,7 @@ internal sealed record Link(double BytesPerSecond, double? CopyBytesPerSecond = 
 internal sealed record RankedStep(
     int Ranks, long Utterances, double ComputeSeconds, double UpdateSeconds, double LinkSeconds, double CopySeconds, double StepSeconds, double OverlappedStepSeconds, double SingleStepSeconds)
 {
-    /// <summary>Of each share, what is under way at once (docs/cluster.md).</summary>
+    /// <summary>What a latency is counted for, of each share: messages are smaller, and several under way at once (docs/cluster.md).</summary>
     public const double PieceBytes = 4 << 20;
 
     private const int Epochs = 10;
