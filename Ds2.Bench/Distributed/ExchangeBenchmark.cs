@@ -162,12 +162,12 @@ internal sealed class ExchangeBenchmark : IDisposable
         if (asJson)
         {
             Console.WriteLine(JsonSerializer.Serialize(
-                new { library = library?.Library, ranks = communicator.Ranks, megabytes = bytes / 1e6, pieceMegabytes = underWayMegabytes, gigabytesPerSecond = rate, allreduceGigabytesPerSecond = theirRate, ratio, seconds = ours, allreduceSeconds = theirs },
+                new { library = library?.Library, ranks = communicator.Ranks, megabytes = bytes / 1e6, underWayMegabytes, gigabytesPerSecond = rate, allreduceGigabytesPerSecond = theirRate, ratio, seconds = ours, allreduceSeconds = theirs },
                 Json));
             return;
         }
 
-        Console.WriteLine($"{library?.Library ?? "alone"}, {communicator.Ranks} ranks, {bytes / 1e6:F0} MB in pieces of {underWayMegabytes:G3} MB, medians of {ours.Count} turns; GB/s are gradient bytes of a rank over the slowest rank's time; ours has a step of SGD in it");
+        Console.WriteLine($"{library?.Library ?? "alone"}, {communicator.Ranks} ranks, {bytes / 1e6:F0} MB, {underWayMegabytes:G3} MB under way at once, medians of {ours.Count} turns; GB/s are gradient bytes of a rank over the slowest rank's time; ours has a step of SGD in it");
         List<string[]> rows = [["exchange", "GB/s", "ms", "best ms"], Row("ours", ours)];
         if (library is not null)
             rows.Add(Row("MPI_Allreduce", theirs));

@@ -20,7 +20,7 @@ public sealed class GradientExchange
 
     /// <summary>An exchange between ranks.</summary>
     /// <param name="communicator">The ranks.</param>
-    /// <param name="underWay">Elements that are under way at once to a rank: about the memory that this takes.</param>
+    /// <param name="underWay">Elements that are under way at once to a rank, and the memory that this takes; more where a piece would be too small, from five ranks on if nothing is said.</param>
     public GradientExchange(ICommunicator communicator, int underWay = UnderWay)
     {
         ArgumentNullException.ThrowIfNull(communicator);

@@ -4,7 +4,7 @@ namespace Ds2.Runtime.Distributed;
 
 /// <summary>The processes that train one model together, called ranks, as one of them sees them, and what they send each other.</summary>
 /// <remarks>
-/// <para>Every call but <see cref="Abort"/> is collective: all ranks make the same calls in the same order, each waits until its own part is done, and sizes fit each other.
+/// <para>Every call but <see cref="Abort"/> and <see cref="GiveUp"/> is collective: all ranks make the same calls in the same order, each waits until its own part is done (of a transfer, in <see cref="ITransfer.Wait"/>), and sizes fit each other.
 /// A rank makes one call at a time, from whichever thread.</para>
 /// <para>Memory belongs to the caller, and is the callee's for the length of the call or transfer only: what is sent is not changed, and must not be by other threads meanwhile.</para>
 /// <para>A <see cref="DistributedException"/> says that a call has failed, or that the others did not come within the time limit. Nothing is defined afterwards, not even what
@@ -55,6 +55,9 @@ public interface ICommunicator : IDisposable
     /// <summary>Returns when all ranks have called it.</summary>
     /// <exception cref="DistributedException">See the remarks on the interface.</exception>
     void Barrier();
+
+    /// <summary>Has the call that waits, and all after it, fail: for whoever is about to give memory back that a call still uses. May be called from any thread; <see cref="Abort"/> comes next.</summary>
+    void GiveUp();
 
     /// <summary>Ends the job on all ranks, at once and without their doing: this process too, which runs nothing more. May be called from any thread, also while another waits in a call.</summary>
     /// <param name="exitCode">What the launcher returns, in general.</param>

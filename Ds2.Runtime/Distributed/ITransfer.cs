@@ -8,7 +8,7 @@ public interface ITransfer
     void Wait();
 }
 
-/// <summary>Transfers that are waited for at once.</summary>
+/// <summary>What transfers of stretches to each serve for.</summary>
 public static class Transfers
 {
     /// <summary>Sends each rank a stretch of its own, and receives one from each, as <see cref="ICommunicator.StartAllToAll"/> begins to.</summary>

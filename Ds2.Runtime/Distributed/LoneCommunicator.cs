@@ -43,6 +43,11 @@ public sealed class LoneCommunicator : ICommunicator
     }
 
     /// <inheritdoc/>
+    public void GiveUp()
+    {
+    }
+
+    /// <inheritdoc/>
     [DoesNotReturn]
     public void Abort(int exitCode) => Environment.Exit(exitCode);
 

@@ -14,8 +14,8 @@ public sealed unsafe class MpiCommunicator : ICommunicator
     private static readonly TimeSpan AbortLimit = TimeSpan.FromSeconds(3);
     private readonly MpiLibrary mpi;
     private readonly TimeSpan? timeout;
-    private volatile bool isPatient;
-    private bool failed, disposed;
+    private volatile bool isPatient, failed;
+    private bool disposed;
 
     /// <summary>Starts the library: once in a process.</summary>
     /// <exception cref="DistributedException">The library reports an error. Most that can go wrong here it prints itself, and ends the process.</exception>
@@ -26,6 +26,9 @@ public sealed unsafe class MpiCommunicator : ICommunicator
         Host = Environment.MachineName;
         int provided = 0, rank = 0, ranks = 0;
         Check(mpi.InitThread(null, null, MpiLibrary.ThreadMultiple, &provided), "MPI_Init_thread");
+        // Calls are made by one thread at a time, but not by one alone; Abort may come beside them, and comes last.
+        if (provided < MpiLibrary.ThreadSerialized)
+            throw Failed($"{Library} serves only the thread that has started it (MPI_Init_thread gives {provided}): a build with thread support is needed");
         Check(mpi.SetErrorHandler(mpi.World, mpi.ErrorsReturn), "MPI_Comm_set_errhandler");
         Check(mpi.CommRank(mpi.World, &rank), "MPI_Comm_rank");
         Check(mpi.CommSize(mpi.World, &ranks), "MPI_Comm_size");
@@ -129,6 +132,9 @@ public sealed unsafe class MpiCommunicator : ICommunicator
     }
 
     /// <inheritdoc/>
+    public void GiveUp() => failed = true;
+
+    /// <inheritdoc/>
     [DoesNotReturn]
     public void Abort(int exitCode)
     {
@@ -193,6 +199,7 @@ public sealed unsafe class MpiCommunicator : ICommunicator
                 count--;
             if (count == 0)
                 return;
+            ThrowIfUnusable();
             if (waiting.Seconds > timeout?.TotalSeconds)
                 throw Failed($"waited {waiting.Seconds:F1} s for {what}{(bytes > 0 ? $" ({bytes / 1e6:F1} MB)" : "")}, longer than the time limit");
             waiting.Pause(isPatient);
@@ -232,13 +239,13 @@ public sealed unsafe class MpiCommunicator : ICommunicator
     {
         ObjectDisposedException.ThrowIf(disposed, this);
         if (failed)
-            throw new DistributedException($"rank {Rank} on {Host}: an earlier exchange has failed");
+            throw new DistributedException($"rank {Rank} on {Host}: the job is over, an exchange has failed or was given up");
     }
 
     /// <summary>Messages under way, and the memory that they are in, which stays where it is until their end.</summary>
     private sealed class Transfer(MpiCommunicator communicator, MemoryHandle send, MemoryHandle receive) : ITransfer
     {
-        // The library writes to them between its calls too.
+        // Pinned: the library is handed their addresses one by one.
         private readonly nint[] requests = GC.AllocateUninitializedArray<nint>(2 * communicator.Ranks, pinned: true);
         private readonly MpiLibrary mpi = communicator.mpi;
         private int count;

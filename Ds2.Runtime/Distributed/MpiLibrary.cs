@@ -10,8 +10,8 @@ namespace Ds2.Runtime.Distributed;
 /// </remarks>
 internal sealed unsafe class MpiLibrary
 {
-    /// <summary>MPI_THREAD_MULTIPLE, the same in both.</summary>
-    public const int ThreadMultiple = 3;
+    /// <summary>MPI_THREAD_MULTIPLE and MPI_THREAD_SERIALIZED, the same in both.</summary>
+    public const int ThreadMultiple = 3, ThreadSerialized = 2;
 
     // MPI_MAX_LIBRARY_VERSION_STRING, MPI_MAX_PROCESSOR_NAME, MPI_MAX_ERROR_STRING: the larger of both, or more.
     private const int TextBytes = 8192;

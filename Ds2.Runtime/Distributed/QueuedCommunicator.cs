@@ -15,6 +15,7 @@ public sealed class QueuedCommunicator(ICommunicator communicator) : ICommunicat
     private readonly BlockingCollection<Task> calls = [];
     private Task last = Task.CompletedTask;
     private Thread? worker;
+    private bool disposed;
 
     /// <inheritdoc/>
     public int Rank => communicator.Rank;
@@ -63,8 +64,14 @@ public sealed class QueuedCommunicator(ICommunicator communicator) : ICommunicat
         ArgumentNullException.ThrowIfNull(work);
         if (!work.IsCompleted)
             communicator.IsPatient = false;
-        work.GetAwaiter().GetResult();
-        communicator.IsPatient = true;
+        try
+        {
+            work.GetAwaiter().GetResult();
+        }
+        finally
+        {
+            communicator.IsPatient = true;
+        }
     }
 
     /// <inheritdoc/>
@@ -83,12 +90,23 @@ public sealed class QueuedCommunicator(ICommunicator communicator) : ICommunicat
     [DoesNotReturn]
     public void Abort(int exitCode) => communicator.Abort(exitCode);
 
-    /// <summary>Ends the thread; the ranks stay. Where a call waits for ranks that do not come, it is left to itself after some seconds, for the job's end to come.</summary>
+    /// <inheritdoc/>
+    public void GiveUp() => communicator.GiveUp();
+
+    /// <summary>Ends the thread; the ranks stay. Where its call waits for ranks that do not come, it is given up after some seconds: once this returns, no memory is in use any more.</summary>
     public void Dispose()
     {
+        if (disposed)
+            return;
+        disposed = true;
         calls.CompleteAdding();
-        if (worker?.Join(LongestEnd) ?? true)
-            calls.Dispose();
+        if (worker is not null && !worker.Join(LongestEnd))
+        {
+            communicator.GiveUp();
+            worker.Join();
+        }
+
+        calls.Dispose();
     }
 
     private ICommunicator Settled()

@@ -98,7 +98,7 @@ internal sealed class BatchStep : IDisposable
     }
 
     /// <summary>Queues the batch that was prefetched last, and where the step has no other the update. The batch before must be done.</summary>
-    /// <remarks>Where it throws, the step is taken back.</remarks>
+    /// <remarks>Where it throws, the step of one rank is taken back; of several, gradients may have left.</remarks>
     /// <param name="batch">The batch.</param>
     /// <param name="step">The number of its step in the run, from 1.</param>
     /// <param name="learningRate">The step size.</param>

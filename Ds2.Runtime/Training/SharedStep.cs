@@ -77,7 +77,7 @@ internal sealed class SharedStep : IDisposable
         accumulator.Reserve();
         // A shorter step may leave one more branch on the rank that has its last batches, and none on those behind.
         IReadOnlyList<Branch>[][] steps = [.. Enumerable.Range(1, accumulate).Select(AllBranches)];
-        exchange?.Reserve(steps.Max(ofRanks => ofRanks.Sum(of => of.Count)), steps.Max(ofRanks => ofRanks[ranks.Rank].Count));
+        exchange?.Reserve(steps.Max(ofRanks => ofRanks.Sum(of => of.Count) - ofRanks[ranks.Rank].Count), steps.Max(ofRanks => ofRanks[ranks.Rank].Count));
         squares ??= parameters.Engine.Allocate(new Shape(Math.Max(ownPieces.Sum(SquaresRoom), 1)));
     }
 
@@ -175,6 +175,8 @@ internal sealed class SharedStep : IDisposable
 
     public void Dispose()
     {
+        // The model stays, and its parameters are where they are.
+        parameters.BeforeRead = null;
         squares?.Dispose();
         accumulator.Dispose();
     }

@@ -52,11 +52,11 @@ internal sealed class StepExchange
     public bool InPlace { get; }
 
     /// <summary>Takes the memory for steps of so many branches, once.</summary>
-    /// <param name="most">The branches that all ranks have of a step.</param>
+    /// <param name="others">The branches that the other ranks have of a step, at most.</param>
     /// <param name="own">Those of this rank.</param>
-    public void Reserve(int most, int own)
+    public void Reserve(int others, int own)
     {
-        exchange.Reserve(most, shares.Buckets.Max(bucket => bucket[ranks.Rank].Length));
+        exchange.Reserve(others, shares.Buckets.Max(bucket => bucket[ranks.Rank].Length));
         while (!InPlace && hostBranches.Count < own - 1)
             hostBranches.Add(Mirror());
     }
@@ -99,21 +99,16 @@ internal sealed class StepExchange
     /// <summary>Has the new parameters of this rank's share go to all; they are waited for where they are read.</summary>
     public void SendParameters()
     {
-        for (int i = 0; i < underWay.Length; i++)
+        if (!InPlace)
         {
-            Stretch[] bucket = shares.Buckets[i];
-            if (!InPlace)
+            foreach (Stretch[] bucket in shares.Buckets)
                 ToHost(values, bucket[ranks.Rank], hostValues);
         }
 
         parameters.Engine.Synchronize();
-        var arrivals = new TaskCompletionSource[underWay.Length];
+        TaskCompletionSource[] arrivals = [.. shares.Buckets.Select(_ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously))];
         for (int i = 0; i < arrivals.Length; i++)
-        {
-            arrivals[i] = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             underWay[i] = arrivals[i].Task;
-        }
-
         arrived = 0;
         ranks.Post(() => exchange.Gather(shares.Buckets, hostValues, bucket => arrivals[bucket].SetResult())).ContinueWith(
             failed => Array.ForEach(arrivals, arrival => arrival.TrySetException(failed.Exception!.InnerExceptions)), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);

@@ -86,6 +86,8 @@ internal sealed class ThreadRanks : IDisposable
 
         public void Barrier() => all.Meet(rank, 0, _ => 0);
 
+        public void GiveUp() => all.failed.Cancel();
+
         [DoesNotReturn]
         public void Abort(int exitCode) => throw new InvalidOperationException($"rank {rank} aborts with {exitCode}");
 
