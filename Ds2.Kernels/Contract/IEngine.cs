@@ -24,4 +24,7 @@ public interface IEngine : IDisposable
 
     /// <summary>Ops called from now on find what <see cref="Tensor{T}.Prefetch"/> copies arrived; ops called so far may go on. The wait may be the queue's, not the host's.</summary>
     void AwaitPrefetch();
+
+    /// <summary>Copies to and from host memory beside the ops; the caller disposes it.</summary>
+    IHostCopies NewHostCopies();
 }

@@ -100,14 +100,16 @@ public sealed class GradientExchange
     /// <summary>Gives all ranks what each has of its stretches.</summary>
     /// <param name="buckets">Of each bucket, in the order in which they are to come, the stretch of the block that each rank owns, by rank.</param>
     /// <param name="block">Overwritten, but for this rank's own stretches.</param>
+    /// <param name="begun">Told of each bucket, by its place, before this rank's own stretch of it leaves.</param>
     /// <param name="arrived">Told of each bucket, by its place, when all of it is there.</param>
-    public void Gather(IReadOnlyList<IReadOnlyList<Stretch>> buckets, Memory<float> block, Action<int>? arrived = null)
+    public void Gather(IReadOnlyList<IReadOnlyList<Stretch>> buckets, Memory<float> block, Action<int>? begun = null, Action<int>? arrived = null)
     {
         ArgumentNullException.ThrowIfNull(buckets);
         var underWay = new Queue<(ITransfer Transfer, int Bucket, bool IsLast)>();
         for (int bucket = 0; bucket < buckets.Count; bucket++)
         {
             int pieces = Math.Max(PiecesOf(buckets[bucket]), 1);
+            begun?.Invoke(bucket);
             for (int piece = 0; piece < pieces; piece++)
             {
                 if (underWay.Count == AtOnce)

@@ -103,7 +103,7 @@ internal sealed class SharedStep : IDisposable
     /// <summary>In the backward pass of this rank's last batch: the gradients of a layer and of those above it are there, and leave.</summary>
     public void EndLayer(ILayer layer)
     {
-        if (exchange is { InPlace: true } && firstElements.TryGetValue(layer, out int first))
+        if (exchange is not null && firstElements.TryGetValue(layer, out int first))
             exchange.Send(first, accumulator, branches);
     }
 
@@ -177,6 +177,7 @@ internal sealed class SharedStep : IDisposable
     {
         // The model stays, and its parameters are where they are.
         parameters.BeforeRead = null;
+        exchange?.Dispose();
         squares?.Dispose();
         accumulator.Dispose();
     }

@@ -6,9 +6,10 @@ namespace Ds2.Runtime.Training;
 /// <summary>What the ranks of a job give each other in a step, bucket by bucket: gradients to the owners of each share, new parameters to all. Several ranks only.</summary>
 /// <remarks>
 /// The bytes move on a thread of their own. Gradients leave while the backward pass works on lower layers, and new parameters come while the next forward pass works on lower layers: whoever reads parameters
-/// (<see cref="ParameterSet.Values"/>) waits for those that are still on their way. On an engine whose memory is the host's they are sent and received where they lie; else through a copy in host memory.
+/// (<see cref="ParameterSet.Values"/>) waits for those that are still on their way. On an engine whose memory is the host's they are sent and received where they lie; else through a copy in host memory,
+/// to and from which a queue of copies takes them beside the engine's ops.
 /// </remarks>
-internal sealed class StepExchange
+internal sealed class StepExchange : IDisposable
 {
     /// <summary>Elements of an optimiser's state that are under way at once from a rank.</summary>
     private const int StatePiece = 1 << 20;
@@ -18,6 +19,9 @@ internal sealed class StepExchange
     private readonly ParameterSet parameters;
     private readonly ParameterShares shares;
     private readonly Tensor values;
+
+    /// <summary>Null on an engine whose memory is the host's.</summary>
+    private readonly IHostCopies? copies;
     private readonly Memory<float> hostGradients, hostValues;
     private readonly List<Memory<float>> hostBranches = [];
     private readonly Task[] underWay;
@@ -39,7 +43,7 @@ internal sealed class StepExchange
         this.shares = shares;
         exchange = new GradientExchange(ranks.Communicator);
         values = parameters.Values;
-        InPlace = values.HostMemory is not null;
+        copies = values.HostMemory is null ? parameters.Engine.NewHostCopies() : null;
         hostGradients = parameters.Gradients.HostMemory ?? Mirror();
         // Gradients are on their way while no parameters are, and the other way round.
         hostValues = values.HostMemory ?? hostGradients;
@@ -48,16 +52,13 @@ internal sealed class StepExchange
         parameters.BeforeRead = Await;
     }
 
-    /// <summary>Whether gradients and parameters are exchanged where the engine has them: a bucket can then leave without a wait for the rest of the backward pass.</summary>
-    public bool InPlace { get; }
-
     /// <summary>Takes the memory for steps of so many branches, once.</summary>
     /// <param name="others">The branches that the other ranks have of a step, at most.</param>
     /// <param name="own">Those of this rank.</param>
     public void Reserve(int others, int own)
     {
         exchange.Reserve(others, shares.Buckets.Max(bucket => bucket[ranks.Rank].Length));
-        while (!InPlace && hostBranches.Count < own - 1)
+        while (copies is not null && hostBranches.Count < own - 1)
             hostBranches.Add(Mirror());
     }
 
@@ -78,9 +79,14 @@ internal sealed class StepExchange
             Stretch[] bucket = shares.Buckets[unsent];
             var whole = new Stretch(bucket[0].Offset, bucket[^1].End - bucket[0].Offset);
             accumulator.Join(whole);
-            Memory<float>[] own = [.. accumulator.Branches.Select((branch, i) => InHostMemory(branch.Sum, i, whole))];
-            parameters.Engine.Synchronize();
-            underWay[unsent] = ranks.Post(() => exchange.AddUp(bucket, branches, own, hostGradients));
+            Memory<float>[] own = [.. accumulator.Branches.Select((branch, i) => HostMemoryOf(branch.Sum, i))];
+            Action[] arrivals = copies is null ? [] : [.. accumulator.Branches.Select((branch, i) => copies.CopyToHost(Of(whole, branch.Sum), Of(whole, own[i])))];
+            underWay[unsent] = ranks.Post(() =>
+            {
+                foreach (Action arrive in arrivals)
+                    arrive();
+                exchange.AddUp(bucket, branches, own, hostGradients);
+            });
         }
     }
 
@@ -91,26 +97,20 @@ internal sealed class StepExchange
         {
             ranks.WaitFor(underWay[bucket]);
             Stretch mine = shares.Buckets[bucket][ranks.Rank];
-            if (!InPlace)
-                ToEngine(mine, hostGradients, parameters.Gradients);
+            copies?.CopyToDevice(Of(mine, hostGradients), Of(mine, parameters.Gradients));
         }
     }
 
     /// <summary>Has the new parameters of this rank's share go to all; they are waited for where they are read.</summary>
     public void SendParameters()
     {
-        if (!InPlace)
-        {
-            foreach (Stretch[] bucket in shares.Buckets)
-                ToHost(values, bucket[ranks.Rank], hostValues);
-        }
-
-        parameters.Engine.Synchronize();
+        Action[] departures = copies is null ? [] : [.. shares.Buckets.Select(bucket => bucket[ranks.Rank]).Select(mine => copies.CopyToHost(Of(mine, values), Of(mine, hostValues)))];
         TaskCompletionSource[] arrivals = [.. shares.Buckets.Select(_ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously))];
         for (int i = 0; i < arrivals.Length; i++)
             underWay[i] = arrivals[i].Task;
         arrived = 0;
-        ranks.Post(() => exchange.Gather(shares.Buckets, hostValues, bucket => arrivals[bucket].SetResult())).ContinueWith(
+        Action<int>? begun = copies is null ? null : bucket => departures[bucket]();
+        ranks.Post(() => exchange.Gather(shares.Buckets, hostValues, begun, bucket => arrivals[bucket].SetResult())).ContinueWith(
             failed => Array.ForEach(arrivals, arrival => arrival.TrySetException(failed.Exception!.InnerExceptions)), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
     }
 
@@ -137,6 +137,9 @@ internal sealed class StepExchange
         return whole;
     }
 
+    /// <summary>Gives the host's copies back. The thread that exchanges must have ended, or have nothing left to do.</summary>
+    public void Dispose() => copies?.Dispose();
+
     /// <summary>Waits for the parameters below an element of the block.</summary>
     private void Await(int end)
     {
@@ -145,30 +148,20 @@ internal sealed class StepExchange
             ranks.WaitFor(underWay[arrived]);
             Stretch[] bucket = shares.Buckets[arrived];
             arrived++;
-            for (int rank = 0; !InPlace && rank < bucket.Length; rank++)
+            for (int rank = 0; copies is not null && rank < bucket.Length; rank++)
             {
                 if (rank != ranks.Rank)
-                    ToEngine(bucket[rank], hostValues, values);
+                    copies.CopyToDevice(Of(bucket[rank], hostValues), Of(bucket[rank], values));
             }
         }
     }
 
-    /// <summary>A stretch of a branch, by its place among this rank's, in a block of host memory.</summary>
-    private Memory<float> InHostMemory(Tensor branch, int place, Stretch stretch)
-    {
-        if (branch.HostMemory is { } memory)
-            return memory;
-        // The last one is the parameter set's own gradients.
-        Memory<float> mirror = branch == parameters.Gradients ? hostGradients : hostBranches[place];
-        ToHost(branch, stretch, mirror);
-        return mirror;
-    }
+    /// <summary>Where a branch, by its place among this rank's, is exchanged. The last one is the parameter set's own gradients.</summary>
+    private Memory<float> HostMemoryOf(Tensor branch, int place) => branch.HostMemory ?? (branch == parameters.Gradients ? hostGradients : hostBranches[place]);
 
-    private static void ToHost(Tensor tensor, Stretch stretch, Memory<float> block) =>
-        tensor.Slice(stretch.Offset, new Shape(stretch.Length)).CopyTo(block.Span.Slice(stretch.Offset, stretch.Length));
+    private static Tensor Of(Stretch stretch, Tensor block) => block.Slice(stretch.Offset, new Shape(stretch.Length));
 
-    private static void ToEngine(Stretch stretch, Memory<float> block, Tensor tensor) =>
-        tensor.Slice(stretch.Offset, new Shape(stretch.Length)).CopyFrom(block.Span.Slice(stretch.Offset, stretch.Length));
+    private static Memory<float> Of(Stretch stretch, Memory<float> block) => block.Slice(stretch.Offset, stretch.Length);
 
     /// <summary>Puts a piece of a rank's share, from a place of it on, where it belongs in the whole.</summary>
     private static void Spread(ReadOnlySpan<float> piece, int start, IReadOnlyList<Stretch> owned, float[] whole)
@@ -183,5 +176,5 @@ internal sealed class StepExchange
         }
     }
 
-    private Memory<float> Mirror() => GC.AllocateUninitializedArray<float>(parameters.Gradients.Length, pinned: true);
+    private Memory<float> Mirror() => copies!.AllocateHost(parameters.Gradients.Length);
 }

@@ -59,5 +59,8 @@ public sealed class HostEngine : IEngine
     }
 
     /// <inheritdoc/>
+    public IHostCopies NewHostCopies() => new WaitingCopies();
+
+    /// <inheritdoc/>
     public void Dispose() => Workers.Dispose();
 }

@@ -162,6 +162,9 @@ public sealed class IlgpuEngine : IEngine
     public void AwaitPrefetch() => CudaPrefetch?.Await();
 
     /// <inheritdoc/>
+    public IHostCopies NewHostCopies() => Accelerator is CudaAccelerator cuda ? new CudaCopies(cuda, (CudaStream)Stream) : new WaitingCopies();
+
+    /// <inheritdoc/>
     public void Dispose()
     {
         CudaPrefetch?.Dispose();

@@ -1,0 +1,114 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
+
+namespace Ds2.Kernels.Engines.Ilgpu;
+
+/// <summary>Copies from and to a CUDA device on a stream of their own, through page-locked memory: which copies wait for ops, and ops for copies, is told to the device by events; the host waits for neither.</summary>
+internal sealed class CudaCopies : IHostCopies
+{
+    private readonly CudaAccelerator accelerator;
+    private readonly CudaStream ops;
+    private readonly CudaStream copies;
+    private readonly IntPtr opsDone = NewEvent(), arrived = NewEvent();
+    private readonly List<PageLockedFloats> memory = [];
+
+    /// <param name="accelerator">The device.</param>
+    /// <param name="ops">The queue of the ops.</param>
+    public CudaCopies(CudaAccelerator accelerator, CudaStream ops)
+    {
+        this.accelerator = accelerator;
+        this.ops = ops;
+        copies = (CudaStream)accelerator.CreateStream();
+    }
+
+    /// <inheritdoc/>
+    public Memory<float> AllocateHost(int length)
+    {
+        memory.Add(new PageLockedFloats(accelerator.AllocatePageLocked1D<float>(Math.Max(length, 1))));
+        return memory[^1].Memory[..length];
+    }
+
+    /// <inheritdoc/>
+    public Action CopyToHost(Tensor source, Memory<float> destination)
+    {
+        CheckLengths(source, destination.Length);
+        if (source.Length == 0)
+            return () => { };
+        Behind(copies, opsDone, ops);
+        source.View().CopyToCPUUnsafeAsync(copies, ref destination.Span[0], destination.Length);
+        IntPtr done = NewEvent();
+        Record(done, copies);
+        return () =>
+        {
+            accelerator.Bind();
+            CudaException.ThrowIfFailed(CudaAPI.CurrentAPI.SynchronizeEvent(done));
+            CudaException.ThrowIfFailed(CudaAPI.CurrentAPI.DestroyEvent(done));
+        };
+    }
+
+    /// <inheritdoc/>
+    public void CopyToDevice(ReadOnlyMemory<float> source, Tensor destination)
+    {
+        CheckLengths(destination, source.Length);
+        if (destination.Length == 0)
+            return;
+        destination.Storage.CountWrite();
+        destination.View().CopyFromCPUUnsafeAsync(copies, ref MemoryMarshal.GetReference(source.Span), source.Length);
+        Behind(ops, arrived, copies);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        copies.Synchronize();
+        foreach (IntPtr recorded in new[] { opsDone, arrived })
+            CudaException.ThrowIfFailed(CudaAPI.CurrentAPI.DestroyEvent(recorded));
+        copies.Dispose();
+        foreach (IDisposable block in memory)
+            block.Dispose();
+    }
+
+    /// <summary>Has what is queued on a stream from now on come after what is queued on another one so far.</summary>
+    private static void Behind(CudaStream later, IntPtr marker, CudaStream sooner)
+    {
+        Record(marker, sooner);
+        if (!CudaDriver.TryWait(later, marker))
+            sooner.Synchronize();
+    }
+
+    private static void Record(IntPtr marker, CudaStream stream) => CudaException.ThrowIfFailed(CudaAPI.CurrentAPI.RecordEvent(marker, stream.StreamPtr));
+
+    /// <summary>An event for which a thread sleeps.</summary>
+    private static IntPtr NewEvent()
+    {
+        CudaException.ThrowIfFailed(CudaAPI.CurrentAPI.CreateEvent(out IntPtr made, CudaEventFlags.CU_EVENT_DISABLE_TIMING | CudaEventFlags.CU_EVENT_BLOCKING_SYNC));
+        return made;
+    }
+
+    private static void CheckLengths(Tensor tensor, int elements)
+    {
+        if (tensor.Length != elements)
+            throw new ArgumentException($"a tensor {tensor.Shape} has {tensor.Length} elements, not {elements}");
+    }
+
+    /// <summary>Page-locked memory as the rest of the program knows memory. It does not move.</summary>
+    private sealed unsafe class PageLockedFloats(PageLockedArray1D<float> array) : MemoryManager<float>
+    {
+        private readonly float* first = (float*)Unsafe.AsPointer(ref array.Span[0]);
+        private readonly int length = (int)array.Length;
+
+        public override Span<float> GetSpan() => new(first, length);
+
+        public override MemoryHandle Pin(int elementIndex = 0) => new(first + elementIndex);
+
+        public override void Unpin()
+        {
+            // Nothing was pinned.
+        }
+
+        protected override void Dispose(bool disposing) => array.Dispose();
+    }
+}
