@@ -6,9 +6,9 @@
 #
 # Environment: DS2, as the other scripts take it.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+root=$(cd "$(dirname "$0")/.." && pwd)
 if [[ -z ${DS2:-} ]]; then
-  dotnet build Ds2.Train -c Release --nologo --verbosity quiet >&2
-  DS2="dotnet $PWD/Ds2.Train/bin/Release/net10.0/Ds2.Train.dll"
+  dotnet build "$root/Ds2.Train" -c Release --nologo --verbosity quiet >&2
+  DS2="dotnet $root/Ds2.Train/bin/Release/net10.0/Ds2.Train.dll"
 fi
-exec dotnet run -c Release --project Ds2.Bench -- epoch --program "$DS2" "$@"
+exec dotnet run -c Release --project "$root/Ds2.Bench" -- epoch --program "$DS2" "$@"

@@ -44,11 +44,28 @@ internal sealed class TrainingProcess
         long start = Stopwatch.GetTimestamp();
         using Process process = Process.Start(new ProcessStartInfo(program[0], [.. program.Skip(1), .. arguments]) { RedirectStandardOutput = true })
             ?? throw new InputException($"{program[0]}: cannot be started");
+        try
+        {
+            run.Watch(process, epochs, killAt, start);
+        }
+        catch
+        {
+            process.Kill();
+            throw;
+        }
+
+        process.WaitForExit();
+        run.Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return run.Killed || process.ExitCode == 0 ? run : throw new InputException($"{string.Join(' ', program)} left with status {process.ExitCode}");
+    }
+
+    private void Watch(Process process, int epochs, double? killAt, long start)
+    {
         string status = $"/proc/{process.Id}/status", reset = $"/proc/{process.Id}/clear_refs";
         while (process.StandardOutput.ReadLine() is { } line)
         {
             // What comes after a kill may be half a line.
-            if (run.Killed)
+            if (Killed)
                 continue;
             using JsonDocument document = JsonDocument.Parse(line);
             JsonElement json = document.RootElement;
@@ -58,39 +75,35 @@ internal sealed class TrainingProcess
             if (kind == "batch")
             {
                 long batches = json.GetProperty("batches").GetInt64(), batch = (json.GetProperty("epoch").GetInt64() - 1) * batches + json.GetProperty("batch").GetInt64() - 1;
-                int quarter = run.Quarter(batch, epochs * batches);
-                if (run.FirstBatch < 0)
+                int quarter = Quarter(batch, epochs * batches);
+                if (FirstBatch < 0)
                 {
-                    (run.FirstBatch, run.FirstBatchSeconds, run.StartPeak) = (batch, Stopwatch.GetElapsedTime(start).TotalSeconds, Peak(status));
+                    (FirstBatch, FirstBatchSeconds, StartPeak) = (batch, Stopwatch.GetElapsedTime(start).TotalSeconds, Peak(status));
                     Reset(reset);
                 }
-                else if (run.Quarter(run.LastBatch, epochs * batches) is var before && before != quarter)
+                else if (Quarter(LastBatch, epochs * batches) is var before && before != quarter)
                 {
-                    run.peaks[before] = Peak(status);
+                    peaks[before] = Peak(status);
                     Reset(reset);
                 }
-                run.LastBatch = batch;
+                LastBatch = batch;
                 if (killAt is { } share && batch + 1 >= share * epochs * batches)
                 {
-                    run.peaks[quarter] = Peak(status);
+                    peaks[quarter] = Peak(status);
                     process.Kill();
-                    run.Killed = true;
+                    Killed = true;
                 }
                 else if (batch + 1 == epochs * batches)
                 {
-                    run.peaks[quarter] = Peak(status);
+                    peaks[quarter] = Peak(status);
                 }
             }
             else
             {
                 // After the evaluation; the report and the last checkpoint are still to come.
-                run.peaks[^1] = run.peaks[^1] > 0 ? Math.Max(run.peaks[^1], Peak(status)) : 0;
+                peaks[^1] = peaks[^1] > 0 ? Math.Max(peaks[^1], Peak(status)) : 0;
             }
         }
-
-        process.WaitForExit();
-        run.Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        return run.Killed || process.ExitCode == 0 ? run : throw new InputException($"{string.Join(' ', program)} left with status {process.ExitCode}");
     }
 
     private int Quarter(long batch, long batches) => (int)(batch * peaks.Length / batches);

@@ -46,8 +46,11 @@ internal static class LiveCommand
                 {
                     LiveFigures figures = Measure(streaming, count, AtLeastOne(parsed.GetValue(piece), "--piece"), AtLeastOne(parsed.GetValue(seconds), "--seconds"));
                     rows.Add([
-                        count.ToString(CultureInfo.InvariantCulture), figures.KeepsUp ? "yes" : "no", $"{100 * figures.Busy:F0} %", $"{figures.Percentile(0.5):F0}", $"{figures.Percentile(0.95):F0}",
-                        $"{figures.Percentile(0.99):F0}", $"{figures.Percentile(1):F0}", $"{figures.GarbageATurn / 1024:F0}"]);
+                        count.ToString(CultureInfo.InvariantCulture), figures.KeepsUp ? "yes" : "no", $"{100 * figures.Busy:F0} %", Late(0.5), Late(0.95), Late(0.99), Late(1),
+                        $"{figures.GarbageATurn / 1024:F0}"]);
+
+                    // No piece may have ended, where they are long or a turn takes longer than what is measured.
+                    string Late(double fraction) => figures.Percentile(fraction) is var milliseconds && double.IsNaN(milliseconds) ? "-" : $"{milliseconds:F0}";
                 }
 
                 Console.WriteLine(MarkdownTable.Of(rows));
