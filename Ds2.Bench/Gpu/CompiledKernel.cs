@@ -10,9 +10,9 @@ namespace Ds2.Bench.Gpu;
 /// <param name="Threads">Threads of a group.</param>
 /// <param name="Ptx">Its code before the assembler.</param>
 /// <param name="Resources">What it needs, or null where it was not assembled.</param>
-/// <param name="Loops">Its innermost loops with multiply-adds, or null where it was not disassembled.</param>
+/// <param name="Code">Its machine code and the loops in it, or null where it was not disassembled.</param>
 internal sealed partial record CompiledKernel(
-    string Name, Chip Chip, int Threads, string Ptx, KernelResources? Resources, IReadOnlyList<InstructionMix>? Loops)
+    string Name, Chip Chip, int Threads, string Ptx, KernelResources? Resources, CodeLoop? Code)
 {
     /// <summary>Shared memory of a group, which PTX declares.</summary>
     public int SharedBytes => Resources?.SharedBytes ?? SharedPattern().Matches(Ptx).Sum(match => int.Parse(match.Groups[1].Value));
@@ -20,8 +20,8 @@ internal sealed partial record CompiledKernel(
     /// <summary>Instructions of the PTX.</summary>
     public int PtxInstructions => PtxInstructionPattern().Count(Ptx);
 
-    /// <summary>The loop with most multiply-adds, or null where there is none.</summary>
-    public InstructionMix? MainLoop => Loops?.MaxBy(loop => loop.Ffma);
+    /// <summary>The innermost loop with most multiply-adds, or null where there is none.</summary>
+    public InstructionMix? MainLoop => Code?.ArithmeticLoops.MaxBy(loop => loop.Ffma);
 
     /// <summary>Warps on a multiprocessor over the most that it holds, or null where the registers are not known.</summary>
     public double? Occupancy => Resources is null ? null : Chip.Occupancy(Resources.Registers, Resources.SharedBytes, Threads);
@@ -37,7 +37,7 @@ internal sealed partial record CompiledKernel(
         (KernelResources? resources, string? sass) = CudaTools.WhyNoAssembly(chip) is null ? CudaTools.Assemble(ptx, chip) : (null, null);
         return new CompiledKernel(
             NameOf(kernel), chip, GpuKernels.Specialization(kernel).MaxNumThreadsPerGroup!.Value, ptx, resources,
-            sass is null ? null : Sass.ArithmeticLoops(Sass.Parse(sass)));
+            sass is null ? null : CodeLoop.Of(Sass.Parse(sass)));
     }
 
     /// <summary>Compiles all kernels, several at a time.</summary>

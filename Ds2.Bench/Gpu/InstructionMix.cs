@@ -10,8 +10,9 @@ namespace Ds2.Bench.Gpu;
 /// <param name="Other">All else: moves, branches, barriers, other arithmetic, stores to global memory.</param>
 /// <param name="Pairs">How many are issued in one cycle with the one after them: both a multiply-add and, say, a load of shared memory.</param>
 /// <param name="GlobalLoadBits">How many of the loads from global memory are how wide.</param>
+/// <param name="Conflicts">Register-bank conflicts of the multiply-adds (<see cref="RegisterUse.Conflicts"/>).</param>
 internal sealed record InstructionMix(
-    int Instructions, int Ffma, int Lds, int Ldg, int Sts, int Integer, int Other, int Pairs, IReadOnlyDictionary<int, int> GlobalLoadBits)
+    int Instructions, int Ffma, int Lds, int Ldg, int Sts, int Integer, int Other, int Pairs, IReadOnlyDictionary<int, int> GlobalLoadBits, int Conflicts)
 {
     private static readonly HashSet<string> IntegerNames =
     [
@@ -29,9 +30,13 @@ internal sealed record InstructionMix(
     /// </remarks>
     public double IssueShare => Instructions == 0 ? 0 : (double)Ffma / (Instructions - Pairs);
 
+    /// <summary>Register-bank conflicts a multiply-add.</summary>
+    public double ConflictShare => Ffma == 0 ? 0 : (double)Conflicts / Ffma;
+
     /// <summary>Counts instructions.</summary>
-    public static InstructionMix Of(IEnumerable<SassInstruction> code)
+    public static InstructionMix Of(IReadOnlyList<SassInstruction> code)
     {
+        int conflicts = RegisterUse.Conflicts(code.Select(RegisterUse.Of)).Zip(code).Sum(pair => IsFfma(pair.Second) ? pair.First : 0);
         int instructions = 0, ffma = 0, lds = 0, ldg = 0, sts = 0, integer = 0, other = 0, pairs = 0;
         var bits = new SortedDictionary<int, int>();
         foreach (SassInstruction instruction in code)
@@ -40,7 +45,7 @@ internal sealed record InstructionMix(
             pairs += instruction.WithNext ? 1 : 0;
             switch (instruction.Name)
             {
-                case "FFMA" or "FFMA32I":
+                case string when IsFfma(instruction):
                     ffma++;
                     break;
                 case "LDS":
@@ -48,7 +53,7 @@ internal sealed record InstructionMix(
                     break;
                 case "LDG" or "LD":
                     ldg++;
-                    int width = Width(instruction.Opcode);
+                    int width = instruction.Bits;
                     bits[width] = bits.GetValueOrDefault(width) + 1;
                     break;
                 case "STS":
@@ -63,12 +68,8 @@ internal sealed record InstructionMix(
             }
         }
 
-        return new InstructionMix(instructions, ffma, lds, ldg, sts, integer, other, pairs, bits);
+        return new InstructionMix(instructions, ffma, lds, ldg, sts, integer, other, pairs, bits, conflicts);
     }
 
-    private static int Width(string opcode)
-    {
-        string[] parts = opcode.Split('.');
-        return parts.Contains("128") ? 128 : parts.Contains("64") ? 64 : parts.Contains("U16") || parts.Contains("S16") ? 16 : parts.Contains("U8") || parts.Contains("S8") ? 8 : 32;
-    }
+    private static bool IsFfma(SassInstruction instruction) => instruction.Name is "FFMA" or "FFMA32I";
 }

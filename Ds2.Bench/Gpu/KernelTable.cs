@@ -9,10 +9,10 @@ internal static class KernelTable
     public static string ToText(Chip chip, IReadOnlyList<CompiledKernel> kernels)
     {
         var text = new StringBuilder();
-        text.AppendLine($"{kernels.Count} kernels for {chip.Target} ({chip.Name}); main loop: the innermost with most multiply-adds");
+        text.AppendLine($"{kernels.Count} kernels for {chip.Target} ({chip.Name}); main loop: the innermost with most multiply-adds; conflicts: of register banks, a multiply-add");
         if (CudaTools.WhyNoDisassembly(chip) is string missing)
             text.AppendLine($"{missing}: figures of the PTX only where a - stands");
-        string[] heads = ["kernel", "registers", "shared", "stack", "spills", "threads", "occupancy", "loop", "FFMA", "LDS", "LDG", "STS", "integer", "other", "FFMA share", "a cycle", "loads, bits"];
+        string[] heads = ["kernel", "registers", "shared", "stack", "spills", "threads", "occupancy", "loop", "FFMA", "LDS", "LDG", "STS", "integer", "other", "FFMA share", "a cycle", "conflicts", "loads, bits"];
         if (CudaTools.WhyNoAssembly(chip) is not null)
             heads = [.. heads, "PTX"];
         var rows = new List<string[]> { heads };
@@ -25,6 +25,7 @@ internal static class KernelTable
                 Text(kernel.Threads), kernel.Occupancy is double occupancy ? $"{100 * occupancy:F0} %" : "-", Text(loop?.Instructions), Text(loop?.Ffma), Text(loop?.Lds),
                 Text(loop?.Ldg), Text(loop?.Sts), Text(loop?.Integer), Text(loop?.Other), loop is null ? "-" : $"{loop.FfmaShare:F3}",
                 loop is null ? "-" : $"{loop.IssueShare:F3}",
+                loop is null ? "-" : $"{loop.ConflictShare:F2}",
                 loop is { Ldg: > 0 } ? string.Join(" ", loop.GlobalLoadBits.Select(width => $"{width.Value}x{width.Key}")) : "-",
             ];
             rows.Add(heads.Length > row.Length ? [.. row, Text(kernel.PtxInstructions)] : row);

@@ -32,23 +32,23 @@ public sealed class SassTests
     [Test]
     public void Parse_ReadsAddressesOpcodesAndTargets() => Assert.That(Sass.Parse(Pascal), Is.EqualTo(new SassInstruction[]
     {
-        new(0x08, "MOV", null),
-        new(0x10, "ISETP.GE.AND", null, WithNext: true),
-        new(0x18, "LDG.E.64", null),
-        new(0x28, "LDS.U.128", null),
-        new(0x30, "FFMA", null),
-        new(0x38, "BRA", 0x28),
-        new(0x48, "LDG.E.128.CI", null),
-        new(0x50, "STS.128", null),
-        new(0x58, "BRA", 0x08),
+        new(0x08, "MOV", null, Operands: "R1, c[0x0][0x20]"),
+        new(0x10, "ISETP.GE.AND", null, WithNext: true, "P0, PT, R0, R2, PT"),
+        new(0x18, "LDG.E.64", null, Operands: "R6, [R2]"),
+        new(0x28, "LDS.U.128", null, Operands: "R8, [R3+0x10]"),
+        new(0x30, "FFMA", null, Operands: "R0, R8, R9, R0"),
+        new(0x38, "BRA", 0x28, Operands: "0x20"),
+        new(0x48, "LDG.E.128.CI", null, Operands: "R4, [R2]"),
+        new(0x50, "STS.128", null, Operands: "[R3], R4"),
+        new(0x58, "BRA", 0x08, Operands: "0x8"),
         new(0x68, "EXIT", null),
-        new(0x70, "BRA", 0x70),
+        new(0x70, "BRA", 0x70, Operands: "0x70"),
     }));
 
     [Test]
     public void ArithmeticLoops_AreInnermost()
     {
-        InstructionMix loop = Sass.ArithmeticLoops(Sass.Parse(Pascal)).Single();
+        InstructionMix loop = CodeLoop.Of(Sass.Parse(Pascal)).ArithmeticLoops.Single();
         Assert.That((loop.Instructions, loop.Ffma, loop.Lds, loop.Ldg, loop.Other), Is.EqualTo((3, 1, 1, 0, 1)));
         Assert.That(loop.FfmaShare, Is.EqualTo(1 / 3.0));
     }
@@ -76,12 +76,12 @@ public sealed class SassTests
                                                                                    /* 0x000fea000383ffff */
             """;
         Assert.That(Sass.Parse(Volta).Select(instruction => (instruction.Opcode, instruction.Target)), Is.EqualTo(new (string, int?)[] { ("FFMA", null), ("LDS", null), ("BRA", 0x100) }));
-        Assert.That(Sass.ArithmeticLoops(Sass.Parse(Volta)).Single().Instructions, Is.EqualTo(3));
+        Assert.That(CodeLoop.Of(Sass.Parse(Volta)).ArithmeticLoops.Single().Instructions, Is.EqualTo(3));
     }
 
     [Test]
     public void ArithmeticLoops_WithoutMultiplyAdds_AreNone() =>
-        Assert.That(Sass.ArithmeticLoops(Sass.Parse("        /*0008*/   BRA 0x8 ;")), Is.Empty);
+        Assert.That(CodeLoop.Of(Sass.Parse("        /*0008*/   BRA 0x8 ;")).ArithmeticLoops, Is.Empty);
 
     [Test]
     public void ParseReport_AddsSpills()

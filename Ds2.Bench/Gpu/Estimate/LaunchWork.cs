@@ -1,3 +1,4 @@
+using System.Numerics;
 using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Kernels.Ops;
 using ILGPU;
@@ -9,8 +10,7 @@ namespace Ds2.Bench.Gpu.Estimate;
 /// <param name="ComputedFlops">Those that its groups compute, the parts of tiles beyond the edge among them.</param>
 /// <param name="Bytes">What must cross memory: each operand once, twice where it is read and written.</param>
 /// <param name="SerialSteps">How often a thread waits for what it has just made: frames of a recursion within one launch.</param>
-/// <param name="RepeatedBytes">What our kernel reads again, from the second-level cache: U, for each further eight utterances, whose groups run beside the first eight's.</param>
-internal readonly record struct LaunchWork(double Flops, double ComputedFlops, double Bytes, int SerialSteps = 0, double RepeatedBytes = 0)
+internal readonly record struct LaunchWork(double Flops, double ComputedFlops, double Bytes, int SerialSteps = 0)
 {
     // Kernels update these in place, so that they cross memory twice.
     private static readonly HashSet<string> Updated = ["parameters", "velocity", "firstMoment", "secondMoment"];
@@ -48,6 +48,13 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
         double AllBytes() => launch.Arguments.Zip(names).Sum(pair => pair.First is IArrayView view ? view.LengthInBytes * (Updated.Contains(pair.Second) ? 2.0 : 1) : 0);
     }
 
+    /// <summary>Rows of taps that lie inside the image, of all output rows.</summary>
+    public static double TapRows(Correlation correlation) => Enumerable.Range(0, correlation.Rows).Sum(row =>
+    {
+        int first = row * correlation.RowScale + correlation.RowShift;
+        return Math.Max(0, Math.Min(correlation.TapRows, correlation.Height - first) - Math.Max(0, -first));
+    });
+
     /// <summary>How many groups a launch has.</summary>
     public static int Groups(KernelLaunch launch) => launch.Grid.GridDim.Size;
 
@@ -59,12 +66,7 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
     /// <summary>A correlation; the kernel skips the rows of taps that lie outside the image.</summary>
     private static LaunchWork Correlate(Correlation correlation, KernelLaunch launch, double bytes)
     {
-        double tapRows = Enumerable.Range(0, correlation.Rows).Sum(row =>
-        {
-            int first = row * correlation.RowScale + correlation.RowShift;
-            return Math.Max(0, Math.Min(correlation.TapRows, correlation.Height - first) - Math.Max(0, -first));
-        });
-        double eachOutput = 2.0 * tapRows * correlation.Channels * correlation.TapColumns;
+        double eachOutput = 2.0 * TapRows(correlation) * correlation.Channels * correlation.TapColumns;
         int images = launch.Grid.GridDim.Z / CorrelationKernel.Tiles(correlation.Outputs);
         int columns = launch.Grid.GridDim.X * CorrelationKernel.TileColumns;
         return new LaunchWork(
@@ -75,14 +77,14 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
     private static LaunchWork Frame(GruStep step, KernelLaunch launch, double packed)
     {
         int directions = launch.Grid.GridDim.Z;
-        int groupsOfUtterances = launch.Grid.GridDim.X;
         double products = step.Done == 0 ? 0 : 2.0 * directions * 3 * step.H * step.H; // The first frame has no state before it.
         double weights = step.Done == 0 ? 0 : packed;
-        int computed = groupsOfUtterances * GruForwardKernel.Utterances;
-        return new LaunchWork(
-            products * step.N, products * computed, weights + 4.0 * directions * step.N * step.H * (2 * 3 + 2 + 3),
-            RepeatedBytes: weights * (groupsOfUtterances - 1));
+        return new LaunchWork(products * step.N, products * launch.Grid.GridDim.X * UtterancesOfGroup(step, launch), weights + 4.0 * directions * step.N * step.H * (2 * 3 + 2 + 3));
     }
+
+    /// <summary>Utterances that a group of a recurrent cell computes: eight, or more by a power of two, some of which may not exist.</summary>
+    public static double UtterancesOfGroup(GruStep step, KernelLaunch launch) =>
+        BitOperations.RoundUpToPowerOf2((uint)Math.Max(GruFrameKernel.Utterances, (step.N + launch.Grid.GridDim.X - 1) / launch.Grid.GridDim.X));
 
     private static double RoundUp(int value, int unit) => (value + unit - 1) / unit * unit;
 }

@@ -2,12 +2,29 @@ using Ds2.Kernels.Engines.Ilgpu;
 
 namespace Ds2.Bench.Gpu.Estimate;
 
-/// <summary>How long a launch should take on a P100: a model, not a measurement. The constants are its assumptions.</summary>
+/// <summary>How an assumption that is open is taken: an estimate has an end for each.</summary>
+/// <param name="ConflictsCost">Whether a register-bank conflict costs a cycle, as on Maxwell, or none.</param>
+/// <param name="MemoryShare">What memory sustains of its peak rate.</param>
+internal sealed record Reading(bool ConflictsCost, double MemoryShare)
+{
+    /// <summary>Conflicts cost nothing, and memory delivers what a plain stream gets.</summary>
+    public static Reading Optimistic { get; } = new(false, P100Model.StreamShare);
+
+    /// <summary>Each conflict costs a cycle, and memory delivers less: the end at which goals count.</summary>
+    public static Reading Pessimistic { get; } = new(true, P100Model.StreamShare * P100Model.RowLocality);
+
+    /// <summary>Every combination, the optimistic one first, the pessimistic one last.</summary>
+    public static IReadOnlyList<Reading> All { get; } =
+        [Optimistic, Optimistic with { MemoryShare = Pessimistic.MemoryShare }, Pessimistic with { MemoryShare = Optimistic.MemoryShare }, Pessimistic];
+}
+
+/// <summary>How long a launch should take on a P100: a model, not a measurement. The constants are its assumptions, the same for all kernels.</summary>
 /// <remarks>
-/// The roofline is the larger of arithmetic at the chip's peak and bytes at the memory's: what no kernel can beat. The estimate takes off what can be known
-/// without running: the cycles of the main loop that issue no multiply-add, as the assembler paired its instructions; what tiles compute beyond the edges; the multiprocessors that idle while the last
-/// groups finish; memory's sustained rate, or less where too few bytes are in flight to cover its latency (Little's law); frames that wait for each other
-/// within a launch; and a gap between launches. It leaves out each group's start and end and conflicts between registers, which cost time.
+/// The roofline is the larger of arithmetic at the chip's peak and bytes at the memory's: what no kernel can beat. The estimate goes through the machine code: the instructions of each loop (two
+/// in a cycle where the assembler paired them) as often as it is gone round, by all warps of the multiprocessor that has most groups; what these wait for together, their loads above all
+/// (<see cref="WarpWalk"/>), once for each round of groups that fit at a time. The loops take as long as that, as their bytes at the memory's sustained rate, or as all that they load at the
+/// second-level cache's. What lies outside loops, the start and end of each round, comes on top: groups that start together are at the same place. Then there is a gap between launches. Kernels
+/// without multiply-adds take their bytes' time, or longer where too few loads are in flight to cover memory's latency (Little's law), or frames wait for each other.
 /// </remarks>
 internal static class P100Model
 {
@@ -22,49 +39,82 @@ internal static class P100Model
     /// <summary>HBM2.</summary>
     public const double PeakBandwidth = 732e9;
 
-    /// <summary>What long streams reach of it: three quarters to 85 % are usual.</summary>
-    public const double SustainedShare = 0.8;
+    /// <summary>What a plain long stream reaches of it: 75 to 85 % are usual.</summary>
+    public const double StreamShare = 0.8;
+
+    /// <summary>What is left of that where hundreds of streams at a time (each warp or group has its own) close each other's rows of the memory's banks: the lower reading, 75 % of the peak.</summary>
+    public const double RowLocality = 0.94;
 
     /// <summary>The second-level cache.</summary>
-    public const double CacheBandwidth = 1.6e12;
+    public const double CacheBandwidth = 1.36e12;
 
-    /// <summary>From a load to its value, memory being busy.</summary>
+    /// <summary>From a load to its value that the second-level cache has, in cycles. Source: Jia et al., arXiv:1804.06826, chapter 3.</summary>
+    public const double CacheLatencyCycles = 234;
+
+    /// <summary>From a load to its value that memory has, memory being busy.</summary>
     public const double LoadLatency = 600e-9;
-
-    /// <summary>Cycles from an instruction to one that needs its result.</summary>
-    public const double InstructionCycles = 6;
 
     /// <summary>From one kernel's end to the next one's start. The host's own microseconds a launch are hidden: the queue is deep while a frame takes a tenth of a millisecond.</summary>
     public const double LaunchGap = 2e-6;
+
+    // Cycles from an instruction to one that needs its result, in a recursion.
+    private const double InstructionCycles = 6;
+
+    private const int Schedulers = 2;
+    private const int WarpLanes = 32;
+    private const int WarpsOfMultiprocessor = 64;
 
     /// <summary>What no kernel can beat, in seconds.</summary>
     public static double Roofline(LaunchWork work) => Math.Max(work.Flops / PeakFlops, work.Bytes / PeakBandwidth);
 
     /// <summary>What the kernel as compiled should take, in seconds.</summary>
-    public static double Estimate(LaunchWork work, KernelLaunch launch, CompiledKernel kernel, double sustainedShare)
+    /// <exception cref="InvalidOperationException">Its loops are not those of its description.</exception>
+    public static double Estimate(LaunchWork work, KernelLaunch launch, CompiledKernel kernel, Reading reading) =>
+        LaunchGap + (LoopTrips.Of(launch, work, kernel) is { } trips ? Code(work, launch, kernel, trips, reading) : Bytes(work, launch, kernel, reading));
+
+    private static double Code(LaunchWork work, KernelLaunch launch, CompiledKernel kernel, IReadOnlyDictionary<CodeLoop, double> trips, Reading reading)
     {
         int groups = LaunchWork.Groups(launch);
-        double arithmetic = 0;
-        if (work.Flops > 0)
-        {
-            double wholeRounds = Math.Ceiling((double)groups / Multiprocessors) * Multiprocessors / groups;
-            arithmetic = work.ComputedFlops * wholeRounds / (PeakFlops * kernel.MainLoop!.IssueShare);
-        }
+        double warpsOfGroup = (double)launch.Grid.GroupDim.X / WarpLanes;
+        double busiest = Math.Ceiling((double)groups / Multiprocessors);
+        double atATime = Math.Min(busiest, kernel.Occupancy!.Value * WarpsOfMultiprocessor / warpsOfGroup);
+        double rounds = Math.Ceiling(busiest / atATime);
 
-        double inFlight = BytesInFlight(launch, kernel, groups) / LoadLatency;
-        double memory = Math.Max(
-            work.Bytes / Math.Min(sustainedShare * PeakBandwidth, inFlight), (work.Bytes + work.RepeatedBytes) / Math.Min(CacheBandwidth, inFlight));
+        // All that the loops load comes from the second-level cache, of it each operand once from memory. (What a loop loads ahead, its last trip leaves out, and the code before it has.)
+        double loaded = trips.Keys.Sum(loop => Runs(loop) * loop.Mix.GlobalLoadBits.Sum(width => (double)width.Key * width.Value)) / 8 * WarpLanes * warpsOfGroup * groups;
+        double fromMemory = loaded == 0 ? 1 : Math.Min(1, work.Bytes / loaded);
+        double latency = CacheLatencyCycles + fromMemory * (LoadLatency * ClockHertz - CacheLatencyCycles);
+        double warps = atATime * warpsOfGroup / Schedulers;
+
+        // Behind the last barrier some warps may have left.
+        int barrier = kernel.Code!.Own.ToList().FindLastIndex(instruction => instruction.Name == "BAR") + 1;
+        double staying = LoopTrips.FinishingShare(launch);
+        double outside = Seconds(Walk(kernel.Code, false, warps, to: barrier)) + Seconds(Walk(kernel.Code, false, staying * warps, from: barrier), staying);
+        double loops = trips.Keys.Sum(loop => Runs(loop) * Seconds(Walk(loop, true, warps)));
+        return outside + Math.Max(loops, Math.Max(work.Bytes / (reading.MemoryShare * PeakBandwidth), Math.Max(work.Bytes, loaded) / CacheBandwidth));
+
+        WarpWalk Walk(CodeLoop loop, bool repeats, double warps, int from = 0, int to = int.MaxValue) => WarpWalk.Of(loop, repeats, warps, latency, reading.ConflictsCost, from, to);
+
+        double Seconds(WarpWalk walk, double share = 1) => (share * busiest * warpsOfGroup / Schedulers * walk.BusyCycles + rounds * walk.WaitCycles) / ClockHertz;
+
+        // Through a loop, the loops around it counted.
+        double Runs(CodeLoop loop) => trips.Where(pair => pair.Key == loop || pair.Key.All.Contains(loop)).Aggregate(1.0, (runs, pair) => runs * pair.Value);
+    }
+
+    private static double Bytes(LaunchWork work, KernelLaunch launch, CompiledKernel kernel, Reading reading)
+    {
+        double inFlight = BytesInFlight(launch, kernel) / LoadLatency;
+        double memory = work.Bytes / Math.Min(reading.MemoryShare * PeakBandwidth, inFlight);
         double chain = work.SerialSteps * (LoadLatency + InstructionCycles * (kernel.MainLoop?.Instructions ?? 0) / ClockHertz);
-        return Math.Max(Math.Max(arithmetic, memory), chain) + LaunchGap;
+        return Math.Max(memory, chain);
     }
 
     /// <summary>Loads that wait at a time: of the narrowest of the loops that do the work, one round; four bytes a thread where there is none.</summary>
-    private static double BytesInFlight(KernelLaunch launch, CompiledKernel kernel, int groups)
+    private static double BytesInFlight(KernelLaunch launch, CompiledKernel kernel)
     {
-        const int WarpsOfMultiprocessor = 64;
         int threads = launch.Grid.GroupDim.X;
-        double residentGroups = Math.Min(groups, Multiprocessors * kernel.Occupancy!.Value * WarpsOfMultiprocessor * 32 / threads);
-        int bytesOfThread = kernel.Loops!
+        double residentGroups = Math.Min(LaunchWork.Groups(launch), Multiprocessors * kernel.Occupancy!.Value * WarpsOfMultiprocessor * WarpLanes / threads);
+        int bytesOfThread = kernel.Code!.ArithmeticLoops
             .Where(loop => 2 * loop.Ffma >= kernel.MainLoop!.Ffma)
             .Select(loop => loop.GlobalLoadBits.Sum(width => width.Key * width.Value) / 8)
             .DefaultIfEmpty(0).Min();

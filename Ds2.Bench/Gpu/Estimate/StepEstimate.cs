@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using Ds2.Bench.Step;
 using Ds2.Kernels.Engines.Ilgpu;
@@ -11,17 +12,16 @@ namespace Ds2.Bench.Gpu.Estimate;
 /// <param name="Frames">Feature frames of each.</param>
 /// <param name="Labels">Labels of each text.</param>
 /// <param name="Total">All launches.</param>
-/// <param name="RecurrentForwardFrameSeconds">The mean launch of the fused forward cell.</param>
-/// <param name="RecurrentBackwardFrameSeconds">The mean launch of the fused backward cell.</param>
-/// <param name="IfMemorySustains">The step under other assumptions of what memory sustains of its peak rate.</param>
+/// <param name="RecurrentForwardFrame">The mean launch of the fused forward cell.</param>
+/// <param name="RecurrentBackwardFrame">The mean launch of the fused backward cell.</param>
+/// <param name="Readings">The step under each combination of the assumptions that are open, the optimistic one first, the pessimistic one last.</param>
 /// <param name="Kernels">Kernel by kernel, the longest first.</param>
+/// <param name="Simulated">Our kernels as a simulation saw them.</param>
 /// <param name="DeepBench">The same work that others timed on a P100.</param>
 internal sealed record StepEstimate(
-    int Batch, int Frames, int Labels, LaunchTimes Total, double RecurrentForwardFrameSeconds, double RecurrentBackwardFrameSeconds,
-    IReadOnlyList<BandwidthCase> IfMemorySustains, IReadOnlyList<LaunchTimes> Kernels, IReadOnlyList<Comparison> DeepBench)
+    int Batch, int Frames, int Labels, LaunchTimes Total, Bracket RecurrentForwardFrame, Bracket RecurrentBackwardFrame,
+    IReadOnlyList<StepReading> Readings, IReadOnlyList<LaunchTimes> Kernels, IReadOnlyList<SimulatedWork> Simulated, IReadOnlyList<Comparison> DeepBench)
 {
-    private static readonly double[] Shares = [0.75, 0.8, 0.85, 1];
-
     /// <summary>What it is, for those who read the numbers elsewhere.</summary>
     public string Kind => "estimate for a P100, not measured";
 
@@ -35,15 +35,18 @@ internal sealed record StepEstimate(
     {
         IReadOnlyList<KernelLaunch> launches = Record(options, batch, frames, labels);
         IReadOnlyList<LaunchTimes> times = LaunchTimes.Of(launches, kernels);
+        var total = LaunchTimes.Sum("all", times.ToArray());
+        IReadOnlyList<SimulatedWork> simulated = Simulation.Compare(kernels);
+        bool isSimulated = batch == 8 && frames == 1230 && options.Model == RunOptions.Presets["mlperf"].Model;
         return new StepEstimate(
-            batch, frames, labels, LaunchTimes.Sum("all", times.ToArray()), Frame(nameof(GruForwardKernel)), Frame(nameof(GruBackwardKernel)),
-            [.. Shares.Select(share => new BandwidthCase(share, LaunchTimes.Of(launches, kernels, share).Sum(time => time.EstimatedSeconds)))], times,
-            Estimate.DeepBench.Compare(kernels));
+            batch, frames, labels, total, Frame(nameof(GruForwardKernel)), Frame(nameof(GruBackwardKernel)),
+            [.. Reading.All.Select(reading => new StepReading(reading, LaunchTimes.Seconds(launches, kernels, reading)))],
+            times, isSimulated ? [.. simulated, Simulation.Step(simulated, total)] : simulated, Estimate.DeepBench.Compare(kernels));
 
-        double Frame(string type)
+        Bracket Frame(string type)
         {
             LaunchTimes cells = LaunchTimes.Sum(type, [.. times.Where(time => time.Name.StartsWith($"{type}.", StringComparison.Ordinal))]);
-            return cells.EstimatedSeconds / cells.Launches;
+            return new Bracket(cells.OptimisticSeconds / cells.Launches, cells.EstimatedSeconds / cells.Launches);
         }
     }
 
@@ -60,25 +63,36 @@ internal sealed record StepEstimate(
         return launches;
     }
 
-    /// <summary>Two Markdown tables.</summary>
+    /// <summary>Markdown tables.</summary>
     public string ToText()
     {
         var text = new StringBuilder();
         text.AppendLine($"ESTIMATE of a training step on a P100, not measured: batch {Batch}, {Frames} frames, {Labels} labels");
         text.AppendLine(
-            $"step {Total.EstimatedSeconds:F3} s (roofline {Total.RooflineSeconds:F3} s); a frame of the recurrence {1e3 * RecurrentForwardFrameSeconds:F3} ms forward, "
-            + $"{1e3 * RecurrentBackwardFrameSeconds:F3} ms backward");
+            $"step {Total.OptimisticSeconds:F3} to {Total.EstimatedSeconds:F3} s (roofline {Total.RooflineSeconds:F3} s); a frame of the recurrence "
+            + $"{RecurrentForwardFrame} ms forward, {RecurrentBackwardFrame} ms backward");
+        text.AppendLine("the first is the optimistic end, the second the pessimistic one, at which goals count: register-bank conflicts cost a cycle each, memory delivers less");
         text.AppendLine(
-            $"assumed: {P100Model.PeakFlops / 1e12:F1} TFLOP/s at {P100Model.ClockHertz / 1e9} GHz, {100 * P100Model.SustainedShare:F0} % of {P100Model.PeakBandwidth / 1e9} GB/s, "
-            + $"{1e9 * P100Model.LoadLatency} ns from load to value, {1e6 * P100Model.LaunchGap} us between launches");
-        text.AppendLine("step if memory sustains " + string.Join(", ", IfMemorySustains.Select(other => $"{100 * other.Share:F0} %: {other.EstimatedSeconds:F3} s")));
+            $"assumed: {P100Model.PeakFlops / 1e12:F1} TFLOP/s at {P100Model.ClockHertz / 1e9} GHz, {100 * Reading.Optimistic.MemoryShare:F0} or {100 * Reading.Pessimistic.MemoryShare:F0} % of "
+            + $"{P100Model.PeakBandwidth / 1e9} GB/s, {P100Model.CacheBandwidth / 1e12:F2} TB/s from the second-level cache, {1e9 * P100Model.LoadLatency} ns from load to value, "
+            + $"{1e6 * P100Model.LaunchGap} us between launches");
+        text.AppendLine("step if " + string.Join(", ", Readings.Select(one =>
+            $"conflicts {(one.Reading.ConflictsCost ? "cost" : "are free")} and memory sustains {100 * one.Reading.MemoryShare:F0} %: {one.Seconds:F3} s")));
         text.AppendLine().AppendLine(MarkdownTable.Of(
         [
-            ["kernel", "launches", "GFLOP", "GB", "roofline ms", "estimated ms", "share"],
+            ["kernel", "launches", "GFLOP", "GB", "roofline ms", "optimistic ms", "estimated ms", "share"],
             .. Kernels.Append(Total).Select(time => new[]
             {
-                time.Name, $"{time.Launches}", $"{time.Gflop:F1}", $"{time.Gigabytes:F2}", $"{1e3 * time.RooflineSeconds:F2}", $"{1e3 * time.EstimatedSeconds:F2}",
-                $"{100 * time.EstimatedSeconds / Total.EstimatedSeconds:F1} %",
+                time.Name, $"{time.Launches}", $"{time.Gflop:F1}", $"{time.Gigabytes:F2}", $"{1e3 * time.RooflineSeconds:F2}", $"{1e3 * time.OptimisticSeconds:F2}",
+                $"{1e3 * time.EstimatedSeconds:F2}", $"{100 * time.EstimatedSeconds / Total.EstimatedSeconds:F1} %",
+            }),
+        ]));
+        text.AppendLine().AppendLine("beside a cycle-level simulation of the kernels of commit 0ec42e8").AppendLine().AppendLine(MarkdownTable.Of(
+        [
+            ["work", "simulated, ms", "estimate, ms", "of"],
+            .. Simulated.Select(row => new[]
+            {
+                row.Work, new Bracket(row.SimulatedLow, row.SimulatedHigh).ToString(), new Bracket(row.OptimisticSeconds, row.EstimatedSeconds).ToString(), row.IsSameCode ? "the same code" : "other code",
             }),
         ]));
         text.AppendLine().AppendLine("beside DeepBench's measured times (P100, cuDNN 6, cuBLAS 8, fp32)").AppendLine().Append(MarkdownTable.Of(
@@ -86,14 +100,25 @@ internal sealed record StepEstimate(
             ["work", "measured there, ms", "our roofline, ms", "our estimate, ms"],
             .. DeepBench.Select(row => new[]
             {
-                row.Work, $"{1e3 * row.MeasuredSeconds:F2}", $"{1e3 * row.RooflineSeconds:F2}", $"{1e3 * row.EstimatedSeconds:F2}",
+                row.Work, $"{1e3 * row.MeasuredSeconds:F2}", $"{1e3 * row.RooflineSeconds:F2}", $"{1e3 * row.OptimisticSeconds:F2} .. {1e3 * row.EstimatedSeconds:F2}",
             }),
         ]));
         return text.ToString();
     }
 }
 
-/// <summary>A step's estimate under an assumption.</summary>
-/// <param name="Share">What memory sustains of its peak rate.</param>
-/// <param name="EstimatedSeconds">What the step should take then.</param>
-internal sealed record BandwidthCase(double Share, double EstimatedSeconds);
+/// <summary>A step's estimate under one combination of assumptions.</summary>
+/// <param name="Reading">The assumptions.</param>
+/// <param name="Seconds">What the step should take then.</param>
+internal sealed record StepReading(Reading Reading, double Seconds);
+
+/// <summary>An estimate's two ends.</summary>
+/// <param name="OptimisticSeconds">At best.</param>
+/// <param name="EstimatedSeconds">At the pessimistic end.</param>
+internal sealed record Bracket(double OptimisticSeconds, double EstimatedSeconds)
+{
+    /// <summary>In milliseconds; once, where both ends are the same.</summary>
+    public override string ToString() => Text(OptimisticSeconds) == Text(EstimatedSeconds) ? Text(EstimatedSeconds) : $"{Text(OptimisticSeconds)} .. {Text(EstimatedSeconds)}";
+
+    private static string Text(double seconds) => (1e3 * seconds).ToString(seconds < 1e-3 ? "F3" : "F1", CultureInfo.InvariantCulture);
+}

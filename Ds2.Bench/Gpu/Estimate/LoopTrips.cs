@@ -1,0 +1,172 @@
+using Ds2.Kernels.Engines.Ilgpu;
+using Ds2.Kernels.Ops;
+
+namespace Ds2.Bench.Gpu.Estimate;
+
+/// <summary>How often a kernel's loops are gone round in a launch: the one place where its source's loops stand beside those of its machine code.</summary>
+/// <remarks>
+/// A kernel's loops are described from the outside in, by what they do and how much of it; their trips follow from how much the machine code does in one. So an assembler that unrolls more or
+/// less changes nothing here, and a loop that appears, vanishes or does something else is refused by name. To add a kernel: a case in <see cref="Describe"/>.
+/// </remarks>
+internal static class LoopTrips
+{
+    /// <summary>The trips of each loop, from entering the loop around it to leaving; null for kernels whose time is their bytes' alone, which have no description.</summary>
+    /// <param name="launch">The launch.</param>
+    /// <param name="work">Its work.</param>
+    /// <param name="kernel">The kernel as compiled.</param>
+    /// <exception cref="InvalidOperationException">The machine code has other loops than the description.</exception>
+    public static IReadOnlyDictionary<CodeLoop, double>? Of(KernelLaunch launch, LaunchWork work, CompiledKernel kernel)
+    {
+        if (Describe(launch, work) is not { } described)
+            return null;
+        var trips = new Dictionary<CodeLoop, double>(ReferenceEqualityComparer.Instance);
+        try
+        {
+            Match(kernel.Code!, described, launch.Grid.GroupDim.X, trips);
+        }
+        catch (FormatException difference)
+        {
+            throw new InvalidOperationException(
+                $"{kernel.Name}: {difference.Message}; the estimate expects {string.Join(", ", described)}, the code has {Text(kernel.Code!)} "
+                + "(Ds2.Bench/Gpu/Estimate/LoopTrips.cs says which loops a kernel has)",
+                difference);
+        }
+
+        return trips;
+    }
+
+    /// <summary>The part of a group's threads that go on behind its last barrier: of a recurrent cell, one for each unit and utterance.</summary>
+    public static double FinishingShare(KernelLaunch launch) => launch.Arguments.OfType<GruStep>().Select(step =>
+        Math.Min(1, LaunchWork.UtterancesOfGroup(step, launch) * Math.Ceiling((double)step.H / launch.Grid.GridDim.Y) / launch.Grid.GroupDim.X)).FirstOrDefault(1);
+
+    /// <summary>What loops a kernel has by its source, in their order.</summary>
+    private static IReadOnlyList<LoopDescription>? Describe(KernelLaunch launch, LaunchWork work)
+    {
+        int threads = launch.Grid.GroupDim.X;
+        double multiplyAdds = work.ComputedFlops / 2 / LaunchWork.Groups(launch) / threads; // of a thread
+        foreach (object argument in launch.Arguments)
+        {
+            switch (argument)
+            {
+                // Blocks of k.
+                case GemmArguments:
+                    return [LoopDescription.Products(multiplyAdds)];
+
+                // Chunks of k; packing U and states has no loops and no step.
+                case GruStep:
+                    return [LoopDescription.Products(multiplyAdds)];
+                case Correlation correlation:
+                    return Correlate(correlation, threads);
+                case TapGradient plan:
+                    return SumWindows((Conv2dShape)launch.Arguments.First(other => other is Conv2dShape), plan, threads);
+                default:
+                    break;
+            }
+        }
+
+        return null;
+    }
+
+    private static IReadOnlyList<LoopDescription> Correlate(Correlation correlation, int threads)
+    {
+        double blocks = Math.Ceiling((double)correlation.TapColumns / correlation.TapBlock), taps = correlation.TapColumns / blocks;
+        int columns = Math.Min(CorrelationKernel.TileColumns, correlation.Columns);
+        return
+        [
+            LoopDescription.Of("channels", correlation.Channels,
+                LoopDescription.Of("rows of the window", LaunchWork.TapRows(correlation) / correlation.Rows,
+                    LoopDescription.Of("blocks of taps", blocks,
+                        LoopDescription.Fill((columns - 1) * correlation.ReadStride + taps + MeanLead),
+                        LoopDescription.Products(taps * CorrelationKernel.TileOutputs * CorrelationKernel.TileColumns / threads)))),
+            .. StoredRows(columns, threads),
+        ];
+    }
+
+    private static IReadOnlyList<LoopDescription> SumWindows(Conv2dShape shape, TapGradient plan, int threads)
+    {
+        const int Warps = 4;
+        double lines = Math.Min(plan.TileLines, shape.C * shape.R * plan.LinesPerRow);
+        double span = (TapGradientKernel.Depth - 1) * plan.ReadStride + plan.Taps + MeanLead;
+        return
+        [
+            LoopDescription.Of("output rows", plan.ChunkRows,
+                LoopDescription.Of("blocks of columns", Math.Ceiling((double)shape.OutW / TapGradientKernel.Depth),
+                    LoopDescription.Fill(TapGradientKernel.TileOutputs * 1.5 * TapGradientKernel.Depth), // dY, each row in three pieces of 32
+                    LoopDescription.Of("lines of a warp", Math.Ceiling(lines / Warps), LoopDescription.Fill(Warps * span)),
+                    LoopDescription.Products((double)TapGradientKernel.TileOutputs * TapGradientKernel.TileTaps * TapGradientKernel.Depth / threads))),
+            .. StoredRows(lines * plan.Taps, threads),
+        ];
+    }
+
+    /// <summary>Lanes that stay idle at a row's start, so that its first load is a whole sector of eight floats: on the mean.</summary>
+    private const double MeanLead = 3.5;
+
+    /// <summary>A tile that is stored through shared memory: four times eight rows.</summary>
+    private static IEnumerable<LoopDescription> StoredRows(double length, int threads) => Enumerable.Range(0, 4).Select(_ =>
+        LoopDescription.Of("stored rows", 8, LoopDescription.Of("their elements", Math.Ceiling((length + MeanLead) / threads))));
+
+    private static void Match(CodeLoop around, IReadOnlyList<LoopDescription> described, int threads, Dictionary<CodeLoop, double> trips)
+    {
+        if (around.Inner.Count != described.Count)
+            throw new FormatException($"{described.Count} loops expected, {around.Inner.Count} found");
+        foreach ((CodeLoop loop, LoopDescription description) in around.Inner.Zip(described))
+        {
+            trips.Add(loop, description.Trips(loop, around, threads));
+            Match(loop, description.Inner, threads, trips);
+        }
+    }
+
+    private static string Text(CodeLoop code) =>
+        string.Join(", ", code.Inner.Select(loop => $"{loop.First:x4} with {loop.Mix.Ffma} FFMA, {loop.Mix.Ldg} LDG, {loop.Mix.Sts} STS" + (loop.Inner.Count > 0 ? $" ({Text(loop)})" : "")));
+}
+
+/// <summary>A loop of a kernel's source: what it does, from entering the loop around it to leaving.</summary>
+/// <param name="Name">What it goes through.</param>
+/// <param name="Amount">How much.</param>
+/// <param name="Does">What that counts.</param>
+/// <param name="Inner">The loops in it, in their order.</param>
+internal sealed record LoopDescription(string Name, double Amount, LoopDescription.Work Does, IReadOnlyList<LoopDescription> Inner)
+{
+    /// <summary>What the amount of a loop counts.</summary>
+    internal enum Work
+    {
+        /// <summary>Its trips.</summary>
+        Trips,
+
+        /// <summary>Multiply-adds of a thread, those among them that the code has before or behind the loop.</summary>
+        Products,
+
+        /// <summary>Floats that a group brings from global to shared memory.</summary>
+        Fill,
+    }
+
+    /// <summary>A loop of known trips.</summary>
+    public static LoopDescription Of(string name, double trips, params LoopDescription[] inner) => new(name, trips, Work.Trips, inner);
+
+    /// <summary>A loop that multiplies and adds, so often a thread.</summary>
+    public static LoopDescription Products(double multiplyAdds) => new("products", multiplyAdds, Work.Products, []);
+
+    /// <summary>A loop that brings floats to shared memory, so many a group.</summary>
+    public static LoopDescription Fill(double floats) => new("filling", floats, Work.Fill, []);
+
+    /// <summary>How often a loop of the machine code is gone round.</summary>
+    /// <exception cref="FormatException">It does something else.</exception>
+    public double Trips(CodeLoop loop, CodeLoop around, int threads)
+    {
+        InstructionMix mix = loop.Mix;
+
+        // Half a trip's or more around the loop are products too, before or behind it; fewer are other arithmetic.
+        int peeled = 2 * around.Mix.Ffma >= mix.Ffma ? around.Mix.Ffma : 0;
+        double floats = threads * mix.GlobalLoadBits.Sum(width => width.Key * width.Value) / 32.0;
+        return Does switch
+        {
+            Work.Products when mix.Ffma > 0 => Amount == 0 ? 0 : Math.Max(1, Math.Ceiling((Amount - peeled) / mix.Ffma)),
+            Work.Fill when mix.Ffma == 0 && mix.Sts > 0 && floats > 0 => Math.Ceiling(Amount / floats),
+            Work.Trips => Amount,
+            _ => throw new FormatException($"the loop at {loop.First:x4} does not do what {this} does"),
+        };
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => Inner.Count == 0 ? Name : $"{Name} ({string.Join(", ", Inner)})";
+}
