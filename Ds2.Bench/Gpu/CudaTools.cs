@@ -16,12 +16,16 @@ internal static partial class CudaTools
     private static readonly string? Ptxas = Find("ptxas");
     private static readonly string? Cuobjdump = Find("cuobjdump");
     private static readonly Lazy<string> PtxasHelp = new(() => Run(Ptxas!, "--help"));
+    private static readonly Lazy<string> PtxasVersion = new(() => Run(Ptxas!, "--version"));
 
     /// <summary>Why nothing can be assembled for a GPU, or null where it can. CUDA 13 dropped what is older than sm_75.</summary>
     public static string? WhyNoAssembly(Chip chip) =>
         Ptxas is null ? "ptxas (CUDA toolkit) is not on the PATH"
         : !PtxasHelp.Value.Contains(chip.Target, StringComparison.Ordinal) ? $"this ptxas does not assemble for {chip.Target}; CUDA 11.8 does"
         : null;
+
+    /// <summary>Whether the assembler is there and of a release of CUDA, such as 11.8.</summary>
+    public static bool IsRelease(string release) => Ptxas is not null && PtxasVersion.Value.Contains($"release {release},", StringComparison.Ordinal);
 
     /// <summary>Why nothing can be disassembled, or null where it can.</summary>
     public static string? WhyNoDisassembly(Chip chip) =>

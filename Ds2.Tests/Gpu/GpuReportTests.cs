@@ -8,7 +8,8 @@ namespace Ds2.Tests.Gpu;
 [TestFixture]
 public sealed class GpuReportTests
 {
-    private const double LeastGemmShare = 0.85;
+    private const double LeastGemmRate = 0.94;
+    private const double MostGemmConflicts = 0.03;
     private const double LeastConvolutionShare = 0.75;
 
     private static readonly string[] KernelFields = ["name", "registers", "sharedBytes", "stackBytes", "spillBytes", "threads", "occupancy", "mainLoop"];
@@ -36,15 +37,33 @@ public sealed class GpuReportTests
         });
     }
 
-    [TestCase("GemmKernels.MultiplyKernel", LeastGemmShare)]
-    [TestCase("GemmKernels.MultiplyTransposedBKernel", LeastGemmShare)]
-    [TestCase("GemmKernels.MultiplyTransposedAKernel", LeastGemmShare)]
     [TestCase("CorrelationKernel.CorrelateKernel", LeastConvolutionShare)]
     [TestCase("TapGradientKernel.SumWindowsKernel", LeastConvolutionShare)]
     public void MainLoop_IsMostlyMultiplyAdds(string name, double least)
     {
         NeedsDisassembly();
         Assert.That(Of(name).MainLoop!.FfmaShare, Is.GreaterThanOrEqualTo(least));
+    }
+
+    [TestCase("GemmKernels.MultiplyKernel")]
+    [TestCase("GemmKernels.MultiplyTransposedBKernel")]
+    [TestCase("GemmKernels.MultiplyTransposedAKernel")]
+    public void Gemm_MultipliesInAlmostEveryCycle(string name)
+    {
+        NeedsDisassembly();
+        Assert.That(Of(name).MainLoop!.IssueShare, Is.GreaterThanOrEqualTo(LeastGemmRate));
+    }
+
+    /// <remarks>Which registers meet in a bank is the assembler's choice: held to what the release gives for which the source's order was chosen.</remarks>
+    [TestCase("GemmKernels.MultiplyKernel")]
+    [TestCase("GemmKernels.MultiplyTransposedBKernel")]
+    [TestCase("GemmKernels.MultiplyTransposedAKernel")]
+    public void Gemm_HasFewRegisterBankConflicts(string name)
+    {
+        NeedsDisassembly();
+        if (!CudaTools.IsRelease("11.8"))
+            Assert.Ignore("the figure is of CUDA 11.8's ptxas");
+        Assert.That(Of(name).MainLoop!.ConflictShare, Is.LessThanOrEqualTo(MostGemmConflicts));
     }
 
     [TestCase("GemmKernels.MultiplyKernel")]

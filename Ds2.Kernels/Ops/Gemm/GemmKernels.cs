@@ -34,9 +34,10 @@ internal struct GemmArguments
 /// <summary>The matrix product on a GPU, with row strides: the building block of <see cref="IlgpuGemm"/> and of the recurrent layers.</summary>
 /// <remarks>
 /// A group of 256 threads makes a 128 x 128 tile of C, each thread 8 x 8 of it in registers. Eight values of k at a time lie in shared memory, stored
-/// [k][row] and [k][column], so that a thread's operands are four 128-bit loads for 64 multiply-adds; the next eight travel from global memory into
-/// registers meanwhile, then into the second shared buffer, so that one barrier an iteration suffices. A row of a shared buffer has 132 floats:
-/// with 128, the transposing stores of the two halves of a warp would meet in the same banks.
+/// [k][row] and [k][column], so that a thread's operands are eight 64-bit loads for 64 multiply-adds; the next eight travel from global memory into
+/// registers meanwhile, then into the second shared buffer, so that one barrier an iteration suffices. Of each four rows the first pair lies in the first half of a
+/// shared row, the second in the other: neighbouring pairs would be loaded with 128 bits (<see cref="MultiplyAdd"/> says why not). The halves are 72 floats apart, and
+/// rows 140: with 64 and 128, the transposing stores of a warp would meet in the same banks of shared memory.
 /// Each element is one chain of multiply-adds in ascending k. Sources: Volkov and Demmel, SC 2008; Lai and Seznec, CGO 2013.
 /// </remarks>
 internal sealed class GemmKernels(IlgpuEngine engine)
@@ -47,10 +48,16 @@ internal sealed class GemmKernels(IlgpuEngine engine)
     private const int Threads = 256;
     private const int Depth = 8;
 
-    // In units of Float4.
-    private const int SharedRow = 33;
-    private const int SharedBuffer = Depth * SharedRow;
+    // In pairs, between the first and the second half of the rows, and of the columns, of a tile.
     private const int HalfTile = 16;
+
+    // In floats: where the second pairs of all groups of four lie in a row of a buffer, the row, where B's rows lie behind A's, and how far apart the buffers are:
+    // a power of two, so that one exclusive or leads from each to the other.
+    private const int SecondPairs = 72;
+    private const int SharedRow = 140;
+    private const int SharedB = Depth * SharedRow;
+    private const int NextBuffer = 4096;
+    private const int SharedFloats = NextBuffer + 2 * SharedB;
 
     private readonly GemmLauncher plain = engine.Load<GemmLauncher>(MultiplyKernel);
     private readonly GemmLauncher transposedB = engine.Load<GemmLauncher>(MultiplyTransposedBKernel);
@@ -76,7 +83,6 @@ internal sealed class GemmKernels(IlgpuEngine engine)
         };
         var grid = new Index3D((shape.N + Tile - 1) / Tile, (shape.M + Tile - 1) / Tile, 1);
 
-
         // Whole groups of four, so that a 128-bit load is inside or outside as one.
         bool aligned = a.Aligned && b.Aligned && (shape.TransposeA ? shape.M : shape.K) % 4 == 0 && (shape.TransposeB ? shape.K : shape.N) % 4 == 0;
         GemmLauncher launch = shape.TransposeA ? aligned ? transposedA : transposedAUnaligned
@@ -85,31 +91,31 @@ internal sealed class GemmKernels(IlgpuEngine engine)
         launch(engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), a.View, b.View, c.View, bias?.View() ?? c.View, arguments);
     }
 
-    [GpuKernel(Threads)]
+    [GpuKernel(Threads, GroupsPerMultiprocessor = 2)]
     private static void MultiplyKernel(ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
         MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: false, aligned: true);
 
-    [GpuKernel(Threads)]
+    [GpuKernel(Threads, GroupsPerMultiprocessor = 2)]
     private static void MultiplyTransposedBKernel(
         ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
         MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: true, aligned: true);
 
-    [GpuKernel(Threads)]
+    [GpuKernel(Threads, GroupsPerMultiprocessor = 2)]
     private static void MultiplyTransposedAKernel(
         ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
         MultiplyTile(a, b, c, bias, arguments, alongA: false, alongB: false, aligned: true);
 
-    [GpuKernel(Threads)]
+    [GpuKernel(Threads, GroupsPerMultiprocessor = 2)]
     private static void MultiplyUnalignedKernel(
         ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
         MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: false, aligned: false);
 
-    [GpuKernel(Threads)]
+    [GpuKernel(Threads, GroupsPerMultiprocessor = 2)]
     private static void MultiplyTransposedBUnalignedKernel(
         ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
         MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: true, aligned: false);
 
-    [GpuKernel(Threads)]
+    [GpuKernel(Threads, GroupsPerMultiprocessor = 2)]
     private static void MultiplyTransposedAUnalignedKernel(
         ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
         MultiplyTile(a, b, c, bias, arguments, alongA: false, alongB: false, aligned: false);
@@ -120,8 +126,7 @@ internal sealed class GemmKernels(IlgpuEngine engine)
         ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments,
         bool alongA, bool alongB, bool aligned)
     {
-        ArrayView<Float4> sharedA = SharedMemory.Allocate<Float4>(2 * SharedBuffer);
-        ArrayView<Float4> sharedB = SharedMemory.Allocate<Float4>(2 * SharedBuffer);
+        ArrayView<Float2> shared = SharedMemory.Allocate<Float2>(SharedFloats / 2);
         int thread = Group.IdxX;
         int row0 = Grid.IdxY * Tile;
         int column0 = Grid.IdxX * Tile;
@@ -150,8 +155,10 @@ internal sealed class GemmKernels(IlgpuEngine engine)
             nextB = FetchFirst(b, alongB, aligned, cursorB, kB - ahead);
         }
 
-        Put(sharedA, alongA, 0, positionA, kA, nextA);
-        Put(sharedB, alongB, 0, positionB, kB, nextB);
+        int putA = Place(alongA, kA, positionA);
+        int putB = Place(alongB, kB, positionB) + (alongB ? SharedB : SharedB / 2);
+        Put(shared, alongA, putA, nextA);
+        Put(shared, alongB, putB, nextB);
         if (blocks > 1)
         {
             cursorA.Index += cursorA.Step;
@@ -162,17 +169,22 @@ internal sealed class GemmKernels(IlgpuEngine engine)
 
         Group.Barrier();
 
-        int buffer = 0;
+        // The operands of each k are read while the k before is multiplied; those of a buffer's first k, before the last one of the other buffer, behind the barrier.
+        int readA = y;
+        int readB = SharedB / 2 + x;
+        Operands first = Read(shared, readA, readB, 0);
         for (int left = blocks - 1; left > 0; left--)
         {
-            MultiplyAddTwo(ref sum, sharedA, sharedB, buffer + y, buffer + x, 0);
+            MultiplyAdd(ref sum, first);
+            MultiplyAdd(ref sum, Read(shared, readA, readB, 1));
 
             // Nobody reads the other buffer now: its readers passed the last barrier. The one below protects this buffer in turn.
             // The fetch follows the stores, and what it fetches is stored in the next round: the assembler leaves it up here, most of a round ahead of the
             // barrier. Fetched and stored in one round, it would move down to the stores, and memory's latency would show.
-            int other = buffer ^ SharedBuffer;
-            Put(sharedA, alongA, other, positionA, kA, nextA);
-            Put(sharedB, alongB, other, positionB, kB, nextB);
+            putA ^= alongA ? NextBuffer : NextBuffer / 2;
+            putB ^= alongB ? NextBuffer : NextBuffer / 2;
+            Put(shared, alongA, putA, nextA);
+            Put(shared, alongB, putB, nextB);
             cursorA.Index += cursorA.Step;
             cursorB.Index += cursorB.Step;
             if (left > 1)
@@ -181,17 +193,27 @@ internal sealed class GemmKernels(IlgpuEngine engine)
                 nextB = Fetch(b, aligned, cursorB);
             }
 
-            MultiplyAddTwo(ref sum, sharedA, sharedB, buffer + y, buffer + x, 2 * SharedRow);
-            MultiplyAddTwo(ref sum, sharedA, sharedB, buffer + y, buffer + x, 4 * SharedRow);
-            MultiplyAddTwo(ref sum, sharedA, sharedB, buffer + y, buffer + x, 6 * SharedRow);
+            MultiplyAdd(ref sum, Read(shared, readA, readB, 2));
+            MultiplyAdd(ref sum, Read(shared, readA, readB, 3));
+            MultiplyAdd(ref sum, Read(shared, readA, readB, 4));
+            MultiplyAdd(ref sum, Read(shared, readA, readB, 5));
+            MultiplyAdd(ref sum, Read(shared, readA, readB, 6));
+            Operands last = Read(shared, readA, readB, 7);
             Group.Barrier();
-            buffer = other;
+            readA ^= NextBuffer / 2;
+            readB ^= NextBuffer / 2;
+            first = Read(shared, readA, readB, 0);
+            MultiplyAdd(ref sum, last);
         }
 
-        MultiplyAddTwo(ref sum, sharedA, sharedB, buffer + y, buffer + x, 0);
-        MultiplyAddTwo(ref sum, sharedA, sharedB, buffer + y, buffer + x, 2 * SharedRow);
-        MultiplyAddTwo(ref sum, sharedA, sharedB, buffer + y, buffer + x, 4 * SharedRow);
-        MultiplyAddTwo(ref sum, sharedA, sharedB, buffer + y, buffer + x, 6 * SharedRow);
+        MultiplyAdd(ref sum, first);
+        MultiplyAdd(ref sum, Read(shared, readA, readB, 1));
+        MultiplyAdd(ref sum, Read(shared, readA, readB, 2));
+        MultiplyAdd(ref sum, Read(shared, readA, readB, 3));
+        MultiplyAdd(ref sum, Read(shared, readA, readB, 4));
+        MultiplyAdd(ref sum, Read(shared, readA, readB, 5));
+        MultiplyAdd(ref sum, Read(shared, readA, readB, 6));
+        MultiplyAdd(ref sum, Read(shared, readA, readB, 7));
 
         int row = row0 + 4 * y;
         int column = column0 + 4 * x;
@@ -205,45 +227,85 @@ internal sealed class GemmKernels(IlgpuEngine engine)
         StoreRow(c, bias, arguments, row + 67, column, sum.C70, sum.C71);
     }
 
-    /// <summary>Adds the products of two k, the first <paramref name="row"/> further on in the shared buffers.</summary>
-    /// <remarks>
-    /// Also for rows and columns beyond the edge: a branch around them costs every tile more than it spares those. No loop: neither ILGPU nor,
-    /// where there is a branch beside it, the assembler unrolls one.
-    /// </remarks>
+    /// <summary>Eight elements of A's column k and eight of B's row, from shared memory.</summary>
+    /// <remarks>Views, so that all loads of a buffer share two address registers: their offsets are then immediate.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void MultiplyAddTwo(ref Tile8x8 sum, ArrayView<Float4> sharedA, ArrayView<Float4> sharedB, int firstA, int firstB, int row)
+    private static Operands Read(ArrayView<Float2> shared, int firstA, int firstB, int k)
     {
-        // Views, so that all loads of a buffer share two address registers: their offsets are then immediate.
-        ArrayView<Float4> operandA = sharedA.SubView(firstA, 2 * SharedBuffer - firstA);
-        ArrayView<Float4> operandB = sharedB.SubView(firstB, 2 * SharedBuffer - firstB);
-        MultiplyAdd(ref sum, operandA, operandB, row);
-        MultiplyAdd(ref sum, operandA, operandB, row + SharedRow);
+        ArrayView<Float2> a = shared.SubView(firstA, SharedFloats / 2 - firstA);
+        ArrayView<Float2> b = shared.SubView(firstB, SharedFloats / 2 - firstB);
+        int row = k * (SharedRow / 2);
+        Operands operands = default;
+        operands.A01 = a[row];
+        operands.A23 = a[row + SecondPairs / 2];
+        operands.A45 = a[row + HalfTile];
+        operands.A67 = a[row + SecondPairs / 2 + HalfTile];
+        operands.B01 = b[row];
+        operands.B23 = b[row + SecondPairs / 2];
+        operands.B45 = b[row + HalfTile];
+        operands.B67 = b[row + SecondPairs / 2 + HalfTile];
+        return operands;
     }
 
-    /// <summary>Adds the products of one k: eight elements of A's column and eight of B's row, both in shared memory.</summary>
+    /// <summary>Adds the products of one k.</summary>
+    /// <remarks>
+    /// No result depends on the order of these 64, but their registers do. A multiply-add whose operands share one of four banks takes a cycle more (register number
+    /// modulo four, up to sm_6x), unless the one before has read the same register in the same place. 128-bit loads put X to W into banks 0 to 3: a fourth of
+    /// all pairs of A's and B's then meet. 64-bit loads leave the assembler the choice of two banks for A and the other two for B, which it makes
+    /// with rows in this order.
+    /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void MultiplyAdd(ref Tile8x8 sum, ArrayView<Float4> operandA, ArrayView<Float4> operandB, int row)
+    private static void MultiplyAdd(ref Tile8x8 sum, Operands operands)
     {
-        Float4 a0 = operandA[row];
-        Float4 a1 = operandA[row + HalfTile];
-        Float4 b0 = operandB[row];
-        Float4 b1 = operandB[row + HalfTile];
-        sum.C00 = Float4.MultiplyAdd(a0.X, b0, sum.C00);
-        sum.C01 = Float4.MultiplyAdd(a0.X, b1, sum.C01);
-        sum.C10 = Float4.MultiplyAdd(a0.Y, b0, sum.C10);
-        sum.C11 = Float4.MultiplyAdd(a0.Y, b1, sum.C11);
-        sum.C20 = Float4.MultiplyAdd(a0.Z, b0, sum.C20);
-        sum.C21 = Float4.MultiplyAdd(a0.Z, b1, sum.C21);
-        sum.C30 = Float4.MultiplyAdd(a0.W, b0, sum.C30);
-        sum.C31 = Float4.MultiplyAdd(a0.W, b1, sum.C31);
-        sum.C40 = Float4.MultiplyAdd(a1.X, b0, sum.C40);
-        sum.C41 = Float4.MultiplyAdd(a1.X, b1, sum.C41);
-        sum.C50 = Float4.MultiplyAdd(a1.Y, b0, sum.C50);
-        sum.C51 = Float4.MultiplyAdd(a1.Y, b1, sum.C51);
-        sum.C60 = Float4.MultiplyAdd(a1.Z, b0, sum.C60);
-        sum.C61 = Float4.MultiplyAdd(a1.Z, b1, sum.C61);
-        sum.C70 = Float4.MultiplyAdd(a1.W, b0, sum.C70);
-        sum.C71 = Float4.MultiplyAdd(a1.W, b1, sum.C71);
+        AddRow(ref sum.C00, ref sum.C01, operands.A01.X, operands, 0);
+        AddRow(ref sum.C10, ref sum.C11, operands.A01.Y, operands, 1);
+        AddRow(ref sum.C20, ref sum.C21, operands.A23.X, operands, 2);
+        AddRow(ref sum.C30, ref sum.C31, operands.A23.Y, operands, 3);
+        AddRow(ref sum.C40, ref sum.C41, operands.A45.X, operands, 0);
+        AddRow(ref sum.C50, ref sum.C51, operands.A45.Y, operands, 1);
+        AddRow(ref sum.C60, ref sum.C61, operands.A67.X, operands, 2);
+        AddRow(ref sum.C70, ref sum.C71, operands.A67.Y, operands, 3);
+    }
+
+    /// <summary>Adds the products of a row; <paramref name="turn"/>, its number modulo four, is a constant.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddRow(ref Float4 left, ref Float4 right, float a, Operands b, int turn)
+    {
+        AddFour(ref left, a, b.B01, b.B23, turn);
+        AddFour(ref right, a, b.B45, b.B67, turn);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddFour(ref Float4 sum, float a, Float2 b01, Float2 b23, int turn)
+    {
+        if (turn == 0)
+        {
+            sum.W = a * b23.Y + sum.W;
+            sum.Z = a * b23.X + sum.Z;
+            sum.X = a * b01.X + sum.X;
+            sum.Y = a * b01.Y + sum.Y;
+        }
+        else if (turn == 1)
+        {
+            sum.X = a * b01.X + sum.X;
+            sum.W = a * b23.Y + sum.W;
+            sum.Y = a * b01.Y + sum.Y;
+            sum.Z = a * b23.X + sum.Z;
+        }
+        else if (turn == 2)
+        {
+            sum.Y = a * b01.Y + sum.Y;
+            sum.X = a * b01.X + sum.X;
+            sum.Z = a * b23.X + sum.Z;
+            sum.W = a * b23.Y + sum.W;
+        }
+        else
+        {
+            sum.Z = a * b23.X + sum.Z;
+            sum.Y = a * b01.Y + sum.Y;
+            sum.W = a * b23.Y + sum.W;
+            sum.X = a * b01.X + sum.X;
+        }
     }
 
     /// <summary>Where a thread's four elements lie: those of one row and k.., or those of rows position.. and one k.</summary>
@@ -291,22 +353,29 @@ internal sealed class GemmKernels(IlgpuEngine engine)
         return four;
     }
 
+    /// <summary>Where <see cref="Put"/> puts a thread's first element: in floats along k, in pairs across.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Place(bool along, int k, int position) => along
+        ? k * SharedRow + (position >> 2) * 2 + (position & 1) + ((position & 2) != 0 ? SecondPairs : 0)
+        : k * (SharedRow / 2) + (position >> 2);
+
     /// <summary>Puts what <see cref="Fetch"/> gave into shared memory, turned so that k is the row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Put(ArrayView<Float4> shared, bool along, int buffer, int position, int k, Float4 four)
+    private static void Put(ArrayView<Float2> shared, bool along, int place, Float4 four)
     {
         if (along)
         {
-            int index = (buffer + k * SharedRow) * 4 + position;
-            ArrayView<float> column = shared.Cast<float>().SubView(index, 8 * SharedBuffer - index);
+            ArrayView<float> column = shared.Cast<float>().SubView(place, SharedFloats - place);
             column[0] = four.X;
-            column[SharedRow * 4] = four.Y;
-            column[SharedRow * 8] = four.Z;
-            column[SharedRow * 12] = four.W;
+            column[SharedRow] = four.Y;
+            column[2 * SharedRow] = four.Z;
+            column[3 * SharedRow] = four.W;
         }
         else
         {
-            shared[buffer + k * SharedRow + (position >> 2)] = four;
+            ArrayView<Float2> pairs = shared.SubView(place, SharedFloats / 2 - place);
+            pairs[0] = new Float2(four.X, four.Y);
+            pairs[SecondPairs / 2] = new Float2(four.Z, four.W);
         }
     }
 
@@ -366,6 +435,13 @@ internal sealed class GemmKernels(IlgpuEngine engine)
         public int Fourth;
     }
 
+    /// <summary>Eight elements of a column of A and eight of a row of B, by pairs.</summary>
+    private struct Operands
+    {
+        public Float2 A01, A23, A45, A67;
+        public Float2 B01, B23, B45, B67;
+    }
+
     /// <summary>A thread's part of the tile: eight rows of two times four columns. Fields, not an array: only these stay in registers.</summary>
     private struct Tile8x8
     {
@@ -377,5 +453,12 @@ internal sealed class GemmKernels(IlgpuEngine engine)
         public Float4 C50, C51;
         public Float4 C60, C61;
         public Float4 C70, C71;
+    }
+
+    /// <summary>Two floats that a thread loads and stores with one 64-bit instruction.</summary>
+    private struct Float2(float x, float y)
+    {
+        public float X = x;
+        public float Y = y;
     }
 }
