@@ -81,7 +81,7 @@ internal static class P100Model
         double rounds = Math.Ceiling(busiest / atATime);
 
         // All that the loops load comes from the second-level cache, of it each operand once from memory. (What lies before a loop that loads ahead, its last round leaves out.)
-        double loaded = trips.Keys.Sum(loop => Runs(loop) * loop.Mix.GlobalLoadBits.Sum(width => (double)width.Key * width.Value)) / 8 * WarpLanes * warpsOfGroup * groups;
+        double loaded = work.LoadedBytes > 0 ? work.LoadedBytes : trips.Keys.Sum(loop => Runs(loop) * loop.Mix.GlobalLoadBits.Sum(width => (double)width.Key * width.Value)) / 8 * WarpLanes * warpsOfGroup * groups;
         double fromMemory = loaded == 0 ? 1 : Math.Min(1, work.Bytes / loaded);
         double latency = CacheLatencyCycles + fromMemory * (LoadLatency * ClockHertz - CacheLatencyCycles);
         double warps = atATime * warpsOfGroup / Schedulers;
