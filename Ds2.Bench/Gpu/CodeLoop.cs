@@ -1,3 +1,6 @@
+using System.Security.Cryptography;
+using System.Text;
+
 namespace Ds2.Bench.Gpu;
 
 /// <summary>A loop of machine code, or all of a kernel's: its own instructions, and the loops in it.</summary>
@@ -9,6 +12,7 @@ internal sealed record CodeLoop(int First, int Last, IReadOnlyList<SassInstructi
 {
     private InstructionMix? mix;
     private IReadOnlyList<RegisterUse>? registers;
+    private IReadOnlyList<InstructionCost>? costs;
     private IReadOnlyList<int>? conflicts;
 
     /// <summary>What its own instructions are.</summary>
@@ -17,14 +21,22 @@ internal sealed record CodeLoop(int First, int Last, IReadOnlyList<SassInstructi
     /// <summary>What its own instructions read and write.</summary>
     public IReadOnlyList<RegisterUse> Registers => registers ??= [.. Own.Select(RegisterUse.Of)];
 
+    /// <summary>What each of its own instructions costs.</summary>
+    public IReadOnlyList<InstructionCost> Costs => costs ??= [.. Own.Select(InstructionCost.Of)];
+
     /// <summary>Register-bank conflicts of its own instructions.</summary>
     public IReadOnlyList<int> Conflicts => conflicts ??= RegisterUse.Conflicts(Registers);
+
+    /// <summary>Eight digits that tell its machine code from another: of a hash of all instructions, loops' too.</summary>
+    public string Digest => Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(string.Join(
+        '\n', All.Prepend(this).SelectMany(loop => loop.Own).OrderBy(instruction => instruction.Address).Select(instruction => $"{instruction.Opcode} {instruction.Operands}")))))[..8];
 
     /// <summary>All loops in it, each before those in it.</summary>
     public IEnumerable<CodeLoop> All => Inner.SelectMany(loop => loop.All.Prepend(loop));
 
     /// <summary>The innermost loops that multiply and add.</summary>
-    public IReadOnlyList<InstructionMix> ArithmeticLoops => [.. All.Where(loop => loop.Mix.Ffma > 0 && loop.All.All(inner => inner.Mix.Ffma == 0)).Select(loop => loop.Mix)];
+    public IReadOnlyList<InstructionMix> ArithmeticLoops =>
+        [.. All.Where(loop => loop.Mix.Ffma > 0 && loop.All.All(inner => inner.Mix.Ffma == 0)).Select(loop => loop.Mix)];
 
     /// <summary>The loops of a kernel: from the target of a backward branch to the branch.</summary>
     /// <remarks>
@@ -60,9 +72,11 @@ internal sealed record CodeLoop(int First, int Last, IReadOnlyList<SassInstructi
         foreach ((int from, int to) in within)
         {
             if (inner.Count == 0 || from > inner[^1].Last)
-                inner.Add(Nest(from, to, [.. code.Where(instruction => instruction.Address >= from && instruction.Address <= to)], [.. within.Where(loop => loop.First > from && loop.Last <= to)]));
+                inner.Add(Nest(from, to, [.. code.Where(instruction => IsIn(instruction, from, to))], [.. within.Where(loop => loop.First > from && loop.Last <= to)]));
         }
 
-        return new CodeLoop(first, last, [.. code.Where(instruction => !inner.Any(loop => instruction.Address >= loop.First && instruction.Address <= loop.Last))], inner);
+        return new CodeLoop(first, last, [.. code.Where(instruction => !inner.Any(loop => IsIn(instruction, loop.First, loop.Last)))], inner);
     }
+
+    private static bool IsIn(SassInstruction instruction, int first, int last) => instruction.Address >= first && instruction.Address <= last;
 }

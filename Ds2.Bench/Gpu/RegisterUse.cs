@@ -44,7 +44,8 @@ internal sealed partial record RegisterUse(IReadOnlyList<int> Written, IReadOnly
     /// <summary>Cycles that each instruction of a stretch takes longer because two of its operands lie in one register bank, if that costs any.</summary>
     /// <remarks>
     /// A register lies in the bank of its number modulo four; an instruction gets one register of each bank a cycle. An operand marked .reuse stays at its place for the next arithmetic
-    /// instruction, which then does not ask the banks for it. Three operands of one bank count twice. Source: S. Gray, maxas, "SGEMM"; X. Zhang et al., PPoPP 2017. Whether Pascal pays as Maxwell does is not known.
+    /// instruction, which then does not ask the banks for it. Three operands of one bank count twice. Source: S. Gray, maxas, "SGEMM", for Maxwell. Whether Pascal pays is not known:
+    /// one who tried saw nothing (forums.developer.nvidia.com, "Bank conflicts and reuse flags in Pascal").
     /// </remarks>
     public static IReadOnlyList<int> Conflicts(IEnumerable<RegisterUse> stretch)
     {
@@ -52,7 +53,10 @@ internal sealed partial record RegisterUse(IReadOnlyList<int> Written, IReadOnly
         IReadOnlyList<RegisterOperand> kept = [];
         foreach (RegisterUse use in stretch)
         {
-            IEnumerable<int> asked = use.Operands.Where(operand => !kept.Any(one => one.Place == operand.Place && one.Register == operand.Register)).Select(operand => operand.Register).Distinct();
+            IEnumerable<int> asked = use.Operands
+                .Where(operand => !kept.Any(one => one.Place == operand.Place && one.Register == operand.Register))
+                .Select(operand => operand.Register)
+                .Distinct();
             conflicts.Add(asked.GroupBy(register => register % Banks).Select(bank => bank.Count() - 1).DefaultIfEmpty(0).Max());
             if (use.Operands.Count > 0)
                 kept = [.. use.Operands.Where(operand => operand.Reuse)];

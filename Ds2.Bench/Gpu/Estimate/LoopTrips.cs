@@ -5,8 +5,8 @@ namespace Ds2.Bench.Gpu.Estimate;
 
 /// <summary>How often a kernel's loops are gone round in a launch: the one place where its source's loops stand beside those of its machine code.</summary>
 /// <remarks>
-/// A kernel's loops are described from the outside in, by what they do and how much of it; their trips follow from how much the machine code does in one. So an assembler that unrolls more
-/// or less changes nothing here, and a loop that appears, vanishes or does something else is refused by name. To add a kernel: a case in <see cref="Describe"/>.
+/// A kernel's loops are described from the outside in, by what they do and how much of it; their trips follow from how much the machine code does in one. So an assembler that unrolls more or
+/// less changes nothing here, and a loop that appears, vanishes or does something else is refused by name. To add a kernel: a case in <see cref="Describe"/>.
 /// </remarks>
 internal static class LoopTrips
 {
@@ -27,7 +27,9 @@ internal static class LoopTrips
         catch (FormatException difference)
         {
             throw new InvalidOperationException(
-                $"{kernel.Name}: {difference.Message}; the estimate expects {string.Join(", ", described)}, the code has {Text(kernel.Code!)} (Ds2.Bench/Gpu/Estimate/LoopTrips.cs says which loops a kernel has)", difference);
+                $"{kernel.Name}: {difference.Message}; the estimate expects {string.Join(", ", described)}, the code has {Text(kernel.Code!)} "
+                + "(Ds2.Bench/Gpu/Estimate/LoopTrips.cs says which loops a kernel has)",
+                difference);
         }
 
         return trips;

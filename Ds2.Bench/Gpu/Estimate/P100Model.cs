@@ -20,11 +20,11 @@ internal sealed record Reading(bool ConflictsCost, double MemoryShare)
 
 /// <summary>How long a launch should take on a P100: a model, not a measurement. The constants are its assumptions, the same for all kernels.</summary>
 /// <remarks>
-/// The roofline is the larger of arithmetic at the chip's peak and bytes at the memory's: what no kernel can beat. The estimate goes through the machine code: the instructions of each loop (two in a cycle where the
-/// assembler paired them) as often as it is gone round, by all warps of the multiprocessor that has most groups; what these wait for together, their loads above all (<see cref="WarpWalk"/>), once for each round of groups that fit at a time. What lies
-/// outside the loops on memory, the start and end of each round, does not overlap with them: groups that start together are at the same place. The loops take as long as their instructions, their bytes at the memory's sustained rate, or
-/// all that they load at the second-level cache's. Then there is a gap between launches. Kernels without multiply-adds take their bytes' time, or longer where too few loads are in flight to cover memory's latency (Little's law), or
-/// frames that wait for each other.
+/// The roofline is the larger of arithmetic at the chip's peak and bytes at the memory's: what no kernel can beat. The estimate goes through the machine code: the instructions of each loop (two
+/// in a cycle where the assembler paired them) as often as it is gone round, by all warps of the multiprocessor that has most groups; what these wait for together, their loads above all
+/// (<see cref="WarpWalk"/>), once for each round of groups that fit at a time. The loops take as long as that, as their bytes at the memory's sustained rate, or as all that they load at the
+/// second-level cache's. What lies outside loops, the start and end of each round, comes on top: groups that start together are at the same place. Then there is a gap between launches. Kernels
+/// without multiply-adds take their bytes' time, or longer where too few loads are in flight to cover memory's latency (Little's law), or frames wait for each other.
 /// </remarks>
 internal static class P100Model
 {
@@ -42,13 +42,13 @@ internal static class P100Model
     /// <summary>What a plain long stream reaches of it: 75 to 85 % are usual.</summary>
     public const double StreamShare = 0.8;
 
-    /// <summary>What is left of that where hundreds of streams at a time (each warp or group has its own) close each other's rows of the memory's banks: a lower reading.</summary>
+    /// <summary>What is left of that where hundreds of streams at a time (each warp or group has its own) close each other's rows of the memory's banks: the lower reading, 75 % of the peak.</summary>
     public const double RowLocality = 0.94;
 
     /// <summary>The second-level cache.</summary>
     public const double CacheBandwidth = 1.36e12;
 
-    /// <summary>From a load to its value that the second-level cache has, in cycles. Source: Jia et al., arXiv:1804.06826, table 3.1.</summary>
+    /// <summary>From a load to its value that the second-level cache has, in cycles. Source: Jia et al., arXiv:1804.06826, chapter 3.</summary>
     public const double CacheLatencyCycles = 234;
 
     /// <summary>From a load to its value that memory has, memory being busy.</summary>
@@ -80,8 +80,9 @@ internal static class P100Model
         double atATime = Math.Min(busiest, kernel.Occupancy!.Value * WarpsOfMultiprocessor / warpsOfGroup);
         double rounds = Math.Ceiling(busiest / atATime);
 
-        // All that the loops load comes from the second-level cache, of it each operand once from memory. (What lies before a loop that loads ahead, its last round leaves out.)
-        double loaded = work.LoadedBytes > 0 ? work.LoadedBytes : trips.Keys.Sum(loop => Runs(loop) * loop.Mix.GlobalLoadBits.Sum(width => (double)width.Key * width.Value)) / 8 * WarpLanes * warpsOfGroup * groups;
+        // All that the loops load comes from the second-level cache, of it each operand once from memory. (What a loop loads ahead, its last trip leaves out, and the code before it has.)
+        double loaded = work.LoadedBytes > 0 ? work.LoadedBytes
+            : trips.Keys.Sum(loop => Runs(loop) * loop.Mix.GlobalLoadBits.Sum(width => (double)width.Key * width.Value)) / 8 * WarpLanes * warpsOfGroup * groups;
         double fromMemory = loaded == 0 ? 1 : Math.Min(1, work.Bytes / loaded);
         double latency = CacheLatencyCycles + fromMemory * (LoadLatency * ClockHertz - CacheLatencyCycles);
         double warps = atATime * warpsOfGroup / Schedulers;

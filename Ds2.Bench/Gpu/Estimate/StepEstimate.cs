@@ -36,11 +36,12 @@ internal sealed record StepEstimate(
         IReadOnlyList<KernelLaunch> launches = Record(options, batch, frames, labels);
         IReadOnlyList<LaunchTimes> times = LaunchTimes.Of(launches, kernels);
         var total = LaunchTimes.Sum("all", times.ToArray());
+        IReadOnlyList<SimulatedWork> simulated = Simulation.Compare(kernels);
         bool isSimulated = batch == 8 && frames == 1230 && options.Model == RunOptions.Presets["mlperf"].Model;
         return new StepEstimate(
             batch, frames, labels, total, Frame(nameof(GruForwardKernel)), Frame(nameof(GruBackwardKernel)),
             [.. Reading.All.Select(reading => new StepReading(reading, LaunchTimes.Seconds(launches, kernels, reading)))],
-            times, [.. Simulation.Compare(kernels), .. isSimulated ? [Simulation.Step(total)] : Array.Empty<SimulatedWork>()], Estimate.DeepBench.Compare(kernels));
+            times, isSimulated ? [.. simulated, Simulation.Step(simulated, total)] : simulated, Estimate.DeepBench.Compare(kernels));
 
         Bracket Frame(string type)
         {
@@ -88,8 +89,11 @@ internal sealed record StepEstimate(
         ]));
         text.AppendLine().AppendLine("beside a cycle-level simulation of the kernels of commit 0ec42e8").AppendLine().AppendLine(MarkdownTable.Of(
         [
-            ["work", "simulated, ms", "estimate, ms"],
-            .. Simulated.Select(row => new[] { row.Work, new Bracket(row.SimulatedLow, row.SimulatedHigh).ToString(), new Bracket(row.OptimisticSeconds, row.EstimatedSeconds).ToString() }),
+            ["work", "simulated, ms", "estimate, ms", "of"],
+            .. Simulated.Select(row => new[]
+            {
+                row.Work, new Bracket(row.SimulatedLow, row.SimulatedHigh).ToString(), new Bracket(row.OptimisticSeconds, row.EstimatedSeconds).ToString(), row.IsSameCode ? "the same code" : "other code",
+            }),
         ]));
         text.AppendLine().AppendLine("beside DeepBench's measured times (P100, cuDNN 6, cuBLAS 8, fp32)").AppendLine().Append(MarkdownTable.Of(
         [
