@@ -61,7 +61,7 @@ public sealed class StepEstimateTests
     {
         LaunchWork[] frames =
             [.. StepEstimate.Record(Options, Batch, Frames, Labels).Where(IsOf<GruForwardKernel>).Where(launch => launch.Arguments.OfType<GruStep>().Any()).Take(2).Select(LaunchWork.Of)];
-        Assert.That(frames[1].Bytes - frames[0].Bytes, Is.EqualTo(4 * 3 * 32 * 256), "U, its rows packed in blocks of 256");
+        Assert.That(frames[1].Bytes - frames[0].Bytes, Is.EqualTo(4 * 3 * 32 * 128), "U, its rows packed in blocks of 128");
         Assert.That(frames.Select(frame => frame.Flops), Is.EqualTo(new[] { 0.0, 2 * 3 * 32 * 32 * Batch }));
     }
 

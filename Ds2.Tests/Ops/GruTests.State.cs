@@ -55,7 +55,7 @@ public sealed partial class GruTests
         ForEachCut(Uneven, precision, (pieces, whole, what) => Compare.BitEqual(pieces, whole, what));
 
     /// <remarks>
-    /// Other kernels multiply fewer frames with the input weight, and a GPU's odd frames sum the products with more than 256 units from the other end: a piece that starts with
+    /// Other kernels multiply fewer frames with the input weight, and a GPU's odd frames sum the products with more than 128 units (fewer in large batches) from the other end: a piece that starts with
     /// an odd frame has other odd frames. So it is not the same bit for bit.
     /// </remarks>
     [Test]

@@ -138,6 +138,37 @@ public sealed partial class GruTests(string engine) : OpTest(engine)
         }
     }
 
+    /// <remarks>A group of a GPU serves 8, 16 or 32 utterances: batches around each, and widths around the units that it makes of them.</remarks>
+    [TestCase(9, 5, 2, RecurrentPrecision.Fp32, false)]
+    [TestCase(16, 17, 1, RecurrentPrecision.Fp32, true)]
+    [TestCase(17, 49, 2, RecurrentPrecision.Fp32, false)]
+    [TestCase(32, 32, 1, RecurrentPrecision.Fp32, false)]
+    [TestCase(33, 20, 1, RecurrentPrecision.Fp32, true)]
+    [TestCase(64, 3, 2, RecurrentPrecision.Fp32, false)]
+    [TestCase(9, 50, 1, RecurrentPrecision.Fp16, true)]
+    [TestCase(16, 6, 2, RecurrentPrecision.Fp16, false)]
+    [TestCase(32, 19, 1, RecurrentPrecision.Fp16, false)]
+    [TestCase(33, 4, 1, RecurrentPrecision.Fp16, true)]
+    public void ForwardAndBackward_LargeBatches_MatchReference(int utterances, int hidden, int directions, RecurrentPrecision precision, bool hasState) => OnOneMultiprocessor(() =>
+    {
+        var shape = new GruShape(T: 3, utterances, I: 2, hidden, directions);
+        AssertMatches(shape, SomeLengths(shape), precision: precision, initial: hasState ? Normal(shape.State.Length) : null);
+    });
+
+    [TestCase(16)]
+    [TestCase(33)]
+    public void ForwardAndBackward_LargeBatches_RepeatedAndOfRoundedWeights_AreBitEqual(int utterances) => OnOneMultiprocessor(() =>
+    {
+        GruShape shape = IsFast ? new(T: 7, utterances, I: 3, H: 65) : new(T: 3, utterances, I: 3, H: 19);
+        int[] lengths = SomeLengths(shape);
+        float[] x = Normal(shape.X.Length), dY = Normal(shape.Y.Length);
+        Weights[] rounded = Array.ConvertAll(RandomWeights(shape), Rounded);
+        State first = Run(shape, lengths, x, rounded, dY);
+        AssertSameBits(first, Run(shape, lengths, x, rounded, dY));
+        if (Engine is not IlgpuEngine { HasHalf: false })
+            AssertSameBits(first, Run(shape, lengths, x, rounded, dY, RecurrentPrecision.Fp16));
+    });
+
     [Test]
     public void ForwardAndBackward_NoFramesOrUtterances_TouchNothing()
     {
@@ -324,6 +355,27 @@ public sealed partial class GruTests(string engine) : OpTest(engine)
             Compare.Close(now.Recurrent, gradients[d].Recurrent.Plus(start.Recurrent), overFrames, $"dRecurrent of direction {d}, {context}", shape.RecurrentWeight);
             Compare.Close(now.InputBias, gradients[d].InputBias.Plus(start.InputBias), overFrames, $"dInputBias of direction {d}, {context}");
             Compare.Close(now.RecurrentBias, gradients[d].RecurrentBias.Plus(start.RecurrentBias), overFrames, $"dRecurrentBias of direction {d}, {context}");
+        }
+    }
+
+    /// <summary>Has a GPU's launches divided for a single multiprocessor: groups then serve as many utterances as in a wide layer.</summary>
+    private void OnOneMultiprocessor(Action test)
+    {
+        if (Engine is not IlgpuEngine gpu)
+        {
+            test();
+            return;
+        }
+
+        int multiprocessors = gpu.Multiprocessors;
+        gpu.Multiprocessors = 1;
+        try
+        {
+            test();
+        }
+        finally
+        {
+            gpu.Multiprocessors = multiprocessors;
         }
     }
 

@@ -1,4 +1,3 @@
-using System.Numerics;
 using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Kernels.Ops;
 using ILGPU;
@@ -10,7 +9,8 @@ namespace Ds2.Bench.Gpu.Estimate;
 /// <param name="ComputedFlops">Those that its groups compute, the parts of tiles beyond the edge among them.</param>
 /// <param name="Bytes">What must cross memory: each operand once, twice where it is read and written.</param>
 /// <param name="SerialSteps">How often a thread waits for what it has just made: frames of a recursion within one launch.</param>
-internal readonly record struct LaunchWork(double Flops, double ComputedFlops, double Bytes, int SerialSteps = 0)
+/// <param name="LoadedBytes">What its loops load of the second-level cache where lanes of a warp load the same; 0: what their instructions say.</param>
+internal readonly record struct LaunchWork(double Flops, double ComputedFlops, double Bytes, int SerialSteps = 0, double LoadedBytes = 0)
 {
     // Kernels update these in place, so that they cross memory twice.
     private static readonly HashSet<string> Updated = ["parameters", "velocity", "firstMoment", "secondMoment"];
@@ -80,12 +80,29 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
         int directions = launch.Grid.GridDim.Z;
         double products = step.Done == 0 ? 0 : 2.0 * directions * 3 * step.H * step.H; // The first frame has no state before it.
         double weights = step.Done == 0 ? 0 : packed;
-        return new LaunchWork(products * step.N, products * launch.Grid.GridDim.X * UtterancesOfGroup(step, launch), weights + 4.0 * directions * step.N * step.H * (2 * 3 + 2 + 3));
+        double loaded = 0;
+        if (IsGruProduct(launch))
+        {
+            int threads = launch.Grid.GroupDim.X, depth = GruProduct.ChunkLength(threads) >> step.Shift; // k of a chunk
+            bool isHalf = launch.Kernel.Name.Contains("Half", StringComparison.Ordinal);
+            loaded = (double)Groups(launch) * GruChunks(step, launch) * (4.0 * GruProduct.ChunkLength(threads) + (isHalf ? 2.0 : 4.0) * GruProduct.Outputs * depth);
+        }
+
+        return new LaunchWork(
+            products * step.N, products * launch.Grid.GridDim.X * UtterancesOfGroup(step), weights + 4.0 * directions * step.N * step.H * (2 * 3 + 2 + 3), LoadedBytes: loaded);
     }
 
-    /// <summary>Utterances that a group of a recurrent cell computes: eight, or more by a power of two, some of which may not exist.</summary>
-    public static double UtterancesOfGroup(GruStep step, KernelLaunch launch) =>
-        BitOperations.RoundUpToPowerOf2((uint)Math.Max(GruFrameKernel.Utterances, (step.N + launch.Grid.GridDim.X - 1) / launch.Grid.GridDim.X));
+    /// <summary>Utterances that a group of a recurrent cell computes, some of which may not exist.</summary>
+    public static double UtterancesOfGroup(GruStep step) => 1 << step.Shift;
+
+    /// <summary>Whether a recurrent cell is one of those that share <see cref="GruProduct"/>: all but the backward cell of few utterances or units.</summary>
+    public static bool IsGruProduct(KernelLaunch launch) =>
+        launch.Kernel.DeclaringType == typeof(GruForwardKernel) || launch.Kernel.Name.Contains("Wide", StringComparison.Ordinal);
+
+    /// <summary>The chunks of k of a cell with <see cref="GruProduct"/>; none in the first frame.</summary>
+    public static int GruChunks(GruStep step, KernelLaunch launch) => step.Done == 0
+        ? 0
+        : GruProduct.Chunks(launch.Kernel.DeclaringType == typeof(GruForwardKernel) ? step.H : 3 * step.H, launch.Grid.GroupDim.X, step.Shift);
 
     private static double RoundUp(int value, int unit) => (value + unit - 1) / unit * unit;
 }

@@ -37,7 +37,7 @@ internal static class LoopTrips
 
     /// <summary>The part of a group's threads that go on behind its last barrier: of a recurrent cell, one for each unit and utterance.</summary>
     public static double FinishingShare(KernelLaunch launch) => launch.Arguments.OfType<GruStep>().Select(step =>
-        Math.Min(1, LaunchWork.UtterancesOfGroup(step, launch) * Math.Ceiling((double)step.H / launch.Grid.GridDim.Y) / launch.Grid.GroupDim.X)).FirstOrDefault(1);
+        Math.Min(1, LaunchWork.UtterancesOfGroup(step) * Math.Ceiling((double)step.H / launch.Grid.GridDim.Y) / launch.Grid.GroupDim.X)).FirstOrDefault(1);
 
     /// <summary>What loops a kernel has by its source, in their order.</summary>
     private static IReadOnlyList<LoopDescription>? Describe(KernelLaunch launch, LaunchWork work)
@@ -51,6 +51,17 @@ internal static class LoopTrips
                 // Blocks of k.
                 case GemmArguments:
                     return [LoopDescription.Products(multiplyAdds)];
+
+                // Chunks of k, then twice the slices' sums of half the outputs, the units' gates, what the next frame reads.
+                case GruStep step when LaunchWork.IsGruProduct(launch):
+                    double perThread = LaunchWork.UtterancesOfGroup(step) / threads;
+                    double units = launch.Kernel.DeclaringType == typeof(GruForwardKernel) ? GruProduct.Outputs / 3 : GruProduct.Outputs;
+                    var sums = LoopDescription.Of("outputs", GruProduct.Lanes * perThread, LoopDescription.Of("slices, four at a time", (threads >> step.Shift) / 4));
+                    return
+                    [
+                        LoopDescription.Products(LaunchWork.GruChunks(step, launch) * 8 * GruProduct.Outputs), sums, sums,
+                        LoopDescription.Of("gates", units * perThread), LoopDescription.Of("what the next frame reads", units * perThread),
+                    ];
 
                 // Chunks of k; packing U and states has no loops and no step.
                 case GruStep:

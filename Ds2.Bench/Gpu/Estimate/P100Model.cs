@@ -81,7 +81,8 @@ internal static class P100Model
         double rounds = Math.Ceiling(busiest / atATime);
 
         // All that the loops load comes from the second-level cache, of it each operand once from memory. (What a loop loads ahead, its last trip leaves out, and the code before it has.)
-        double loaded = trips.Keys.Sum(loop => Runs(loop) * loop.Mix.GlobalLoadBits.Sum(width => (double)width.Key * width.Value)) / 8 * WarpLanes * warpsOfGroup * groups;
+        double loaded = work.LoadedBytes > 0 ? work.LoadedBytes
+            : trips.Keys.Sum(loop => Runs(loop) * loop.Mix.GlobalLoadBits.Sum(width => (double)width.Key * width.Value)) / 8 * WarpLanes * warpsOfGroup * groups;
         double fromMemory = loaded == 0 ? 1 : Math.Min(1, work.Bytes / loaded);
         double latency = CacheLatencyCycles + fromMemory * (LoadLatency * ClockHertz - CacheLatencyCycles);
         double warps = atATime * warpsOfGroup / Schedulers;

@@ -76,6 +76,9 @@ public sealed class IlgpuEngine : IEngine
     /// <summary>The groups along z of one launch of a kernel that may need more. Tests take fewer: an emulated device runs thousands of groups for minutes.</summary>
     internal int GridDepth { get; set; } = KernelLaunch.MostDeep;
 
+    /// <summary>How many multiprocessors launches are divided for: a P100's, whatever the device, so that all of them add up in the same order. Tests take fewer, for small shapes.</summary>
+    internal int Multiprocessors { get; set; } = 56;
+
     /// <summary>How often the host has waited for the queue.</summary>
     internal int Synchronizations { get; private set; }
 

@@ -32,14 +32,14 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
 
     /// <inheritdoc/>
     public override int BackwardWorkspace(GruShape shape) =>
-        checked(shape.Directions * backward.PackedLength(shape.H) + GruBackwardKernel.GradientsLength(shape) + Workspace.Round(shape.Directions * shape.N * shape.H));
+        checked(shape.Directions * backward.PackedLengthOf(shape) + backward.GradientsLength(shape) + Workspace.Round(shape.Directions * shape.N * shape.H));
 
     /// <inheritdoc/>
-    protected override int PackedLength(int hidden) => forward.PackedLength(hidden);
+    protected override int PackedLength(int hidden) => forward.PackedLengthOf(hidden);
 
     /// <inheritdoc/>
     protected override int PassWorkspace(GruShape shape, bool keepsGates) =>
-        checked(GruForwardKernel.StatesLength(shape) + (keepsGates ? 0 : Workspace.Round(shape.Hidden.Length)));
+        checked(forward.StatesLength(shape) + (keepsGates ? 0 : Workspace.Round(shape.Hidden.Length)));
 
     /// <inheritdoc/>
     protected override void PackCore(int hidden, ReadOnlySpan<GruWeights> weights, Tensor packed)
@@ -68,7 +68,7 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
         }
 
         candidates ??= workspace.Take(shape.Hidden);
-        Tensor states = workspace.Take(new Shape(GruForwardKernel.StatesLength(shape)));
+        Tensor states = workspace.Take(new Shape(forward.StatesLength(shape)));
         forward.Start(initial, states);
         var step = new GruStep { T = shape.T, N = shape.N, H = shape.H };
         for (; step.Done < shape.T; step.Done++)
@@ -90,16 +90,16 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
         GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates,
         Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace, Tensor? initial, Tensor? dInitial)
     {
-        Tensor packed = workspace.Take(new Shape(shape.Directions, backward.PackedLength(shape.H)));
-        Tensor following = workspace.Take(new Shape(GruBackwardKernel.GradientsLength(shape)));
+        Tensor packed = workspace.Take(new Shape(shape.Directions, backward.PackedLengthOf(shape)));
+        Tensor following = workspace.Take(new Shape(backward.GradientsLength(shape)));
         Tensor carry = dInitial ?? workspace.Take(new Shape(shape.Directions, shape.N, shape.H));
         for (int direction = 0; direction < shape.Directions; direction++)
-            backward.Pack(weights[direction].Recurrent, Part(packed, direction));
+            backward.Pack(shape, weights[direction].Recurrent, Part(packed, direction));
         following.Fill(0);
         var step = new GruStep { T = shape.T, N = shape.N, H = shape.H };
         int steps = dInitial is null ? shape.T : shape.T + 1;
         for (; step.Done < steps; step.Done++)
-            backward.Launch(step, shape.Directions, packed, following, lengths, hidden, initial, gates, candidates, dY, carry);
+            backward.Launch(shape, step, packed, following, lengths, hidden, initial, gates, candidates, dY, carry);
 
         int frames = shape.T * shape.N;
         int gateCount = 3 * shape.H;

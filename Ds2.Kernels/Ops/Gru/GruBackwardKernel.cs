@@ -5,6 +5,7 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
+using PackLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, int, int>;
 using CellGradientLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>,
     ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, GruStep>;
 
@@ -18,8 +19,7 @@ using CellGradientLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<f
 /// products that need them. In the end the 32 threads' sums of each unit and utterance are added in a fixed order. Odd frames walk U's rows backwards, for what the second-level cache still holds of
 /// the frame before; not the units, since all groups run at the same time.
 /// </remarks>
-internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision precision)
-    : GruFrameKernel(engine, precision, Threads, Units, PackColumnsKernel)
+internal sealed partial class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision precision) : GruFrameKernel(engine, precision)
 {
     private const int Threads = 128;
     private const int Units = 16;
@@ -33,15 +33,41 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
     private const int SumRow = Units + 1;
     private const int SharedLength = RowThreads * SumRow;
 
+    private const int Utterances = 1 << LeastShift;
+
+    private readonly PackLauncher pack = engine.Load<PackLauncher>(PackColumnsKernel);
+
     private readonly CellGradientLauncher cell =
         engine.Load<CellGradientLauncher>(precision == RecurrentPrecision.Fp32 ? CellGradientKernel : CellGradientHalfKernel);
 
+    /// <summary>The length of one direction's packed U, in fp32 elements.</summary>
+    public int PackedLengthOf(GruShape shape) => PackedLength(
+        IsWide(shape) ? GruProduct.PackedLength(Groups(shape.H, WideUnits), WideBlocks(shape.H)) : checked(Groups(shape.H, Units) * Units * Chunks(shape.H) * Chunk));
+
     /// <summary>The length of the packed gradients of two frames, all directions.</summary>
-    public static int GradientsLength(GruShape shape) => TwoFrames(shape, Chunks(shape.H), Chunk);
+    public int GradientsLength(GruShape shape)
+    {
+        if (!IsWide(shape))
+            return TwoFrames(shape, LeastShift, Chunks(shape.H), Chunk * Utterances);
+        int shift = ShiftFor(shape.N);
+        return TwoFrames(shape, shift, GruProduct.Chunks(3 * shape.H, WideThreads, shift), GruProduct.ChunkLength(WideThreads));
+    }
+
+    /// <summary>Queues packing U: once for all frames.</summary>
+    /// <param name="shape">The sizes.</param>
+    /// <param name="recurrent">U of one direction, [3H, H].</param>
+    /// <param name="packed">[<see cref="PackedLengthOf"/>]; overwritten.</param>
+    public void Pack(GruShape shape, Tensor recurrent, Tensor packed)
+    {
+        if (IsWide(shape))
+            Pack(widePack, recurrent, packed, GruProduct.PackThreads(Groups(shape.H, WideUnits), WideBlocks(shape.H)), WideThreads);
+        else
+            Pack(pack, recurrent, packed, packed.Length / 4, Threads);
+    }
 
     /// <summary>Queues one frame of each direction, or after the last what becomes of <paramref name="carry"/> before the first.</summary>
-    /// <param name="step">The sizes and the frame; Done = T completes the gradient of the initial state.</param>
-    /// <param name="directions">One or two.</param>
+    /// <param name="shape">The sizes.</param>
+    /// <param name="step">The frame; Done = T completes the gradient of the initial state.</param>
     /// <param name="packed">U of each direction, packed.</param>
     /// <param name="gradients">[<see cref="GradientsLength"/>]: zero at first; even frames read the second half and write the first, odd ones the other way.</param>
     /// <param name="lengths">[N].</param>
@@ -52,17 +78,17 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
     /// <param name="dY">[T, N, H].</param>
     /// <param name="carry">[Directions, N, H]: dh z from frame to frame, in the end dh.</param>
     public void Launch(
-        GruStep step, int directions, Tensor packed, Tensor gradients, IntTensor lengths, Tensor hidden, Tensor? initial, Tensor gates, Tensor candidates,
+        GruShape shape, GruStep step, Tensor packed, Tensor gradients, IntTensor lengths, Tensor hidden, Tensor? initial, Tensor gates, Tensor candidates,
         Tensor dY, Tensor carry)
     {
         Tensor before = Before(ref step, isFirst: step.Done == step.T - 1, hidden, initial);
-        cell(
-            Stream, Frame(step, directions), gates.View(), candidates.View(), before.View(), dY.View(), carry.View(),
-            lengths.View(), packed.View(), gradients.View(), step);
+        bool isWide = IsWide(shape);
+        step.Shift = isWide ? ShiftFor(shape.N) : LeastShift;
+        CellGradientLauncher launch = isWide ? wideCell : cell;
+        launch(
+            Stream, Frame(step, shape.Directions, isWide ? WideUnits : Units, isWide ? WideThreads : Threads), gates.View(), candidates.View(), before.View(), dY.View(),
+            carry.View(), lengths.View(), packed.View(), gradients.View(), step);
     }
-
-    /// <inheritdoc/>
-    protected override int Fp32Length(int h) => checked(Groups(h, Units) * Units * Chunks(h) * Chunk);
 
     private static int Chunks(int h) => Groups(3 * h, Chunk);
 
@@ -89,7 +115,8 @@ internal sealed class GruBackwardKernel(IlgpuEngine engine, RecurrentPrecision p
         }
     }
 
-    [GpuKernel(Threads)]
+    // Asked for three groups a multiprocessor, which it would have in any case, ptxas finds registers with a third of the bank conflicts and 13 instructions less.
+    [GpuKernel(Threads, GroupsPerMultiprocessor = 3)]
     private static void CellGradientKernel(
         ArrayView<float> gates, ArrayView<float> candidates, ArrayView<float> before, ArrayView<float> dY, ArrayView<float> carry, ArrayView<int> lengths,
         ArrayView<float> packed, ArrayView<float> gradients, GruStep step) =>

@@ -9,39 +9,50 @@ using PackLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, A
 /// <summary>What the kernels of a frame share, forward and backward: U is packed once for all frames, and a launch is a frame of each direction.</summary>
 /// <param name="engine">The engine.</param>
 /// <param name="precision">How U is packed.</param>
-/// <param name="threads">Threads of a group.</param>
-/// <param name="units">Hidden units of a group.</param>
-/// <param name="packKernel">Writes 128 bits of the packed U a thread.</param>
-internal abstract class GruFrameKernel(IlgpuEngine engine, RecurrentPrecision precision, int threads, int units, Delegate packKernel)
+internal abstract class GruFrameKernel(IlgpuEngine engine, RecurrentPrecision precision)
 {
-    /// <summary>Utterances of a group.</summary>
-    public const int Utterances = 8;
+    /// <summary>The fewest and the most utterances of a group, as powers of two: 8 and 32.</summary>
+    protected const int LeastShift = 3, MostShift = 5;
 
-    private readonly PackLauncher pack = engine.Load<PackLauncher>(packKernel);
+    /// <summary><see cref="GruProduct.Row"/> of 32 utterances.</summary>
+    protected const int MostRow = (1 << MostShift) + 4;
+
     private readonly int half = precision == RecurrentPrecision.Fp32 ? 0 : 1;
 
     /// <summary>The queue.</summary>
     protected AcceleratorStream Stream => engine.Stream;
 
-    /// <summary>The length of one direction's packed U, in fp32 elements.</summary>
-    public int PackedLength(int h) => Fp32Length(h) >> half;
+    /// <summary>How many multiprocessors launches are divided for: a P100's, and not the device's own number, so that sums have the same order on all of them.</summary>
+    protected int Multiprocessors => engine.Multiprocessors;
 
-    /// <summary>Queues packing U: once for all frames.</summary>
+    /// <summary>The length of so many weights as they are packed, in fp32 elements.</summary>
+    protected int PackedLength(int weights) => weights >> half;
+
+    /// <summary>Queues packing U.</summary>
+    /// <param name="kernel">The kernel.</param>
     /// <param name="recurrent">U of one direction, [3H, H].</param>
-    /// <param name="packed">[<see cref="PackedLength"/>]; overwritten.</param>
-    public void Pack(Tensor recurrent, Tensor packed)
+    /// <param name="packed">Where to.</param>
+    /// <param name="items">The threads that have something to do.</param>
+    /// <param name="threads">Threads of a group.</param>
+    protected void Pack(PackLauncher kernel, Tensor recurrent, Tensor packed, int items, int threads)
     {
         int h = recurrent.Shape[1];
-        int aligned = new GemmOperand(recurrent, 0, h).Aligned ? 1 : 0;
-        pack(Stream, IlgpuEngine.Cover(packed.Length / 4, threads), recurrent.View(), packed.View(), packed.Length / 4, h, half, aligned);
+        kernel(
+            Stream, IlgpuEngine.Cover(items, threads), recurrent.View(), packed.View(), items, h, half, new GemmOperand(recurrent, 0, h).Aligned ? 1 : 0);
     }
 
-    /// <summary>The length of one direction's packed U in single precision.</summary>
-    protected abstract int Fp32Length(int h);
-
     /// <summary>The groups of a frame: utterances, units, directions.</summary>
-    protected KernelConfig Frame(GruStep step, int directions) =>
-        new(new Index3D(Groups(step.N, Utterances), Groups(step.H, units), directions), new Index3D(threads, 1, 1));
+    protected static KernelConfig Frame(GruStep step, int directions, int units, int threads) =>
+        new(new Index3D(Groups(step.N, 1 << step.Shift), Groups(step.H, units), directions), new Index3D(threads, 1, 1));
+
+    /// <summary>Utterances of a group, as a power of two: as many as there are, up to 32.</summary>
+    protected static int ShiftFor(int utterances)
+    {
+        int shift = LeastShift;
+        while (shift < MostShift && 1 << shift < utterances)
+            shift++;
+        return shift;
+    }
 
     /// <summary>Says where a frame finds the state before it: in the frame before, or at a direction's first frame in the initial state, if there is one.</summary>
     /// <param name="step">The frame; its Before and HasBefore are set.</param>
@@ -56,9 +67,9 @@ internal abstract class GruFrameKernel(IlgpuEngine engine, RecurrentPrecision pr
         return isFirst ? initial ?? hidden : hidden;
     }
 
-    /// <summary>The elements of what is handed from frame to frame: of two frames, the one written and the one read, blocks of a chunk of k of eight utterances.</summary>
-    protected static int TwoFrames(GruShape shape, int chunks, int chunk) =>
-        checked(2 * shape.Directions * Groups(shape.N, Utterances) * chunks * chunk * Utterances);
+    /// <summary>The elements of what is handed from frame to frame: of two frames, the one written and the one read, a group's chunks each.</summary>
+    protected static int TwoFrames(GruShape shape, int shift, int chunks, int chunkLength) =>
+        checked(2 * shape.Directions * Groups(shape.N, 1 << shift) * chunks * chunkLength);
 
     /// <summary>So many groups of <paramref name="each"/> hold all items.</summary>
     protected static int Groups(int items, int each) => (items + each - 1) / each;

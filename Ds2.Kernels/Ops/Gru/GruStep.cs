@@ -7,6 +7,9 @@ internal struct GruStep
     public int N;
     public int H;
 
+    /// <summary>A group serves 1 &lt;&lt; Shift utterances.</summary>
+    public int Shift;
+
     /// <summary>How many frames of each direction are done; direction 0 is at this frame (or backward, this many from the end), direction 1 opposite.</summary>
     public int Done;
 
