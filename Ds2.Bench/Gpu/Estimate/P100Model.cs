@@ -1,4 +1,5 @@
 using Ds2.Kernels.Engines.Ilgpu;
+using Ds2.Kernels.Ops;
 
 namespace Ds2.Bench.Gpu.Estimate;
 
@@ -43,6 +44,8 @@ internal static class P100Model
     /// <summary>What the kernel as compiled should take, in seconds.</summary>
     public static double Estimate(LaunchWork work, KernelLaunch launch, CompiledKernel kernel, double sustainedShare)
     {
+        if (launch.Arguments.OfType<GruPass>().ToArray() is [GruPass pass])
+            return Math.Max(PassModel.Seconds(launch, pass, work.ComputedFlops), work.Bytes / (sustainedShare * PeakBandwidth)) + LaunchGap;
         int groups = LaunchWork.Groups(launch);
         double arithmetic = 0;
         if (work.Flops > 0)

@@ -11,8 +11,8 @@ namespace Ds2.Bench.Gpu.Estimate;
 /// <param name="Frames">Feature frames of each.</param>
 /// <param name="Labels">Labels of each text.</param>
 /// <param name="Total">All launches.</param>
-/// <param name="RecurrentForwardFrameSeconds">The mean launch of the fused forward cell.</param>
-/// <param name="RecurrentBackwardFrameSeconds">The mean launch of the fused backward cell.</param>
+/// <param name="RecurrentForwardFrameSeconds">A frame of the recurrence, forward.</param>
+/// <param name="RecurrentBackwardFrameSeconds">A frame backward.</param>
 /// <param name="IfMemorySustains">The step under other assumptions of what memory sustains of its peak rate.</param>
 /// <param name="Kernels">Kernel by kernel, the longest first.</param>
 /// <param name="DeepBench">The same work that others timed on a P100.</param>
@@ -36,14 +36,17 @@ internal sealed record StepEstimate(
         IReadOnlyList<KernelLaunch> launches = Record(options, batch, frames, labels);
         IReadOnlyList<LaunchTimes> times = LaunchTimes.Of(launches, kernels);
         return new StepEstimate(
-            batch, frames, labels, LaunchTimes.Sum("all", times.ToArray()), Frame(nameof(GruForwardKernel)), Frame(nameof(GruBackwardKernel)),
+            batch, frames, labels, LaunchTimes.Sum("all", times.ToArray()), Frame(nameof(GruForwardKernel), nameof(GruForwardPassKernel)),
+            Frame(nameof(GruBackwardKernel), nameof(GruBackwardPassKernel)),
             [.. Shares.Select(share => new BandwidthCase(share, LaunchTimes.Of(launches, kernels, share).Sum(time => time.EstimatedSeconds)))], times,
             Estimate.DeepBench.Compare(kernels));
 
-        double Frame(string type)
+        // Of a type that launches a frame, or of one that launches all.
+        double Frame(string one, string all)
         {
-            LaunchTimes cells = LaunchTimes.Sum(type, [.. times.Where(time => time.Name.StartsWith($"{type}.", StringComparison.Ordinal))]);
-            return cells.EstimatedSeconds / cells.Launches;
+            KernelLaunch[] own = [.. launches.Where(launch => launch.Kernel.DeclaringType!.Name == one || launch.Kernel.DeclaringType.Name == all)];
+            double frames = own.Sum(launch => launch.Arguments.OfType<GruStep>().Count() + launch.Arguments.OfType<GruPass>().Sum(pass => pass.T));
+            return LaunchTimes.Of(own, kernels).Sum(time => time.EstimatedSeconds) / frames;
         }
     }
 
