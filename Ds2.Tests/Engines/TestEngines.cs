@@ -32,6 +32,9 @@ public static class TestEngines
         return engine;
     }
 
+    /// <summary>CUDA without kernels whose groups wait for each other.</summary>
+    public const string CudaFrames = "cuda-frames";
+
     internal static void DisposeAll()
     {
         foreach (IEngine engine in Made.Values)
@@ -46,7 +49,14 @@ public static class TestEngines
         "host-lanes-16" => new HostEngine(threads: 2, lanes: 16),
         "emulated" => IlgpuEngine.Emulated(),
         "cuda" => IlgpuEngine.Cuda(),
+        CudaFrames => WithoutCooperation(IlgpuEngine.Cuda()),
         "opencl" => IlgpuEngine.OpenCl(),
         _ => throw new ArgumentException($"DS2_TEST_DEVICE={name}: host, emulated, cuda and opencl are known"),
     };
+
+    private static IlgpuEngine WithoutCooperation(IlgpuEngine engine)
+    {
+        engine.Cooperates = false;
+        return engine;
+    }
 }

@@ -14,10 +14,11 @@ public sealed class StepEstimateTests
     private const int Frames = 60;
     private const int Labels = 3;
     private const int Layers = 2;
+    private const int Hidden = 840; // More than one launch for all frames takes.
     private const int OutputFrames = 15; // (60 - 11) / 2 + 1 after the first convolution, 10 fewer after the second.
 
     private static RunOptions Options =>
-        RunOptions.Presets["mlperf"].With("hidden", "32").With("layers", "2").With("channels", "4");
+        RunOptions.Presets["mlperf"].With("hidden", $"{Hidden}").With("layers", "2").With("channels", "4");
 
     [Test]
     public void Recording_RunsNothing()
@@ -45,6 +46,21 @@ public sealed class StepEstimateTests
     }
 
     [Test]
+    public void Step_OfAModelWhoseRecurrenceFitsTheDevice_LaunchesEachLayerOnce([Values(1, 2)] int directions)
+    {
+        RunOptions options = Options.With("hidden", "500").With("bidirectional", directions == 2 ? "true" : "false");
+        IReadOnlyList<KernelLaunch> launches = StepEstimate.Record(options, Batch, Frames, Labels);
+        KernelLaunch[] passes = [.. launches.Where(launch => launch.Arguments.OfType<GruPass>().Any())];
+        Assert.Multiple(() =>
+        {
+            Assert.That(passes.Count(IsOf<GruForwardPassKernel>), Is.EqualTo(Layers));
+            Assert.That(passes.Count(IsOf<GruBackwardPassKernel>), Is.EqualTo(Layers));
+            Assert.That(launches.SelectMany(launch => launch.Arguments).OfType<GruStep>(), Is.Empty);
+            Assert.That(passes.Select(LaunchWork.Of), Has.All.Matches<LaunchWork>(work => work.Flops == (OutputFrames - 1) * 2.0 * 3 * 500 * 500 * Batch * directions));
+        });
+    }
+
+    [Test]
     public void Work_OfAProduct_IsItsOwnAndItsTiles()
     {
         var launches = new List<KernelLaunch>();
@@ -61,8 +77,8 @@ public sealed class StepEstimateTests
     {
         LaunchWork[] frames =
             [.. StepEstimate.Record(Options, Batch, Frames, Labels).Where(IsOf<GruForwardKernel>).Where(launch => launch.Arguments.OfType<GruStep>().Any()).Take(2).Select(LaunchWork.Of)];
-        Assert.That(frames[1].Bytes - frames[0].Bytes, Is.EqualTo(4 * 3 * 32 * 128), "U, its rows packed in blocks of 128");
-        Assert.That(frames.Select(frame => frame.Flops), Is.EqualTo(new[] { 0.0, 2 * 3 * 32 * 32 * Batch }));
+        Assert.That(frames[1].Bytes - frames[0].Bytes, Is.EqualTo(4 * 3 * Hidden * 896), "U, its rows packed in blocks of 128");
+        Assert.That(frames.Select(frame => frame.Flops), Is.EqualTo(new[] { 0.0, 2.0 * 3 * Hidden * Hidden * Batch }));
     }
 
     [Test]

@@ -6,8 +6,12 @@ using Ds2.Tests.Reference;
 
 namespace Ds2.Tests.Ops;
 
+[TestFixtureSource(nameof(EngineNames))]
 public sealed partial class GruTests(string engine) : OpTest(engine)
 {
+    // On CUDA both ways: all frames in one launch, where that fits the device, and a launch a frame.
+    private static IEnumerable<string> EngineNames => TestEngines.Names.SelectMany(name => name == "cuda" ? new[] { name, TestEngines.CudaFrames } : [name]);
+
     private static readonly (GruShape Shape, int[] Lengths)[] Shapes =
     [
         (new(T: 1, N: 1, I: 1, H: 1), [1]),

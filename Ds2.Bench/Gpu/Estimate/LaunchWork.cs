@@ -34,6 +34,8 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
                     return new LaunchWork(convolution.Flops, Groups(launch) * perGroup, AllBytes());
                 case GruStep step:
                     return Frame(step, launch, Bytes("packed"));
+                case GruPass pass:
+                    return Pass(pass, launch, Bytes("packed"));
                 case CtcShape shape when !names.Contains("dLogits"):
                     return new LaunchWork(0, 0, AllBytes(), shape.T * (int)Math.Ceiling((double)shape.States / launch.Grid.GroupDim.X));
                 default:
@@ -103,6 +105,18 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
     public static int GruChunks(GruStep step, KernelLaunch launch) => step.Done == 0
         ? 0
         : GruProduct.Chunks(launch.Kernel.DeclaringType == typeof(GruForwardKernel) ? step.H : 3 * step.H, launch.Grid.GroupDim.X, step.Shift);
+
+    /// <summary>All frames of the recurrence of up to eight utterances: U once, and of each frame what a launch a frame moves.</summary>
+    private static LaunchWork Pass(GruPass pass, KernelLaunch launch, double weights)
+    {
+        int directions = launch.Grid.GridDim.Z;
+        double frames = pass.T + (pass.HasInitial != 0 ? 0 : -1);
+        int utterances = Math.Min(GruPassKernel.Utterances, pass.N - pass.First);
+        double each = 2.0 * directions * 3 * pass.H * pass.H;
+        return new LaunchWork(
+            frames * each * utterances, frames * 2 * Groups(launch) * GruPassKernel.GroupProducts * GruPassKernel.Utterances,
+            weights + 4.0 * directions * pass.T * utterances * pass.H * (2 * 3 + 2 + 3));
+    }
 
     private static double RoundUp(int value, int unit) => (value + unit - 1) / unit * unit;
 }

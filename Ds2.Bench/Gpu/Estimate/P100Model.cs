@@ -1,4 +1,5 @@
 using Ds2.Kernels.Engines.Ilgpu;
+using Ds2.Kernels.Ops;
 
 namespace Ds2.Bench.Gpu.Estimate;
 
@@ -70,7 +71,9 @@ internal static class P100Model
     /// <summary>What the kernel as compiled should take, in seconds.</summary>
     /// <exception cref="InvalidOperationException">Its loops are not those of its description.</exception>
     public static double Estimate(LaunchWork work, KernelLaunch launch, CompiledKernel kernel, Reading reading) =>
-        LaunchGap + (LoopTrips.Of(launch, work, kernel) is { } trips ? Code(work, launch, kernel, trips, reading) : Bytes(work, launch, kernel, reading));
+        LaunchGap + (launch.Arguments.OfType<GruPass>().ToArray() is [GruPass pass] ? Math.Max(PassModel.Seconds(launch, pass, work.ComputedFlops, reading), work.Bytes / (reading.MemoryShare * PeakBandwidth))
+            : LoopTrips.Of(launch, work, kernel) is { } trips ? Code(work, launch, kernel, trips, reading)
+            : Bytes(work, launch, kernel, reading));
 
     private static double Code(LaunchWork work, KernelLaunch launch, CompiledKernel kernel, IReadOnlyDictionary<CodeLoop, double> trips, Reading reading)
     {

@@ -12,8 +12,8 @@ namespace Ds2.Bench.Gpu.Estimate;
 /// <param name="Frames">Feature frames of each.</param>
 /// <param name="Labels">Labels of each text.</param>
 /// <param name="Total">All launches.</param>
-/// <param name="RecurrentForwardFrame">The mean launch of the fused forward cell.</param>
-/// <param name="RecurrentBackwardFrame">The mean launch of the fused backward cell.</param>
+/// <param name="RecurrentForwardFrame">A frame of the recurrence, forward.</param>
+/// <param name="RecurrentBackwardFrame">A frame backward.</param>
 /// <param name="Readings">The step under each combination of the assumptions that are open, the optimistic one first, the pessimistic one last.</param>
 /// <param name="Kernels">Kernel by kernel, the longest first.</param>
 /// <param name="Simulated">Our kernels as a simulation saw them.</param>
@@ -39,14 +39,17 @@ internal sealed record StepEstimate(
         IReadOnlyList<SimulatedWork> simulated = Simulation.Compare(kernels);
         bool isSimulated = batch == 8 && frames == 1230 && options.Model == RunOptions.Presets["mlperf"].Model;
         return new StepEstimate(
-            batch, frames, labels, total, Frame(nameof(GruForwardKernel)), Frame(nameof(GruBackwardKernel)),
+            batch, frames, labels, total, Frame(nameof(GruForwardKernel), nameof(GruForwardPassKernel)), Frame(nameof(GruBackwardKernel), nameof(GruBackwardPassKernel)),
             [.. Reading.All.Select(reading => new StepReading(reading, LaunchTimes.Seconds(launches, kernels, reading)))],
             times, isSimulated ? [.. simulated, Simulation.Step(simulated, total)] : simulated, Estimate.DeepBench.Compare(kernels));
 
-        Bracket Frame(string type)
+        // Of a type that launches a frame, or of one that launches all.
+        Bracket Frame(string one, string all)
         {
-            LaunchTimes cells = LaunchTimes.Sum(type, [.. times.Where(time => time.Name.StartsWith($"{type}.", StringComparison.Ordinal))]);
-            return new Bracket(cells.OptimisticSeconds / cells.Launches, cells.EstimatedSeconds / cells.Launches);
+            KernelLaunch[] own = [.. launches.Where(launch => launch.Kernel.DeclaringType!.Name == one || launch.Kernel.DeclaringType.Name == all)];
+            double count = own.Sum(launch => launch.Arguments.OfType<GruStep>().Count() + launch.Arguments.OfType<GruPass>().Sum(pass => pass.T));
+            LaunchTimes cells = LaunchTimes.Sum(one, LaunchTimes.Of(own, kernels));
+            return new Bracket(cells.OptimisticSeconds / count, cells.EstimatedSeconds / count);
         }
     }
 

@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Loader;
+using ILGPU;
+using ILGPU.Runtime;
 using ILGPU.Runtime.Cuda;
 
 namespace Ds2.Kernels.Engines.Ilgpu;
@@ -13,6 +15,12 @@ internal static unsafe class CudaDriver
     private static readonly IntPtr Handle = NativeLibrary.TryLoad(Library, out IntPtr handle) ? handle : IntPtr.Zero;
     private static readonly delegate* unmanaged<IntPtr, IntPtr, uint, int> StreamWaitEvent =
         (delegate* unmanaged<IntPtr, IntPtr, uint, int>)Export("cuStreamWaitEvent");
+
+    private static readonly delegate* unmanaged<IntPtr, uint, uint, uint, uint, uint, uint, uint, IntPtr, void**, int> CooperativeLaunch =
+        (delegate* unmanaged<IntPtr, uint, uint, uint, uint, uint, uint, uint, IntPtr, void**, int>)Export("cuLaunchCooperativeKernel");
+
+    // CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH
+    private const int CooperativeLaunchAttribute = 95;
 
     /// <summary>Why ILGPU finds no GPU though the driver is installed; null where there is no driver or no GPU.</summary>
     public static string? WhyNoDevice()
@@ -44,6 +52,31 @@ internal static unsafe class CudaDriver
             return false;
         CudaException.ThrowIfFailed((CudaError)StreamWaitEvent(stream.StreamPtr, recorded, 0));
         return true;
+    }
+
+    /// <summary>Whether groups of a launch may wait for each other: a Pascal or newer, and a driver of CUDA 9 or newer.</summary>
+    public static bool HasCooperativeLaunch(CudaAccelerator device)
+    {
+        var getAttribute = (delegate* unmanaged<int*, int, int, int>)Export("cuDeviceGetAttribute");
+        int value = 0;
+        return CooperativeLaunch != null && getAttribute != null && getAttribute(&value, CooperativeLaunchAttribute, device.DeviceId) == 0 && value != 0;
+    }
+
+    /// <summary>Queues a launch whose groups are on the device all at the same time.</summary>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="grid">Its groups, and the threads of each.</param>
+    /// <param name="stream">The queue.</param>
+    /// <param name="arguments">Where each of its arguments lies in host memory; read before this returns.</param>
+    /// <exception cref="CudaException">The driver refuses: there are more groups than the device holds, for one.</exception>
+    public static void LaunchCooperative(CudaKernel kernel, KernelConfig grid, CudaStream stream, IntPtr[] arguments)
+    {
+        using ScopedAcceleratorBinding bound = kernel.Accelerator.BindScoped();
+        fixed (IntPtr* first = arguments)
+        {
+            CudaException.ThrowIfFailed((CudaError)CooperativeLaunch(
+                kernel.FunctionPtr, (uint)grid.GridDim.X, (uint)grid.GridDim.Y, (uint)grid.GridDim.Z, (uint)grid.GroupDim.X, (uint)grid.GroupDim.Y, (uint)grid.GroupDim.Z,
+                0, stream.StreamPtr, (void**)first));
+        }
     }
 
     // ILGPU asks for libcuda.so, a name that a driver without development files may lack.

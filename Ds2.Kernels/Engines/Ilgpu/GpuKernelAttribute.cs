@@ -15,6 +15,9 @@ internal sealed class GpuKernelAttribute(int threads) : Attribute
     /// <summary>Groups that should fit a multiprocessor at the same time; 0 leaves it to the assembler.</summary>
     public int GroupsPerMultiprocessor { get; init; }
 
+    /// <summary>Whether its groups wait for each other, so that it runs as a <see cref="CooperativeKernel"/> alone. It says how many groups a multiprocessor holds.</summary>
+    public bool IsCooperative { get; init; }
+
     /// <summary>Whether it converts from half precision: some OpenCL devices cannot.</summary>
     public bool NeedsHalf { get; init; }
 }

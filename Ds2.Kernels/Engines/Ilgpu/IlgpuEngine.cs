@@ -30,6 +30,9 @@ public sealed class IlgpuEngine : IEngine
     // Kernels count in 32 bits: the step behind the last element (a group's threads, a kernel's stride) must fit them too.
     private const int LongestTensor = int.MaxValue - (1 << 16);
 
+    // What a recording engine stands for: a P100.
+    private const int RecordedMultiprocessors = 56;
+
     // CUDA_ERROR_DEVICE_UNAVAILABLE, for which ILGPU has no name.
     private const string CudaErrorDeviceUnavailable = "46";
 
@@ -39,6 +42,7 @@ public sealed class IlgpuEngine : IEngine
     private readonly Action<KernelLaunch>? record;
     private readonly KernelClock? clock;
     private readonly FillKernels fill;
+    private readonly List<(string Kernel, int[] Counters)> barriers = [];
 
     private IlgpuEngine(Context context, Accelerator accelerator, Action<KernelLaunch>? record, KernelClock? clock)
     {
@@ -78,6 +82,15 @@ public sealed class IlgpuEngine : IEngine
 
     /// <summary>How many multiprocessors launches are divided for: a P100's, whatever the device, so that all of them add up in the same order. Tests take fewer, for small shapes.</summary>
     internal int Multiprocessors { get; set; } = 56;
+
+    /// <summary>Whether kernels whose groups wait for each other are used where the device has them. Tests turn it off.</summary>
+    internal bool Cooperates { get; set; } = true;
+
+    /// <summary>Whether such kernels are used.</summary>
+    internal bool HasCooperativeLaunch => Cooperates && (record is not null || kernels.HasCooperativeLaunch);
+
+    /// <summary>How often a group looks whether the others have come before it gives up, some microseconds each: longer than any of them computes. Tests take fewer.</summary>
+    internal int BarrierLooks { get; set; } = 1 << 22;
 
     /// <summary>How often the host has waited for the queue.</summary>
     internal int Synchronizations { get; private set; }
@@ -159,6 +172,10 @@ public sealed class IlgpuEngine : IEngine
         Stream.Synchronize();
         Synchronizations++;
         Staging.Arrive();
+        string? broken = barriers.Find(barrier => barrier.Counters.Any(counter => counter >= GridBarrier.Broken)).Kernel;
+        barriers.Clear();
+        if (broken is not null)
+            throw new InvalidOperationException($"{broken} gave up: its groups waited for each other in vain, and what it computed is not complete ({Name})");
     }
 
     /// <inheritdoc/>
@@ -202,6 +219,31 @@ public sealed class IlgpuEngine : IEngine
             : KernelLaunch.Checked(method, kernels.Get(method).CreateLauncherDelegate<TLauncher>());
         launchers.Add(method, launcher);
         return launcher;
+    }
+
+    /// <summary>Compiles a kernel whose groups wait for each other. Null where the device, or this engine, has no such launches.</summary>
+    /// <param name="kernel">The kernel: a static method marked with <see cref="GpuKernelAttribute"/> as cooperative.</param>
+    internal CooperativeKernel? LoadCooperative(Delegate kernel)
+    {
+        if (!HasCooperativeLaunch)
+            return null;
+        MethodInfo method = kernel.Method;
+        GpuKernelAttribute mark = method.GetCustomAttribute<GpuKernelAttribute>()
+            ?? throw new ArgumentException($"{method.DeclaringType?.Name}.{method.Name} lacks [GpuKernel]", nameof(kernel));
+        if (record is not null)
+            return new CooperativeKernel(this, method, null, RecordedMultiprocessors * mark.GroupsPerMultiprocessor, record, null);
+        var loaded = (CudaKernel)kernels.Get(method);
+        int groups = Accelerator.NumMultiprocessors * Accelerator.EstimateMaxActiveGroupsPerMultiprocessor(loaded, mark.Threads);
+        return new CooperativeKernel(this, method, loaded, groups, null, clock);
+    }
+
+    /// <summary>Queues a look at a launch's barrier, of which the next <see cref="Synchronize"/> tells.</summary>
+    internal void Watch(string kernel, ArrayView<int> counters)
+    {
+        int[] seen = new int[counters.Length];
+        if (!Staging.TryCopyTo(counters, seen))
+            counters.CopyToCPU(Stream, seen);
+        barriers.Add((kernel, seen));
     }
 
     /// <summary>Told of each piece of device memory that is taken.</summary>

@@ -1,4 +1,5 @@
 using ILGPU;
+using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Engines.Ilgpu;
 
@@ -10,4 +11,8 @@ internal static class IlgpuTensors
     public static ArrayView<T> View<T>(this Tensor<T> tensor)
         where T : unmanaged =>
         ((IlgpuStorage<T>)tensor.Storage).View.SubView(tensor.Length > 0 ? tensor.Offset : 0, tensor.Length);
+
+    /// <summary>Where a view's elements lie on the device: for kernels that load them past the first-level cache (<see cref="GridBarrier"/>).</summary>
+    public static long Address<T>(this ArrayView<T> view)
+        where T : unmanaged => view.LoadEffectiveAddressAsPtr().ToInt64();
 }

@@ -61,7 +61,9 @@ internal sealed record KernelLaunch(MethodInfo Kernel, KernelConfig Grid, IReadO
             Expression.Block(Expression.Invoke(Expression.Constant(check), parameters[1]), launch(parameters)), parameters).Compile();
     }
 
-    private static void CheckGrid(MethodInfo kernel, KernelConfig config)
+    /// <summary>Refuses a grid that CUDA would refuse.</summary>
+    /// <exception cref="ArgumentException">No groups, or too many along y or z.</exception>
+    public static void CheckGrid(MethodInfo kernel, KernelConfig config)
     {
         Index3D grid = config.GridDim;
         if (grid.X < 1 || (uint)(grid.Y - 1) >= MostDeep || (uint)(grid.Z - 1) >= MostDeep)

@@ -2,6 +2,7 @@ using System.Reflection;
 using ILGPU.Backends;
 using ILGPU.Backends.EntryPoints;
 using ILGPU.Runtime;
+using ILGPU.Runtime.Cuda;
 using ILGPU.Runtime.OpenCL;
 
 namespace Ds2.Kernels.Engines.Ilgpu;
@@ -22,7 +23,7 @@ internal sealed class LoadedKernels(Accelerator accelerator)
     /// <summary>A kernel, compiled and loaded at the first call.</summary>
     /// <param name="method">A static method marked with <see cref="GpuKernelAttribute"/>.</param>
     /// <exception cref="ArgumentException">The method is not marked.</exception>
-    /// <exception cref="NotSupportedException">The device has no half precision, which the kernel needs.</exception>
+    /// <exception cref="NotSupportedException">The device has no half precision or no cooperative launch, which the kernel needs.</exception>
     public Kernel Get(MethodInfo method)
     {
         if (!kernels.TryGetValue(method, out Kernel? kernel))
@@ -32,6 +33,9 @@ internal sealed class LoadedKernels(Accelerator accelerator)
 
     /// <summary>Whether the device converts from half precision: all do but some of OpenCL's.</summary>
     public bool HasHalf => accelerator is not CLAccelerator device || device.Capabilities.Float16;
+
+    /// <summary>Whether groups of a launch may wait for each other.</summary>
+    public bool HasCooperativeLaunch { get; } = accelerator is CudaAccelerator device && CudaDriver.HasCooperativeLaunch(device);
 
     /// <summary>The kernels that the device can run and that are not compiled yet.</summary>
     public IReadOnlyList<MethodInfo> Missing => [.. GpuKernels.All().Where(method => CanRun(method) && !kernels.ContainsKey(method))];
@@ -55,13 +59,17 @@ internal sealed class LoadedKernels(Accelerator accelerator)
             kernels.Add(method, load.GetAwaiter().GetResult());
     }
 
-    private bool CanRun(MethodInfo method) => HasHalf || !method.GetCustomAttribute<GpuKernelAttribute>()!.NeedsHalf;
+    private bool CanRun(MethodInfo method)
+    {
+        GpuKernelAttribute mark = method.GetCustomAttribute<GpuKernelAttribute>()!;
+        return (HasHalf || !mark.NeedsHalf) && (HasCooperativeLaunch || !mark.IsCooperative);
+    }
 
     private CompiledKernel Compile(MethodInfo method)
     {
         KernelSpecialization specialization = GpuKernels.Specialization(method);
         if (!CanRun(method))
-            throw new NotSupportedException($"{accelerator.Name} has no half precision, which {method.DeclaringType!.Name}.{method.Name} needs");
+            throw new NotSupportedException($"{accelerator.Name} has no half precision or no cooperative launch, which {method.DeclaringType!.Name}.{method.Name} needs");
         if (!specialization.IsCompatibleWith(accelerator))
             specialization = KernelSpecialization.Empty; // A bound for the compiler, no demand: the launch says how many threads there are.
         return accelerator.GetBackend().Compile(EntryPointDescription.FromExplicitlyGroupedKernel(method), specialization);

@@ -12,7 +12,8 @@ using MaskRowsLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float
 /// <summary><see cref="Gru"/> on a GPU.</summary>
 /// <remarks>
 /// What does not depend on the frame before is done for all frames at once with <see cref="GemmKernels"/>: the input projections ahead of the loop;
-/// dX, dW and dU after it. In between is one launch a frame for both directions: <see cref="GruForwardKernel"/>, <see cref="GruBackwardKernel"/>, which read U from a packed copy.
+/// dX, dW and dU after it. In between is one launch a frame for both directions: <see cref="GruForwardKernel"/>, <see cref="GruBackwardKernel"/>, which read U from a packed copy; or, where the groups of
+/// <see cref="GruPassKernel"/> fit the device, one launch for all frames.
 /// The projections are made in the gates' own memory, where the cell replaces them.
 /// </remarks>
 internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision) : Gru(engine)
@@ -24,6 +25,8 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
     private readonly GemmKernels gemm = new(engine);
     private readonly GruForwardKernel forward = new(engine, precision);
     private readonly GruBackwardKernel backward = new(engine, precision);
+    private readonly GruForwardPassKernel forwardPass = new(engine, precision);
+    private readonly GruBackwardPassKernel backwardPass = new(engine, precision);
 
     private readonly AddDirectionsLauncher addDirections = engine.Load<AddDirectionsLauncher>(AddDirectionsKernel);
     private readonly FinalStatesLauncher finalStates = engine.Load<FinalStatesLauncher>(FinalStatesKernel);
@@ -31,21 +34,25 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
     private readonly AddFramesLauncher addFrames = engine.Load<AddFramesLauncher>(AddFramesKernel);
 
     /// <inheritdoc/>
-    public override int BackwardWorkspace(GruShape shape) =>
-        checked(shape.Directions * backward.PackedLengthOf(shape) + backward.GradientsLength(shape) + Workspace.Round(shape.Directions * shape.N * shape.H));
+    public override int BackwardWorkspace(GruShape shape) => backwardPass.Fits(shape)
+        ? backwardPass.Workspace(shape)
+        : checked(shape.Directions * backward.PackedLengthOf(shape) + backward.GradientsLength(shape) + Workspace.Round(shape.Directions * shape.N * shape.H));
 
     /// <inheritdoc/>
-    protected override int PackedLength(int hidden) => forward.PackedLengthOf(hidden);
+    protected override int PackedLength(int hidden) => checked(forward.PackedLengthOf(hidden) + forwardPass.PackedLength(hidden));
 
     /// <inheritdoc/>
     protected override int PassWorkspace(GruShape shape, bool keepsGates) =>
-        checked(forward.StatesLength(shape) + (keepsGates ? 0 : Workspace.Round(shape.Hidden.Length)));
+        checked((forwardPass.Fits(shape) ? GruForwardPassKernel.Workspace(shape) : forward.StatesLength(shape)) + (keepsGates ? 0 : Workspace.Round(shape.Hidden.Length)));
 
     /// <inheritdoc/>
     protected override void PackCore(int hidden, ReadOnlySpan<GruWeights> weights, Tensor packed)
     {
         for (int direction = 0; direction < weights.Length; direction++)
-            forward.Pack(weights[direction].Recurrent, Part(packed, direction));
+        {
+            forward.Pack(weights[direction].Recurrent, Part(ForFrames(hidden, packed), direction));
+            forwardPass.Pack(weights[direction].Recurrent, Part(ForPasses(hidden, packed), direction));
+        }
     }
 
     /// <inheritdoc/>
@@ -68,11 +75,10 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
         }
 
         candidates ??= workspace.Take(shape.Hidden);
-        Tensor states = workspace.Take(new Shape(forward.StatesLength(shape)));
-        forward.Start(initial, states);
-        var step = new GruStep { T = shape.T, N = shape.N, H = shape.H };
-        for (; step.Done < shape.T; step.Done++)
-            forward.Launch(step, weights, packed, states, lengths, hidden, initial, gates, candidates);
+        if (forwardPass.Fits(shape))
+            forwardPass.Run(shape, weights, ForPasses(shape.H, packed), lengths, hidden, initial, gates, candidates, workspace);
+        else
+            ForwardFrames(shape, weights, ForFrames(shape.H, packed), lengths, hidden, initial, gates, candidates, workspace);
         if (shape.Directions == 2)
             addDirections(Gpu.Stream, IlgpuEngine.Cover(shape.Y.Length, Threads), hidden.View(), y.View(), shape.Y.Length);
     }
@@ -90,17 +96,10 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
         GruShape shape, Tensor x, IntTensor lengths, ReadOnlySpan<GruWeights> weights, Tensor hidden, Tensor gates, Tensor candidates,
         Tensor dY, Tensor dX, ReadOnlySpan<GruWeights> gradients, Workspace workspace, Tensor? initial, Tensor? dInitial)
     {
-        Tensor packed = workspace.Take(new Shape(shape.Directions, backward.PackedLengthOf(shape)));
-        Tensor following = workspace.Take(new Shape(backward.GradientsLength(shape)));
-        Tensor carry = dInitial ?? workspace.Take(new Shape(shape.Directions, shape.N, shape.H));
-        for (int direction = 0; direction < shape.Directions; direction++)
-            backward.Pack(shape, weights[direction].Recurrent, Part(packed, direction));
-        following.Fill(0);
-        var step = new GruStep { T = shape.T, N = shape.N, H = shape.H };
-        int steps = dInitial is null ? shape.T : shape.T + 1;
-        for (; step.Done < steps; step.Done++)
-            backward.Launch(shape, step, packed, following, lengths, hidden, initial, gates, candidates, dY, carry);
-
+        if (backwardPass.Fits(shape))
+            backwardPass.Run(shape, weights, lengths, hidden, initial, gates, candidates, dY, dInitial, workspace);
+        else
+            BackwardFrames(shape, weights, lengths, hidden, initial, gates, candidates, dY, dInitial, workspace);
         int frames = shape.T * shape.N;
         int gateCount = 3 * shape.H;
 
@@ -132,6 +131,34 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
         }
     }
 
+    /// <summary>The recurrence, a launch a frame.</summary>
+    private void ForwardFrames(
+        GruShape shape, ReadOnlySpan<GruWeights> weights, Tensor packed, IntTensor lengths, Tensor hidden, Tensor? initial, Tensor gates, Tensor candidates, Workspace workspace)
+    {
+        Tensor states = workspace.Take(new Shape(forward.StatesLength(shape)));
+        forward.Start(initial, states);
+        var step = new GruStep { T = shape.T, N = shape.N, H = shape.H };
+        for (; step.Done < shape.T; step.Done++)
+            forward.Launch(step, weights, packed, states, lengths, hidden, initial, gates, candidates);
+    }
+
+    /// <summary>The recurrence backwards, a launch a frame.</summary>
+    private void BackwardFrames(
+        GruShape shape, ReadOnlySpan<GruWeights> weights, IntTensor lengths, Tensor hidden, Tensor? initial, Tensor gates, Tensor candidates, Tensor dY, Tensor? dInitial,
+        Workspace workspace)
+    {
+        Tensor packed = workspace.Take(new Shape(shape.Directions, backward.PackedLengthOf(shape)));
+        Tensor following = workspace.Take(new Shape(backward.GradientsLength(shape)));
+        Tensor carry = dInitial ?? workspace.Take(new Shape(shape.Directions, shape.N, shape.H));
+        for (int direction = 0; direction < shape.Directions; direction++)
+            backward.Pack(shape, weights[direction].Recurrent, Part(packed, direction));
+        following.Fill(0);
+        var step = new GruStep { T = shape.T, N = shape.N, H = shape.H };
+        int steps = dInitial is null ? shape.T : shape.T + 1;
+        for (; step.Done < steps; step.Done++)
+            backward.Launch(shape, step, packed, following, lengths, hidden, initial, gates, candidates, dY, carry);
+    }
+
     /// <summary>dU += sum over frames of the gradients there times the state before, which at the direction's first frame is zero, or the initial one.</summary>
     private void AddRecurrentGradient(
         GruShape shape, int direction, Tensor hidden, Tensor? initial, GemmOperand dGates, GemmOperand dCandidates, Tensor dRecurrent)
@@ -153,6 +180,16 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
                 new GemmShape(shape.H, shape.H, rows, TransposeA: true), dCandidates with { Offset = dCandidates.Offset + from * dCandidates.Stride }, before,
                 new GemmOperand(dRecurrent, 2 * shape.H * shape.H, shape.H), 1, null);
         }
+    }
+
+    /// <summary>The packed recurrent weights of all directions as a launch a frame reads them: they come first.</summary>
+    private Tensor ForFrames(int hidden, Tensor packed) => packed.Slice(0, new Shape(packed.Shape[0], forward.PackedLengthOf(hidden)));
+
+    /// <summary>The packed recurrent weights of all directions as one launch for all frames reads them.</summary>
+    private Tensor ForPasses(int hidden, Tensor packed)
+    {
+        int directions = packed.Shape[0];
+        return packed.Slice(directions * forward.PackedLengthOf(hidden), new Shape(directions, forwardPass.PackedLength(hidden)));
     }
 
     /// <summary>What a tensor holds of one direction.</summary>
