@@ -217,14 +217,16 @@ internal sealed class GemmKernels(IlgpuEngine engine)
 
         int row = row0 + 4 * y;
         int column = column0 + 4 * x;
-        StoreRow(c, bias, arguments, row, column, sum.C00, sum.C01);
-        StoreRow(c, bias, arguments, row + 1, column, sum.C10, sum.C11);
-        StoreRow(c, bias, arguments, row + 2, column, sum.C20, sum.C21);
-        StoreRow(c, bias, arguments, row + 3, column, sum.C30, sum.C31);
-        StoreRow(c, bias, arguments, row + 64, column, sum.C40, sum.C41);
-        StoreRow(c, bias, arguments, row + 65, column, sum.C50, sum.C51);
-        StoreRow(c, bias, arguments, row + 66, column, sum.C60, sum.C61);
-        StoreRow(c, bias, arguments, row + 67, column, sum.C70, sum.C71);
+        Float4 biasLeft = ReadBias(bias, arguments, column);
+        Float4 biasRight = ReadBias(bias, arguments, column + 64);
+        StoreRow(c, arguments, row, column, sum.C00, biasLeft, sum.C01, biasRight);
+        StoreRow(c, arguments, row + 1, column, sum.C10, biasLeft, sum.C11, biasRight);
+        StoreRow(c, arguments, row + 2, column, sum.C20, biasLeft, sum.C21, biasRight);
+        StoreRow(c, arguments, row + 3, column, sum.C30, biasLeft, sum.C31, biasRight);
+        StoreRow(c, arguments, row + 64, column, sum.C40, biasLeft, sum.C41, biasRight);
+        StoreRow(c, arguments, row + 65, column, sum.C50, biasLeft, sum.C51, biasRight);
+        StoreRow(c, arguments, row + 66, column, sum.C60, biasLeft, sum.C61, biasRight);
+        StoreRow(c, arguments, row + 67, column, sum.C70, biasLeft, sum.C71, biasRight);
     }
 
     /// <summary>Eight elements of A's column k and eight of B's row, from shared memory.</summary>
@@ -252,60 +254,45 @@ internal sealed class GemmKernels(IlgpuEngine engine)
     /// No result depends on the order of these 64, but their registers do. A multiply-add whose operands share one of four banks takes a cycle more (register number
     /// modulo four, up to sm_6x), unless the one before has read the same register in the same place. 128-bit loads put X to W into banks 0 to 3: a fourth of
     /// all pairs of A's and B's then meet. 64-bit loads leave the assembler the choice of two banks for A and the other two for B, which it makes
-    /// with rows in this order.
+    /// with rows walked to and fro.
     /// </remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void MultiplyAdd(ref Tile8x8 sum, Operands operands)
     {
-        AddRow(ref sum.C00, ref sum.C01, operands.A01.X, operands, 0);
-        AddRow(ref sum.C10, ref sum.C11, operands.A01.Y, operands, 1);
-        AddRow(ref sum.C20, ref sum.C21, operands.A23.X, operands, 2);
-        AddRow(ref sum.C30, ref sum.C31, operands.A23.Y, operands, 3);
-        AddRow(ref sum.C40, ref sum.C41, operands.A45.X, operands, 0);
-        AddRow(ref sum.C50, ref sum.C51, operands.A45.Y, operands, 1);
-        AddRow(ref sum.C60, ref sum.C61, operands.A67.X, operands, 2);
-        AddRow(ref sum.C70, ref sum.C71, operands.A67.Y, operands, 3);
-    }
-
-    /// <summary>Adds the products of a row; <paramref name="turn"/>, its number modulo four, is a constant.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddRow(ref Float4 left, ref Float4 right, float a, Operands b, int turn)
-    {
-        AddFour(ref left, a, b.B01, b.B23, turn);
-        AddFour(ref right, a, b.B45, b.B67, turn);
+        AddRowBackwards(ref sum.C00, ref sum.C01, operands.A01.X, operands);
+        AddRow(ref sum.C10, ref sum.C11, operands.A01.Y, operands);
+        AddRowBackwards(ref sum.C20, ref sum.C21, operands.A23.X, operands);
+        AddRow(ref sum.C30, ref sum.C31, operands.A23.Y, operands);
+        AddRowBackwards(ref sum.C40, ref sum.C41, operands.A45.X, operands);
+        AddRow(ref sum.C50, ref sum.C51, operands.A45.Y, operands);
+        AddRowBackwards(ref sum.C60, ref sum.C61, operands.A67.X, operands);
+        AddRow(ref sum.C70, ref sum.C71, operands.A67.Y, operands);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void AddFour(ref Float4 sum, float a, Float2 b01, Float2 b23, int turn)
+    private static void AddRow(ref Float4 left, ref Float4 right, float a, Operands b)
     {
-        if (turn == 0)
-        {
-            sum.W = a * b23.Y + sum.W;
-            sum.Z = a * b23.X + sum.Z;
-            sum.X = a * b01.X + sum.X;
-            sum.Y = a * b01.Y + sum.Y;
-        }
-        else if (turn == 1)
-        {
-            sum.X = a * b01.X + sum.X;
-            sum.W = a * b23.Y + sum.W;
-            sum.Y = a * b01.Y + sum.Y;
-            sum.Z = a * b23.X + sum.Z;
-        }
-        else if (turn == 2)
-        {
-            sum.Y = a * b01.Y + sum.Y;
-            sum.X = a * b01.X + sum.X;
-            sum.Z = a * b23.X + sum.Z;
-            sum.W = a * b23.Y + sum.W;
-        }
-        else
-        {
-            sum.Z = a * b23.X + sum.Z;
-            sum.Y = a * b01.Y + sum.Y;
-            sum.W = a * b23.Y + sum.W;
-            sum.X = a * b01.X + sum.X;
-        }
+        left.X = a * b.B01.X + left.X;
+        left.Y = a * b.B01.Y + left.Y;
+        left.Z = a * b.B23.X + left.Z;
+        left.W = a * b.B23.Y + left.W;
+        right.X = a * b.B45.X + right.X;
+        right.Y = a * b.B45.Y + right.Y;
+        right.Z = a * b.B67.X + right.Z;
+        right.W = a * b.B67.Y + right.W;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddRowBackwards(ref Float4 left, ref Float4 right, float a, Operands b)
+    {
+        right.W = a * b.B67.Y + right.W;
+        right.Z = a * b.B67.X + right.Z;
+        right.Y = a * b.B45.Y + right.Y;
+        right.X = a * b.B45.X + right.X;
+        left.W = a * b.B23.Y + left.W;
+        left.Z = a * b.B23.X + left.Z;
+        left.Y = a * b.B01.Y + left.Y;
+        left.X = a * b.B01.X + left.X;
     }
 
     /// <summary>Where a thread's four elements lie: those of one row and k.., or those of rows position.. and one k.</summary>
@@ -379,46 +366,46 @@ internal sealed class GemmKernels(IlgpuEngine engine)
         }
     }
 
+    /// <summary>What is added to the columns from one on; zero beyond the edge.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreRow(
-        ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments, int row, int column, Float4 left, Float4 right)
+    private static Float4 ReadBias(ArrayView<float> bias, GemmArguments arguments, int column) =>
+        Float4.Load(bias, column, arguments.HasBias != 0 ? arguments.N - column : 0, 0);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreRow(ArrayView<float> c, GemmArguments arguments, int row, int column, Float4 left, Float4 biasLeft, Float4 right, Float4 biasRight)
     {
         if (row < arguments.M)
         {
-            StoreFour(c, bias, arguments, row, column, left);
-            StoreFour(c, bias, arguments, row, column + 64, right);
+            StoreFour(c, arguments, row, column, new Float4(left.X + biasLeft.X, left.Y + biasLeft.Y, left.Z + biasLeft.Z, left.W + biasLeft.W));
+            StoreFour(c, arguments, row, column + 64, new Float4(right.X + biasRight.X, right.Y + biasRight.Y, right.Z + biasRight.Z, right.W + biasRight.W));
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreFour(ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments, int row, int column, Float4 sum)
+    private static void StoreFour(ArrayView<float> c, GemmArguments arguments, int row, int column, Float4 sum)
     {
         int index = row * arguments.StrideC + column;
         if (arguments.AlignedC != 0 && column + 3 < arguments.N)
         {
             ArrayView<Float4> fours = c.Cast<Float4>();
-            if (arguments.HasBias != 0)
-                sum = new Float4(sum.X + bias[column], sum.Y + bias[column + 1], sum.Z + bias[column + 2], sum.W + bias[column + 3]);
             if (arguments.Beta != 0)
                 sum = Float4.MultiplyAdd(arguments.Beta, fours[index >> 2], sum);
             fours[index >> 2] = sum;
         }
         else
         {
-            StoreOne(c, bias, arguments, index, column, sum.X);
-            StoreOne(c, bias, arguments, index + 1, column + 1, sum.Y);
-            StoreOne(c, bias, arguments, index + 2, column + 2, sum.Z);
-            StoreOne(c, bias, arguments, index + 3, column + 3, sum.W);
+            StoreOne(c, arguments, index, column, sum.X);
+            StoreOne(c, arguments, index + 1, column + 1, sum.Y);
+            StoreOne(c, arguments, index + 2, column + 2, sum.Z);
+            StoreOne(c, arguments, index + 3, column + 3, sum.W);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreOne(ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments, int index, int column, float sum)
+    private static void StoreOne(ArrayView<float> c, GemmArguments arguments, int index, int column, float sum)
     {
         if (column < arguments.N)
         {
-            if (arguments.HasBias != 0)
-                sum += bias[column];
             if (arguments.Beta != 0)
                 sum += arguments.Beta * c[index];
             c[index] = sum;
