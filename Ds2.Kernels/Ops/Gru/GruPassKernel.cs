@@ -24,6 +24,9 @@ internal abstract class GruPassKernel(IlgpuEngine engine, RecurrentPrecision pre
     /// <summary>Beyond so many, the groups of a frame's launch share what they read of U, and gain on these.</summary>
     public const int MostUtterances = 16;
 
+    /// <summary>Products of elements of U and one utterance's that a group computes in a frame, zeros beyond the last unit among them.</summary>
+    public const int GroupProducts = 3 * Units * MostHidden;
+
     /// <summary>Hidden units of a group.</summary>
     protected const int Units = 10;
 
@@ -54,9 +57,6 @@ internal abstract class GruPassKernel(IlgpuEngine engine, RecurrentPrecision pre
         if (fours > 0)
             packRows(engine.Stream, IlgpuEngine.Cover(fours, PackThreads), recurrent.View(), rows.View(), fours, h, half, aligned);
     }
-
-    /// <summary>Products of elements of U and one utterance's that a group computes in a frame, zeros beyond the last unit among them.</summary>
-    public const double GroupProducts = 3 * Units * MostHidden;
 
     /// <summary>The kernel, where the device can run it.</summary>
     protected CooperativeKernel Kernel => kernel!;
