@@ -9,8 +9,9 @@ using CellGradientLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<f
     ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, GruStep>;
 using PackLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, int, int>;
 
-// Batches of more than eight: a group makes 48 units of 16 or 32 utterances, so that U crosses memory once a frame, with GruProduct. The groups are few, for each reads the gradients of all units of the
-// frame after: 983 KB at H = 2560 and 32 utterances, 53 MB of second-level cache in all; in groups of 16 units it would be 157 MB, twice U itself.
+// Batches of more than eight: a group makes 48 units of 16 or 32 utterances, so that U crosses memory once a frame, with GruProduct. The groups are few, for each reads the
+// gradients of all units of the frame after: 983 KB at H = 2560 and 32 utterances, 53 MB of second-level cache in all; in groups of 16 units it would be 157 MB, twice U
+// itself.
 internal sealed partial class GruBackwardKernel
 {
     private const int WideThreads = 256;

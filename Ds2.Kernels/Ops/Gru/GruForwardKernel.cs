@@ -12,9 +12,9 @@ using PackStatesLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<flo
 
 /// <summary>One frame of the recurrence: the skinny product h U^T for all three gates of some units, the gates, and the new state, in one launch.</summary>
 /// <remarks>
-/// A group makes 16 units of 8, 16 or 32 utterances, of one direction: the 48 outputs of <see cref="GruProduct"/> are the three gates of the first eight units, then of the others. Three groups fit a
-/// multiprocessor at a time, and at H = 2560 all groups of a P100. A group's U is one stretch of memory. After the product a thread turns a unit of an utterance into its gates and state; the new states pass
-/// through shared memory once more, so that neighbouring threads write neighbours.
+/// A group makes 16 units of 8, 16 or 32 utterances, of one direction: the 48 outputs of <see cref="GruProduct"/> are the three gates of the first eight units, then of the
+/// others. Three groups fit a multiprocessor at a time, and at H = 2560 all groups of a P100. A group's U is one stretch of memory. After the product a thread turns a unit of
+/// an utterance into its gates and state; the new states pass through shared memory once more, so that neighbouring threads write neighbours.
 /// Odd frames walk U backwards, units and k, so that what was read last, still in the second-level cache, is read first.
 /// Source: Diamos et al., "Persistent RNNs", ICML 2016, for what bounds the recurrence; Appleyard et al., arXiv:1604.01946, for the fusion.
 /// </remarks>

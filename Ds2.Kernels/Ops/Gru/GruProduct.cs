@@ -5,14 +5,15 @@ using ILGPU;
 namespace Ds2.Kernels.Ops;
 
 /// <summary>
-/// The product of a frame: 48 outputs of 8, 16 or 32 utterances a group, each a sum over k of weights times what the frame before left (states, or gradients). Weights cross memory once
-/// for all utterances of a group.
+/// The product of a frame: 48 outputs of 8, 16 or 32 utterances a group, each a sum over k of weights times what the frame before left (states, or gradients). Weights cross
+/// memory once for all utterances of a group.
 /// </summary>
 /// <remarks>
-/// A thread makes 6 outputs of 8 utterances, over 8 k of each chunk. Threads are numbered (slice of 8 k, eight utterances, six outputs), the last running fastest: where a group has fewer utterances, its
-/// threads share k among more slices, and nothing else changes: the loop is one for all. In the end the slices' sums are added in order.
-/// Weights lie as threads read them: for each group of outputs blocks of 32 k; in a block, twelve times a 128-bit word (half precision: six times) of each (slice, six outputs). They go from memory to
-/// registers, a chunk ahead. In the words are outputs side by side, not k: a multiply-add takes its operands from different register banks then.
+/// A thread makes 6 outputs of 8 utterances, over 8 k of each chunk. Threads are numbered (slice of 8 k, eight utterances, six outputs), the last running fastest: where a
+/// group has fewer utterances, its threads share k among more slices, and nothing else changes: the loop is one for all. In the end the slices' sums are added in order.
+/// Weights lie as threads read them: for each group of outputs blocks of 32 k; in a block, twelve times a 128-bit word (half precision: six times) of each (slice, six
+/// outputs). They go from memory to registers, half a chunk ahead. In the words are outputs side by side, not k: a multiply-add takes its operands from different register banks
+/// then.
 /// States lie as shared memory holds them, a chunk after the other: [8 k][slice][utterance], zero beyond the last k and utterance.
 /// Source: the outer products of Volkov and Demmel, SC 2008; the division of k among threads is CUTLASS's "sliced K".
 /// </remarks>
