@@ -123,7 +123,8 @@ internal sealed class CorrelationKernel(IlgpuEngine engine)
     /// <summary>Groups of <see cref="TileOutputs"/> channels.</summary>
     public static int Tiles(int outputs) => (outputs + TileOutputs - 1) / TileOutputs;
 
-    /// <summary>How a correlation's taps are staged, from its TapColumns and ColumnScale. Far apart, the columns of one tap are staged without those between them, and taps one by one.</summary>
+    /// <summary>Says how a correlation's image and taps are staged, from its TapColumns and ColumnScale.</summary>
+    /// <remarks>Far apart, the columns of one tap are staged without those between them, and taps one by one.</remarks>
     public static Correlation Staged(Correlation correlation)
     {
         bool dense = correlation.ColumnScale <= MostLines;
