@@ -52,7 +52,13 @@ internal sealed class GruBackwardPassKernel(IlgpuEngine engine, RecurrentPrecisi
         {
             var pass = new GruPass
             {
-                T = shape.T, N = shape.N, H = shape.H, First = n, HasInitial = initial is null ? 0 : 1, WantsInitial = dInitial is null ? 0 : 1, Looks = Engine.BarrierLooks,
+                T = shape.T,
+                N = shape.N,
+                H = shape.H,
+                First = n,
+                HasInitial = initial is null ? 0 : 1,
+                WantsInitial = dInitial is null ? 0 : 1,
+                Looks = Engine.BarrierLooks,
             };
             Kernel.Launch(
                 new Index3D(Groups(shape.H), 1, shape.Directions), barrier,

@@ -50,7 +50,12 @@ internal sealed class GruForwardPassKernel(IlgpuEngine engine, RecurrentPrecisio
             states.Fill(0);
             var pass = new GruPass
             {
-                T = shape.T, N = shape.N, H = shape.H, First = first, HasInitial = initial is null ? 0 : 1, Looks = Engine.BarrierLooks,
+                T = shape.T,
+                N = shape.N,
+                H = shape.H,
+                First = first,
+                HasInitial = initial is null ? 0 : 1,
+                Looks = Engine.BarrierLooks,
             };
             Kernel.Launch(
                 new Index3D(Groups(shape.H), 1, shape.Directions), barrier,

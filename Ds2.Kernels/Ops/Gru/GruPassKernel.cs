@@ -35,8 +35,10 @@ internal abstract class GruPassKernel(IlgpuEngine engine, RecurrentPrecision pre
 
     private const int PackThreads = 256;
 
-    private readonly PackRowsLauncher packRows = engine.Load<PackRowsLauncher>(PackRowsKernel);
     private readonly CooperativeKernel? kernel = engine.LoadCooperative(kernel);
+
+    // Null without the kernel: it wants half precision, which some devices that cannot run the kernel lack.
+    private readonly PackRowsLauncher? packRows = engine.HasCooperativeLaunch ? engine.Load<PackRowsLauncher>(PackRowsKernel) : null;
 
     /// <summary>The engine.</summary>
     protected IlgpuEngine Engine => engine;
@@ -55,7 +57,7 @@ internal abstract class GruPassKernel(IlgpuEngine engine, RecurrentPrecision pre
         int h = recurrent.Shape[1], fours = rows.Length / 4;
         int half = precision == RecurrentPrecision.Fp16 ? 1 : 0, aligned = new GemmOperand(recurrent, 0, h).Aligned ? 1 : 0;
         if (fours > 0)
-            packRows(engine.Stream, IlgpuEngine.Cover(fours, PackThreads), recurrent.View(), rows.View(), fours, h, half, aligned);
+            packRows!(engine.Stream, IlgpuEngine.Cover(fours, PackThreads), recurrent.View(), rows.View(), fours, h, half, aligned);
     }
 
     /// <summary>The kernel, where the device can run it.</summary>
@@ -73,7 +75,7 @@ internal abstract class GruPassKernel(IlgpuEngine engine, RecurrentPrecision pre
     private bool Fits(int h, int directions) => h <= MostHidden && kernel is not null && Groups(h) * directions <= kernel.MostGroups;
 
     /// <summary>A thread copies four elements of a row, zero beyond its end; rounded to half precision where U is read so.</summary>
-    [GpuKernel(PackThreads)]
+    [GpuKernel(PackThreads, NeedsHalf = true)]
     private static void PackRowsKernel(ArrayView<float> recurrent, ArrayView<float> rows, int fours, int h, int half, int aligned)
     {
         int i = Grid.GlobalIndex.X;
