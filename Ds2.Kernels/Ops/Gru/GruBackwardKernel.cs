@@ -5,9 +5,9 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
-using PackLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, int, int>;
 using CellGradientLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>,
     ArrayView<float>, ArrayView<int>, ArrayView<float>, ArrayView<float>, GruStep>;
+using PackLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, int, int, int, int>;
 
 /// <summary>One frame of back-propagation through time, in one launch: the skinny product with U that completes dh, then the gates' gradients.</summary>
 /// <remarks>
