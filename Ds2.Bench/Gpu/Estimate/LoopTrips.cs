@@ -111,8 +111,7 @@ internal static class LoopTrips
     private static IReadOnlyList<LoopDescription> SumWindows(Conv2dShape shape, TapGradient plan, int threads)
     {
         const int Warps = 4;
-        double quads = Math.Min(plan.Slots, plan.TileSlots) / (double)plan.Taps + (plan.TileSlots % plan.Taps == 0 ? 0 : 1);
-        double pieces = Math.Ceiling((double)shape.OutW / plan.Columns);
+        double quads = Math.Min(plan.Slots, plan.TileSlots) / (double)plan.Taps + (plan.TileSlots % plan.Taps == 0 ? 0 : 1), pieces = Math.Ceiling((double)shape.OutW / plan.Columns);
         bool dense = plan.StagedStep == 1;
         return
         [

@@ -177,8 +177,8 @@ internal sealed class IlgpuConv2d(IlgpuEngine engine) : Conv2d(engine)
             pack(Gpu.Stream, IlgpuEngine.Cover(length, Threads), weight.View(), taps, packed);
     }
 
-    /// <summary>taps[tile, block, channel, i, m, o] = weight[output, channel, FirstRow + i RowStep, FirstColumn + j ColumnStep].</summary>
-    /// <remarks>For output 32 tile + o, zero beyond the last. A block has TapBlock columns, the last one what is left; m counts its columns residue by residue: 0, Residues, 2 Residues, …, 1, Residues + 1, …</remarks>
+    /// <summary>taps[tile, block, channel, i, m, o] = weight[output, channel, FirstRow + i RowStep, FirstColumn + j ColumnStep] for output 32 tile + o, zero beyond the last.</summary>
+    /// <remarks>A block has TapBlock columns, the last one what is left; m counts its columns residue by residue: 0, Residues, 2 Residues, …, 1, Residues + 1, …</remarks>
     [GpuKernel(Threads)]
     private static void PackKernel(ArrayView<float> weight, ArrayView<float> taps, PackedTaps packed)
     {
@@ -209,7 +209,7 @@ internal sealed class IlgpuConv2d(IlgpuEngine engine) : Conv2d(engine)
         }
     }
 
-    /// <summary>The column in its block that is <paramref name="m"/>th of <paramref name="count"/> in the order of residues, of which the first ones have a column more.</summary>
+    /// <summary>The place in its block of the <paramref name="m"/>th of <paramref name="count"/> columns in the order of their residues, of which the first ones have a column more.</summary>
     private static int ColumnOf(int m, int count, int residues)
     {
         int least = count / residues;

@@ -123,8 +123,7 @@ internal sealed class CorrelationKernel(IlgpuEngine engine)
     /// <summary>Groups of <see cref="TileOutputs"/> channels.</summary>
     public static int Tiles(int outputs) => (outputs + TileOutputs - 1) / TileOutputs;
 
-    /// <summary>Says how a correlation's image and taps are staged, from its TapColumns and ColumnScale.</summary>
-    /// <remarks>Far apart, the columns of one tap are staged without those between them, and taps one by one.</remarks>
+    /// <summary>How a correlation's taps are staged, from its TapColumns and ColumnScale. Far apart, the columns of one tap are staged without those between them, and taps one by one.</summary>
     public static Correlation Staged(Correlation correlation)
     {
         bool dense = correlation.ColumnScale <= MostLines;

@@ -162,8 +162,7 @@ internal sealed class TapGradientKernel(IlgpuEngine engine)
         plan.Pitch = plan.Span + (8 + plan.Taps % 8 - plan.Span % 8) % 8;
     }
 
-    /// <summary>Slices of as many rows as take least, if a group takes as long as it has rows.</summary>
-    /// <remarks>The sums of all slices are not to take more than 64 MB, where an image has more than one.</remarks>
+    /// <summary>Slices of as many rows as take least, if a group takes as long as it has rows; the sums of all slices are not to take more than 64 MB, where an image has more than one.</summary>
     private static void Slice(ref TapGradient plan, Conv2dShape shape)
     {
         long groups = (long)Tiles(plan) * ((shape.K + TileOutputs - 1) / TileOutputs) * shape.N;
@@ -403,8 +402,7 @@ internal sealed class TapGradientKernel(IlgpuEngine engine)
         sum.S15 = Float4.MultiplyAdd(d.W, x, sum.S15);
     }
 
-    /// <summary>Stores a slot's four taps of up to four channels.</summary>
-    /// <remarks>One by one: stored as Float4, the sums would lie in the register banks of the image's elements, which they are multiplied with.</remarks>
+    /// <summary>Stores a slot's four taps of up to four channels. One by one: as Float4 the sums would lie in the register banks of the image's, which they are multiplied with.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(ArrayView<float> partial, int to, int pitch, int left, Float4 s0, Float4 s1, Float4 s2, Float4 s3)
     {
