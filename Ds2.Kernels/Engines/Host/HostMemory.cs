@@ -13,6 +13,12 @@ internal static unsafe partial class HostMemory
     private const nuint HugePageBytes = 2 << 20;
     private const int AdviseHugePages = 14; // MADV_HUGEPAGE
 
+    [ThreadStatic]
+    private static long allocatedBytes;
+
+    /// <summary>All bytes that the calling thread has taken, given back or not: of the code that it calls, and of nobody else's.</summary>
+    public static long AllocatedBytesForCurrentThread => allocatedBytes;
+
     /// <summary>A block whose contents are undefined; the caller gives it back.</summary>
     /// <exception cref="OutOfMemoryException">The host has not that much left.</exception>
     public static void* Allocate(nuint bytes)
@@ -27,6 +33,8 @@ internal static unsafe partial class HostMemory
         {
             throw new OutOfMemoryException($"the host has no {bytes:N0} bytes left");
         }
+
+        allocatedBytes += (long)bytes;
 
         // A kernel without huge pages refuses, and the block serves as it is.
         if (large)
