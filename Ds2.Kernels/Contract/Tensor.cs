@@ -145,7 +145,9 @@ public sealed class Tensor<T> : IDisposable
             Storage.Dispose();
     }
 
-    private void CheckLength(int elements)
+    /// <summary>Refuses host memory of another length.</summary>
+    /// <exception cref="ArgumentException">The lengths differ.</exception>
+    internal void CheckLength(int elements)
     {
         if (elements != Length)
             throw new ArgumentException($"a tensor {Shape} has {Length} elements, not {elements}");

@@ -27,14 +27,22 @@ internal sealed class CudaCopies : IHostCopies
     /// <inheritdoc/>
     public Memory<float> AllocateHost(int length)
     {
-        memory.Add(new PageLockedFloats(accelerator.AllocatePageLocked1D<float>(Math.Max(length, 1))));
+        try
+        {
+            memory.Add(new PageLockedFloats(accelerator.AllocatePageLocked1D<float>(Math.Max(length, 1))));
+        }
+        catch (CudaException exception) when (exception.Error == nameof(CudaError.CUDA_ERROR_OUT_OF_MEMORY))
+        {
+            throw new OutOfMemoryException($"the host has no {sizeof(float) * (long)length:N0} bytes left that can be locked in memory", exception);
+        }
+
         return memory[^1].Memory[..length];
     }
 
     /// <inheritdoc/>
     public Action CopyToHost(Tensor source, Memory<float> destination)
     {
-        CheckLengths(source, destination.Length);
+        source.CheckLength(destination.Length);
         if (source.Length == 0)
             return () => { };
         Behind(copies, opsDone, ops);
@@ -52,7 +60,7 @@ internal sealed class CudaCopies : IHostCopies
     /// <inheritdoc/>
     public void CopyToDevice(ReadOnlyMemory<float> source, Tensor destination)
     {
-        CheckLengths(destination, source.Length);
+        destination.CheckLength(source.Length);
         if (destination.Length == 0)
             return;
         destination.Storage.CountWrite();
@@ -86,12 +94,6 @@ internal sealed class CudaCopies : IHostCopies
     {
         CudaException.ThrowIfFailed(CudaAPI.CurrentAPI.CreateEvent(out IntPtr made, CudaEventFlags.CU_EVENT_DISABLE_TIMING | CudaEventFlags.CU_EVENT_BLOCKING_SYNC));
         return made;
-    }
-
-    private static void CheckLengths(Tensor tensor, int elements)
-    {
-        if (tensor.Length != elements)
-            throw new ArgumentException($"a tensor {tensor.Shape} has {tensor.Length} elements, not {elements}");
     }
 
     /// <summary>Page-locked memory as the rest of the program knows memory. It does not move.</summary>

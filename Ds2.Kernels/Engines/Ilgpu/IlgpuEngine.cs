@@ -30,8 +30,8 @@ public sealed class IlgpuEngine : IEngine
     // Kernels count in 32 bits: the step behind the last element (a group's threads, a kernel's stride) must fit them too.
     private const int LongestTensor = int.MaxValue - (1 << 16);
 
-    // What a recording engine stands for: a P100.
-    private const int RecordedMultiprocessors = 56;
+    // The P100 is what kernels are laid out for, and what a recording engine stands for.
+    private const int MultiprocessorsOfP100 = 56;
 
     // CUDA_ERROR_DEVICE_UNAVAILABLE, for which ILGPU has no name.
     private const string CudaErrorDeviceUnavailable = "46";
@@ -81,7 +81,7 @@ public sealed class IlgpuEngine : IEngine
     internal int GridDepth { get; set; } = KernelLaunch.MostDeep;
 
     /// <summary>How many multiprocessors launches are divided for: a P100's, whatever the device, so that all of them add up in the same order. Tests take fewer, for small shapes.</summary>
-    internal int Multiprocessors { get; set; } = 56;
+    internal int Multiprocessors { get; set; } = MultiprocessorsOfP100;
 
     /// <summary>Whether kernels whose groups wait for each other are used where the device has them. Tests turn it off.</summary>
     internal bool Cooperates { get; set; } = true;
@@ -231,7 +231,7 @@ public sealed class IlgpuEngine : IEngine
         GpuKernelAttribute mark = method.GetCustomAttribute<GpuKernelAttribute>()
             ?? throw new ArgumentException($"{method.DeclaringType?.Name}.{method.Name} lacks [GpuKernel]", nameof(kernel));
         if (record is not null)
-            return new CooperativeKernel(this, method, null, RecordedMultiprocessors * mark.GroupsPerMultiprocessor, record, null);
+            return new CooperativeKernel(this, method, null, MultiprocessorsOfP100 * mark.GroupsPerMultiprocessor, record, null);
         var loaded = (CudaKernel)kernels.Get(method);
         int groups = Accelerator.NumMultiprocessors * Accelerator.EstimateMaxActiveGroupsPerMultiprocessor(loaded, mark.Threads);
         return new CooperativeKernel(this, method, loaded, groups, null, clock);
