@@ -73,6 +73,10 @@ internal sealed class StepExchange : IDisposable
     {
         // A rank whose batches are too short, or that has none, has read no parameters: the last ones may still be on their way, in memory that gradients take now.
         Await(int.MaxValue);
+
+        // Such a rank copies nothing out, behind which its sums would come in: without this they could meet the zeros that the step's begin has queued.
+        if (copies is not null && accumulator.Branches.Count == 0)
+            parameters.Engine.Synchronize();
         while (unsent > 0 && shares.Buckets[unsent - 1][0].Offset >= offset)
         {
             unsent--;

@@ -12,7 +12,7 @@ internal sealed class CudaCopies : IHostCopies
     private readonly CudaAccelerator accelerator;
     private readonly CudaStream ops;
     private readonly CudaStream copies;
-    private readonly IntPtr opsDone = NewEvent(), arrived = NewEvent();
+    private readonly IntPtr opsDone, arrived;
     private readonly List<PageLockedFloats> memory = [];
 
     /// <param name="accelerator">The device.</param>
@@ -21,7 +21,12 @@ internal sealed class CudaCopies : IHostCopies
     {
         this.accelerator = accelerator;
         this.ops = ops;
+
+        // An event is of the device that the thread is bound to.
+        accelerator.Bind();
         copies = (CudaStream)accelerator.CreateStream();
+        opsDone = NewEvent();
+        arrived = NewEvent();
     }
 
     /// <inheritdoc/>
@@ -45,6 +50,7 @@ internal sealed class CudaCopies : IHostCopies
         source.CheckLength(destination.Length);
         if (source.Length == 0)
             return () => { };
+        accelerator.Bind();
         Behind(copies, opsDone, ops);
         source.View().CopyToCPUUnsafeAsync(copies, ref destination.Span[0], destination.Length);
         IntPtr done = NewEvent();
@@ -63,6 +69,7 @@ internal sealed class CudaCopies : IHostCopies
         destination.CheckLength(source.Length);
         if (destination.Length == 0)
             return;
+        accelerator.Bind();
         destination.Storage.CountWrite();
         destination.View().CopyFromCPUUnsafeAsync(copies, ref MemoryMarshal.GetReference(source.Span), source.Length);
         Behind(ops, arrived, copies);
@@ -71,6 +78,7 @@ internal sealed class CudaCopies : IHostCopies
     /// <inheritdoc/>
     public void Dispose()
     {
+        accelerator.Bind();
         copies.Synchronize();
         foreach (IntPtr recorded in new[] { opsDone, arrived })
             CudaException.ThrowIfFailed(CudaAPI.CurrentAPI.DestroyEvent(recorded));

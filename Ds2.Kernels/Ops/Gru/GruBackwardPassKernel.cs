@@ -70,8 +70,8 @@ internal sealed class GruBackwardPassKernel(IlgpuEngine engine, RecurrentPrecisi
     private Shape Packed(GruShape shape) => new(shape.Directions, PackedLength(shape.H));
 
     /// <summary>Of each direction, the parts of two frames in turn: of each group [columns][8].</summary>
-    /// <remarks>A thread reads as many parts as there may be, and the last group's columns may reach beyond the last one.</remarks>
-    private static Shape PartsShape(GruShape shape) => new(checked(((shape.Directions * 2 - 1) * Groups(shape.H) + Parts * Adders + 1) * MostHidden * Utterances));
+    /// <remarks>A thread reads as many parts as there may be, threads behind the last adder one more, and the last group's columns may reach beyond the last one.</remarks>
+    private static Shape PartsShape(GruShape shape) => new(checked(((shape.Directions * 2 - 1) * Groups(shape.H) + Parts * Adders + 2) * MostHidden * Utterances));
 
     [GpuKernel(Threads, GroupsPerMultiprocessor = 2, IsCooperative = true)]
     private static void PassKernel(
@@ -219,7 +219,7 @@ internal sealed class GruBackwardPassKernel(IlgpuEngine engine, RecurrentPrecisi
     private static void Product(Rows u, ArrayView<Float4> gradients, int half, ArrayView<Float4> scratch, ArrayView<Float4> to)
     {
         int first = half * RowsOfHalf * 2;
-        Tile4x4 tile = Multiply(u, gradients.SubView(first + 1 - half, 2 * RowsOfHalf)).OfLane(16);
+        Tile4x4 tile = Multiply(u, gradients.SubView(first + 1 - half, 2 * RowsOfHalf - 1)).OfLane(16);
 
         // Through shared memory, where only this thread looks: registers are short.
         ArrayView<Float4> others = scratch.SubView(Group.IdxX, 4 * Threads - Group.IdxX);
@@ -227,7 +227,7 @@ internal sealed class GruBackwardPassKernel(IlgpuEngine engine, RecurrentPrecisi
         others[Threads] = tile.C1;
         others[2 * Threads] = tile.C2;
         others[3 * Threads] = tile.C3;
-        tile = Multiply(u, gradients.SubView(first + half, 2 * RowsOfHalf));
+        tile = Multiply(u, gradients.SubView(first + half, 2 * RowsOfHalf - 1));
         to[0] = Float4.MultiplyAdd(1, others[0], tile.C0);
         to[2] = Float4.MultiplyAdd(1, others[Threads], tile.C1);
         to[4] = Float4.MultiplyAdd(1, others[2 * Threads], tile.C2);
