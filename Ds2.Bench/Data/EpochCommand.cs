@@ -17,7 +17,7 @@ internal static class EpochCommand
     public static Command Create()
     {
         var program = new Option<string>("--program") { Description = "how Ds2.Train is called", Required = true, HelpName = "COMMAND" };
-        var folder = new Option<string?>("--folder") { Description = "where corpus and runs are made, the corpus being found again; default: a temporary folder, deleted at the end", HelpName = "DIR" };
+        var folder = new Option<string?>("--folder") { Description = "where corpus and runs are made, the corpus and a finished run that was left alone being found again; default: a temporary folder, deleted at the end", HelpName = "DIR" };
         var share = new Option<double>("--share") { Description = "how much of LibriSpeech's 281,241 utterances", DefaultValueFactory = _ => 1, HelpName = "SHARE" };
         var stored = new Option<bool>("--stored") { Description = "13 stored coefficients a frame in place of sound: the features' time is left out" };
         var order = new Option<string>("--order") { Description = "of the batches", DefaultValueFactory = _ => "sorted" };
@@ -59,7 +59,7 @@ internal static class EpochCommand
         foreach (string index in new[] { training, validation })
             File.Delete(index + CorpusOptions.IndexSuffix);
 
-        string whole = Fresh(Path.Combine(folder, "runs", "whole")), killed = Fresh(Path.Combine(folder, "runs", "killed"));
+        string whole = Path.Combine(folder, "runs", "whole"), killed = Fresh(Path.Combine(folder, "runs", "killed")), finished = whole + ".finished";
         // A whole epoch's checkpoints go by minutes; a share's takes less than one.
         string[] arguments =
         [
@@ -67,8 +67,18 @@ internal static class EpochCommand
             "--train-manifest", training, "--val-manifest", validation, "--device", "host", "--threads", $"{run.Threads}", "--json",
             "--checkpoint-minutes", "5", "--checkpoint-batches", run.Share < 0.1 ? $"{Math.Max(1, utterances / Batch / 16)}" : "0",
         ];
-        TrainingProcess alone = TrainingProcess.Run(run.Program, [.. arguments, "--out", whole], run.Epochs, killAt: null);
-        Report("left alone", alone);
+        // Hours, at full size: an earlier call's, of the same arguments, serves.
+        string asked = string.Join(' ', arguments);
+        if (File.Exists(finished) && File.ReadAllText(finished) == asked)
+        {
+            Console.WriteLine($"left alone: found finished in {whole}");
+        }
+        else
+        {
+            Report("left alone", TrainingProcess.Run(run.Program, [.. arguments, "--out", Fresh(whole)], run.Epochs, killAt: null));
+            File.WriteAllText(finished, asked);
+        }
+
         var random = new Random(run.Seed);
         double[] moments = [.. Enumerable.Range(0, run.Kills).Select(_ => random.NextDouble()).Order()];
         long reached = 0;
