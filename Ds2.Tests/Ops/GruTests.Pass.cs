@@ -15,6 +15,11 @@ public sealed partial class GruTests
         (new(T: 3, N: 5, I: 2, H: 511, Directions: 2), [3, 3, 2, 1, 3]),
         (new(T: 3, N: 8, I: 2, H: 512, Directions: 2), [3, 3, 3, 3, 3, 2, 2, 1]),
         (new(T: 2, N: 3, I: 2, H: 512), [2, 2, 1]),
+
+        // Wider ones, of whose U some stays: chunks of k that all stay; some between those that stay, and behind them; two directions.
+        (new(T: 4, N: 8, I: 2, H: 513), [4, 4, 3, 3, 2, 2, 1, 0]),
+        (new(T: 3, N: 3, I: 2, H: 1203), [3, 2, 3]),
+        (new(T: 3, N: 6, I: 2, H: 1000, Directions: 2), [3, 3, 2, 1, 3, 2]),
     ];
 
     private static IEnumerable<TestCaseData> PassCases => PassShapes.Select(
@@ -30,10 +35,10 @@ public sealed partial class GruTests
     }
 
     [Test]
-    public void InOneLaunch_RepeatedRuns_AreBitEqual([Values] RecurrentPrecision precision)
+    public void InOneLaunch_RepeatedRuns_AreBitEqual([Values(93, 522)] int hidden, [Values] RecurrentPrecision precision)
     {
         NeedsCooperation();
-        GruShape shape = new(T: 6, N: 5, I: 3, H: 93, Directions: 2);
+        GruShape shape = new(T: 6, N: 5, I: 3, H: hidden, Directions: 2);
         int[] lengths = SomeLengths(shape);
         float[] x = Normal(shape.X.Length), dY = Normal(shape.Y.Length);
         Weights[] weights = RandomWeights(shape);

@@ -36,6 +36,8 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
                     return Frame(step, launch, Bytes("packed"));
                 case GruPass pass:
                     return Pass(pass, launch, Bytes("packed"));
+                case GruStream pass when names.Contains("gates"):
+                    return Stream(pass, launch);
                 case CtcShape shape when !names.Contains("dLogits"):
                     return new LaunchWork(0, 0, AllBytes(), shape.T * (int)Math.Ceiling((double)shape.States / launch.Grid.GroupDim.X));
                 default:
@@ -115,6 +117,18 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
         return new LaunchWork(
             frames * each * utterances, frames * 2 * Groups(launch) * GruPassKernel.GroupProducts * GruPassKernel.Utterances,
             weights + 4.0 * directions * pass.T * utterances * pass.H * (2 * 3 + 2 + 3));
+    }
+
+    /// <summary>All frames of the recurrence of a wide layer: what stays of U once, the rest and what a launch a frame moves in each frame.</summary>
+    private static LaunchWork Stream(GruStream pass, KernelLaunch launch)
+    {
+        int directions = launch.Grid.GridDim.Z;
+        double frames = pass.T + (pass.HasInitial != 0 ? 0 : -1);
+        double each = 2.0 * directions * 3 * pass.H * pass.H;
+        return new LaunchWork(
+            frames * each * pass.N,
+            frames * 2 * Groups(launch) * pass.Chunks * pass.Lanes * pass.Slices * StreamModel.PieceProducts(launch),
+            frames * StreamModel.StreamedBytes(launch, pass) + StreamModel.StayingBytes(launch, pass) + 4.0 * directions * pass.T * pass.N * pass.H * (2 * 3 + 2 + 3));
     }
 
     private static double RoundUp(int value, int unit) => (value + unit - 1) / unit * unit;

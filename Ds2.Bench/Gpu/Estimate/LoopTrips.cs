@@ -1,3 +1,4 @@
+using System.Reflection;
 using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Kernels.Ops;
 
@@ -61,6 +62,20 @@ internal static class LoopTrips
                     [
                         LoopDescription.Products(LaunchWork.GruChunks(step, launch) * 8 * GruProduct.Outputs), sums, sums,
                         LoopDescription.Of("gates", units * perThread), LoopDescription.Of("what the next frame reads", units * perThread),
+                    ];
+
+                // Packing U has these sizes too, and no such loops.
+                case GruStream pass when launch.Kernel.GetCustomAttribute<GpuKernelAttribute>()!.IsCooperative:
+                    int staying = GruStreamProduct.Staying, between = Math.Max((pass.Chunks / staying) - 1, 0);
+                    double slices = Math.Max(1, pass.Slices / 4);
+                    return
+                    [
+                        LoopDescription.Of("frames", pass.T,
+                        [
+                            LoopDescription.Of("looks at the barrier", 1), .. Enumerable.Repeat(LoopDescription.Of("chunks that stream", between), staying),
+                            LoopDescription.Of("the last chunks that stream", Math.Max(0, pass.Chunks - staying * (between + 1))),
+                            .. Enumerable.Repeat(LoopDescription.Of("slices, four at a time", slices), launch.Kernel.DeclaringType == typeof(GruForwardStreamKernel) ? 6 : 2),
+                        ]),
                     ];
 
                 // Chunks of k; packing U and states has no loops and no step.

@@ -11,7 +11,7 @@ namespace Ds2.Bench.Gpu.Estimate;
 internal static class PassModel
 {
     /// <summary>From the last group's arrival at a barrier to all going on: a fence, an atomic and a look at the counter, each to the second-level cache and back, and dozens of groups at one counter.</summary>
-    private const double Barrier = 1.8e-6;
+    public const double Barrier = 1.8e-6;
 
     /// <summary>Into and out of shared memory, group barriers, the gates of one unit or the sums of its parts: some 600 cycles that nothing hides.</summary>
     private const double Between = 0.5e-6;

@@ -18,10 +18,15 @@ internal static class RecordedWork
     }
 
     /// <summary>A recurrent layer, both passes.</summary>
-    public static (IReadOnlyList<KernelLaunch> Forward, IReadOnlyList<KernelLaunch> Backward) Recurrence(GruShape shape, RecurrentPrecision precision = RecurrentPrecision.Fp32)
+    /// <param name="shape">The sizes.</param>
+    /// <param name="precision">How U is packed.</param>
+    /// <param name="inOneLaunch">Whether one launch may compute all frames.</param>
+    public static (IReadOnlyList<KernelLaunch> Forward, IReadOnlyList<KernelLaunch> Backward) Recurrence(
+        GruShape shape, RecurrentPrecision precision = RecurrentPrecision.Fp32, bool inOneLaunch = true)
     {
         var launches = new List<KernelLaunch>();
         using IlgpuEngine engine = IlgpuEngine.Recording(launches.Add);
+        engine.Cooperates = inOneLaunch;
         Gru gru = Gru.On(engine, precision);
         using var workspace = new Workspace(engine);
         workspace.Reserve(Math.Max(gru.ForwardWorkspace(shape), gru.BackwardWorkspace(shape)));

@@ -42,9 +42,9 @@ internal static class Simulation
         new("the step", 0.77, 0.81, kernels.All(kernel => kernel.IsSameCode), step.OptimisticSeconds, step.EstimatedSeconds);
 
     // The last of a few frames: the first has no state before it.
-    private static IEnumerable<KernelLaunch> ForwardFrame(int batch, RecurrentPrecision precision) => LastFrame(RecordedWork.Recurrence(Frames(batch), precision).Forward);
+    private static IEnumerable<KernelLaunch> ForwardFrame(int batch, RecurrentPrecision precision) => LastFrame(RecordedWork.Recurrence(Frames(batch), precision, inOneLaunch: false).Forward);
 
-    private static IEnumerable<KernelLaunch> BackwardFrame(RecurrentPrecision precision) => LastFrame(RecordedWork.Recurrence(Frames(8), precision).Backward);
+    private static IEnumerable<KernelLaunch> BackwardFrame(RecurrentPrecision precision) => LastFrame(RecordedWork.Recurrence(Frames(8), precision, inOneLaunch: false).Backward);
 
     private static IEnumerable<KernelLaunch> LastFrame(IEnumerable<KernelLaunch> launches) => [launches.Last(launch => launch.Arguments.OfType<GruStep>().Any())];
 

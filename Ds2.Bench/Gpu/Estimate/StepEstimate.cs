@@ -39,16 +39,23 @@ internal sealed record StepEstimate(
         IReadOnlyList<SimulatedWork> simulated = Simulation.Compare(kernels);
         bool isSimulated = batch == 8 && frames == 1230 && options.Model == RunOptions.Presets["mlperf"].Model;
         return new StepEstimate(
-            batch, frames, labels, total, Frame(nameof(GruForwardKernel), nameof(GruForwardPassKernel)), Frame(nameof(GruBackwardKernel), nameof(GruBackwardPassKernel)),
+            batch, frames, labels, total, Frame(typeof(GruForwardKernel), typeof(GruForwardPassKernel), typeof(GruForwardStreamKernel)),
+            Frame(typeof(GruBackwardKernel), typeof(GruBackwardPassKernel), typeof(GruBackwardStreamKernel)),
             [.. Reading.All.Select(reading => new StepReading(reading, LaunchTimes.Seconds(launches, kernels, reading)))],
             times, isSimulated ? [.. simulated, Simulation.Step(simulated, total)] : simulated, Estimate.DeepBench.Compare(kernels));
 
-        // Of a type that launches a frame, or of one that launches all.
-        Bracket Frame(string one, string all)
+        // Of kernels of which a launch is a frame, or all frames.
+        Bracket Frame(params Type[] cellTypes)
         {
-            KernelLaunch[] own = [.. launches.Where(launch => launch.Kernel.DeclaringType!.Name == one || launch.Kernel.DeclaringType.Name == all)];
-            double count = own.Sum(launch => launch.Arguments.OfType<GruStep>().Count() + launch.Arguments.OfType<GruPass>().Sum(pass => pass.T));
-            LaunchTimes cells = LaunchTimes.Sum(one, LaunchTimes.Of(own, kernels));
+            KernelLaunch[] own = [.. launches.Where(launch => cellTypes.Contains(launch.Kernel.DeclaringType!))];
+            double count = own.Sum(launch => launch.Arguments.Sum(argument => argument switch
+            {
+                GruStep => 1,
+                GruPass pass => pass.T,
+                GruStream pass when launch.Kernel.Name.Contains("Pass", StringComparison.Ordinal) => pass.T,
+                _ => 0,
+            }));
+            LaunchTimes cells = LaunchTimes.Sum("frames", LaunchTimes.Of(own, kernels));
             return new Bracket(cells.OptimisticSeconds / count, cells.EstimatedSeconds / count);
         }
     }

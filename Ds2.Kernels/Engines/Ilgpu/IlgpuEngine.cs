@@ -80,7 +80,7 @@ public sealed class IlgpuEngine : IEngine
     /// <summary>The groups along z of one launch of a kernel that may need more. Tests take fewer: an emulated device runs thousands of groups for minutes.</summary>
     internal int GridDepth { get; set; } = KernelLaunch.MostDeep;
 
-    /// <summary>How many multiprocessors launches are divided for: a P100's, whatever the device, so that all of them add up in the same order. Tests take fewer, for small shapes.</summary>
+    /// <summary>How many multiprocessors launches are divided for: a P100's, whatever the device, so that all of them add up in the same order (but where the device decides whether all frames are one launch). Tests take fewer, for small shapes.</summary>
     internal int Multiprocessors { get; set; } = MultiprocessorsOfP100;
 
     /// <summary>Whether kernels whose groups wait for each other are used where the device has them. Tests turn it off.</summary>
@@ -89,7 +89,7 @@ public sealed class IlgpuEngine : IEngine
     /// <summary>Whether such kernels are used.</summary>
     internal bool HasCooperativeLaunch => Cooperates && (record is not null || kernels.HasCooperativeLaunch);
 
-    /// <summary>How often a group looks whether the others have come before it gives up, some microseconds each: longer than any of them computes. Tests take fewer.</summary>
+    /// <summary>How often a group looks whether the others have come before it gives up, about a microsecond each: longer than any of them computes. Tests take fewer.</summary>
     internal int BarrierLooks { get; set; } = 1 << 22;
 
     /// <summary>How often the host has waited for the queue.</summary>

@@ -14,7 +14,7 @@ internal sealed unsafe class HostGru(HostEngine engine, RecurrentPrecision preci
             Workspace.Round(shape.H) + shape.Directions * (Workspace.Round(shape.N * shape.H) + recurrence.BackwardPanels(shape.H) + RoundedLength(shape)));
 
     /// <inheritdoc/>
-    protected override int PackedLength(int hidden) => recurrence.ForwardPanels(hidden);
+    protected override int PackedLength(int hidden, int directions) => recurrence.ForwardPanels(hidden);
 
     /// <inheritdoc/>
     protected override int PassWorkspace(GruShape shape, bool keepsGates) => checked(Workspace.Round(shape.H) + Workspace.Round(3 * shape.H));

@@ -13,7 +13,7 @@ using MaskRowsLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float
 /// <remarks>
 /// What does not depend on the frame before is done for all frames at once with <see cref="GemmKernels"/>: the input projections ahead of the loop;
 /// dX, dW and dU after it. In between is one launch a frame for both directions: <see cref="GruForwardKernel"/>, <see cref="GruBackwardKernel"/>, which read U from a packed copy; or, where the groups of
-/// <see cref="GruPassKernel"/> fit the device, one launch for all frames.
+/// <see cref="GruPassKernel"/> or <see cref="GruStreamKernel"/> fit the device, one launch for all frames.
 /// The projections are made in the gates' own memory, where the cell replaces them.
 /// </remarks>
 internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision) : Gru(engine)
@@ -27,6 +27,8 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
     private readonly GruBackwardKernel backward = new(engine, precision);
     private readonly GruForwardPassKernel forwardPass = new(engine, precision);
     private readonly GruBackwardPassKernel backwardPass = new(engine, precision);
+    private readonly GruForwardStreamKernel forwardStream = new(engine, precision);
+    private readonly GruBackwardStreamKernel backwardStream = new(engine, precision);
 
     private readonly AddDirectionsLauncher addDirections = engine.Load<AddDirectionsLauncher>(AddDirectionsKernel);
     private readonly FinalStatesLauncher finalStates = engine.Load<FinalStatesLauncher>(FinalStatesKernel);
@@ -34,16 +36,29 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
     private readonly AddFramesLauncher addFrames = engine.Load<AddFramesLauncher>(AddFramesKernel);
 
     /// <inheritdoc/>
-    public override int BackwardWorkspace(GruShape shape) => backwardPass.Fits(shape)
-        ? backwardPass.Workspace(shape)
-        : checked(shape.Directions * backward.PackedLengthOf(shape) + backward.GradientsLength(shape) + Workspace.Round(shape.Directions * shape.N * shape.H));
+    /// <remarks>Enough for every way of doing it that fewer utterances may take: whoever has memory for the largest batch has it for all.</remarks>
+    public override int BackwardWorkspace(GruShape shape)
+    {
+        GruShape few = shape with { N = Math.Min(shape.N, GruPassKernel.Utterances) };
+        int oneLaunch = Math.Max(backwardPass.Fits(few) ? backwardPass.Workspace(few) : 0, backwardStream.Fits(few) ? backwardStream.Workspace(few) : 0);
+        return Math.Max(oneLaunch, Math.Max(Frames(shape), Frames(few)));
+
+        int Frames(GruShape shape) =>
+            checked(shape.Directions * backward.PackedLengthOf(shape) + backward.GradientsLength(shape) + Workspace.Round(shape.Directions * shape.N * shape.H));
+    }
 
     /// <inheritdoc/>
-    protected override int PackedLength(int hidden) => checked(forward.PackedLengthOf(hidden) + forwardPass.PackedLength(hidden));
+    protected override int PackedLength(int hidden, int directions) =>
+        checked(forward.PackedLengthOf(hidden) + forwardPass.PackedLength(hidden) + forwardStream.PackedLength(hidden, directions));
 
     /// <inheritdoc/>
-    protected override int PassWorkspace(GruShape shape, bool keepsGates) =>
-        checked((forwardPass.Fits(shape) ? GruForwardPassKernel.Workspace(shape) : forward.StatesLength(shape)) + (keepsGates ? 0 : Workspace.Round(shape.Hidden.Length)));
+    /// <remarks>As of <see cref="BackwardWorkspace"/>.</remarks>
+    protected override int PassWorkspace(GruShape shape, bool keepsGates)
+    {
+        GruShape few = shape with { N = Math.Min(shape.N, GruPassKernel.Utterances) };
+        int oneLaunch = Math.Max(forwardPass.Fits(few) ? GruForwardPassKernel.Workspace(few) : 0, forwardStream.Fits(few) ? forwardStream.Workspace(few) : 0);
+        return checked((keepsGates ? 0 : Workspace.Round(shape.Hidden.Length)) + Math.Max(forward.StatesLength(shape), oneLaunch));
+    }
 
     /// <inheritdoc/>
     protected override void PackCore(int hidden, ReadOnlySpan<GruWeights> weights, Tensor packed)
@@ -52,6 +67,7 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
         {
             forward.Pack(weights[direction].Recurrent, Part(ForFrames(hidden, packed), direction));
             forwardPass.Pack(weights[direction].Recurrent, Part(ForPasses(hidden, packed), direction));
+            forwardStream.Pack(weights[direction].Recurrent, weights.Length, Part(ForStreams(hidden, packed), direction));
         }
     }
 
@@ -77,6 +93,8 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
         candidates ??= workspace.Take(shape.Hidden);
         if (forwardPass.Fits(shape))
             forwardPass.Run(shape, weights, ForPasses(shape.H, packed), lengths, hidden, initial, gates, candidates, workspace);
+        else if (forwardStream.Fits(shape))
+            forwardStream.Run(shape, weights, ForStreams(shape.H, packed), lengths, hidden, initial, gates, candidates, workspace);
         else
             ForwardFrames(shape, weights, ForFrames(shape.H, packed), lengths, hidden, initial, gates, candidates, workspace);
         if (shape.Directions == 2)
@@ -98,6 +116,8 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
     {
         if (backwardPass.Fits(shape))
             backwardPass.Run(shape, weights, lengths, hidden, initial, gates, candidates, dY, dInitial, workspace);
+        else if (backwardStream.Fits(shape))
+            backwardStream.Run(shape, weights, lengths, hidden, initial, gates, candidates, dY, dInitial, workspace);
         else
             BackwardFrames(shape, weights, lengths, hidden, initial, gates, candidates, dY, dInitial, workspace);
         int frames = shape.T * shape.N;
@@ -190,6 +210,14 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
     {
         int directions = packed.Shape[0];
         return packed.Slice(directions * forward.PackedLengthOf(hidden), new Shape(directions, forwardPass.PackedLength(hidden)));
+    }
+
+    /// <summary>The packed recurrent weights of all directions as one launch reads them that keeps some of them: they come last.</summary>
+    private Tensor ForStreams(int hidden, Tensor packed)
+    {
+        int directions = packed.Shape[0];
+        return packed.Slice(
+            directions * (forward.PackedLengthOf(hidden) + forwardPass.PackedLength(hidden)), new Shape(directions, forwardStream.PackedLength(hidden, directions)));
     }
 
     /// <summary>What a tensor holds of one direction.</summary>

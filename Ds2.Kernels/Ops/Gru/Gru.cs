@@ -21,7 +21,7 @@ public abstract class Gru(IEngine engine) : Op(engine)
         engine.Implement<Gru>(host => new HostGru(host, precision), ilgpu => new IlgpuGru(ilgpu, precision));
 
     /// <summary>The recurrent weights of all directions in the order in which the forward pass reads them (<see cref="Pack"/>).</summary>
-    public Shape PackedShape(int hidden, int directions) => new(directions, PackedLength(hidden));
+    public Shape PackedShape(int hidden, int directions) => new(directions, PackedLength(hidden, directions));
 
     /// <summary>Scratch that <see cref="Forward"/> needs, in fp32 elements.</summary>
     public int ForwardWorkspace(GruShape shape) => checked(Workspace.Round(PackedShape(shape.H, shape.Directions).Length) + PassWorkspace(shape, keepsGates: true));
@@ -220,7 +220,7 @@ public abstract class Gru(IEngine engine) : Op(engine)
     }
 
     /// <summary>The length of a direction's packed recurrent weight.</summary>
-    protected abstract int PackedLength(int hidden);
+    protected abstract int PackedLength(int hidden, int directions);
 
     /// <summary>Scratch that <see cref="ForwardCore"/> needs.</summary>
     /// <param name="shape">The sizes.</param>

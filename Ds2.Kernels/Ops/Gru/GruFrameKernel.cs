@@ -22,7 +22,7 @@ internal abstract class GruFrameKernel(IlgpuEngine engine, RecurrentPrecision pr
     /// <summary>The queue.</summary>
     protected AcceleratorStream Stream => engine.Stream;
 
-    /// <summary>How many multiprocessors launches are divided for: a P100's, and not the device's own number, so that sums have the same order on all of them.</summary>
+    /// <summary>How many multiprocessors launches of a frame are divided for: a P100's, and not the device's own number, so that their sums have the same order on all of them.</summary>
     protected int Multiprocessors => engine.Multiprocessors;
 
     /// <summary>The length of so many weights as they are packed, in fp32 elements.</summary>
