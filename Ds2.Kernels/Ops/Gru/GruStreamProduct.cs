@@ -211,24 +211,25 @@ internal static class GruStreamProduct
         int between = Between(pass.Chunks);
         at.Word = block * KeptLength + IntrinsicMath.Min(Group.IdxX, pass.Lanes * pass.Slices - 1);
         int last = at.Word + pass.StreamLength;
-        Stream(ref sums, ref next, ref at, between, shared, packed, last, pass, copies, half);
+        int end = between;
+        Stream(ref sums, ref next, ref at, end, shared, packed, last, pass, copies, half);
         Stay(ref sums, u.P0, ref at, shared, pass, copies, zero, half);
-        Stream(ref sums, ref next, ref at, between, shared, packed, last, pass, copies, half);
+        Stream(ref sums, ref next, ref at, end += between + 1, shared, packed, last, pass, copies, half);
         Stay(ref sums, u.P1, ref at, shared, pass, copies, zero, half);
-        Stream(ref sums, ref next, ref at, between, shared, packed, last, pass, copies, half);
+        Stream(ref sums, ref next, ref at, end += between + 1, shared, packed, last, pass, copies, half);
         Stay(ref sums, u.P2, ref at, shared, pass, copies, zero, half);
-        Stream(ref sums, ref next, ref at, between, shared, packed, last, pass, copies, half);
+        Stream(ref sums, ref next, ref at, end += between + 1, shared, packed, last, pass, copies, half);
         Stay(ref sums, u.P3, ref at, shared, pass, copies, zero, half);
-        Stream(ref sums, ref next, ref at, between, shared, packed, last, pass, copies, half);
+        Stream(ref sums, ref next, ref at, end += between + 1, shared, packed, last, pass, copies, half);
         Stay(ref sums, u.P4, ref at, shared, pass, copies, zero, half);
-        Stream(ref sums, ref next, ref at, between, shared, packed, last, pass, copies, half);
+        Stream(ref sums, ref next, ref at, end += between + 1, shared, packed, last, pass, copies, half);
         Stay(ref sums, u.P5, ref at, shared, pass, copies, zero, half);
-        Stream(ref sums, ref next, ref at, between, shared, packed, last, pass, copies, half);
+        Stream(ref sums, ref next, ref at, end += between + 1, shared, packed, last, pass, copies, half);
         ArrayView<Float4> own = kept.SubView(Group.IdxX, KeptLength - Group.IdxX);
         Stay(
             ref sums, new Piece { A = own[0], B = own[Threads], C = own[2 * Threads], D = own[3 * Threads], E = own[4 * Threads], F = own[5 * Threads] }, ref at, shared, pass, copies, zero,
             half);
-        Stream(ref sums, ref next, ref at, pass.Chunks - at.Chunk, shared, packed, last, pass, copies, half);
+        Stream(ref sums, ref next, ref at, pass.Chunks, shared, packed, last, pass, copies, half);
     }
 
     /// <summary>Puts a thread's sums of four utterances where others find them behind the next barrier, with <see cref="Sum"/>.</summary>
@@ -282,13 +283,13 @@ internal static class GruStreamProduct
         return piece;
     }
 
-    /// <summary>So many chunks that stream, as far as there are any.</summary>
+    /// <summary>Chunks that stream, up to the one before <paramref name="end"/>, or to the last.</summary>
     /// <remarks>What half a chunk needs is loaded when the half before it has been multiplied, into the registers that it has left: no compiler moves a load beyond a barrier, later or earlier, be it one of a warp.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Stream(
-        ref Sums sums, ref Piece next, ref Position at, int count, ArrayView<Float4> shared, ArrayView<float> packed, int last, GruStream pass, int copies, bool half)
+        ref Sums sums, ref Piece next, ref Position at, int end, ArrayView<Float4> shared, ArrayView<float> packed, int last, GruStream pass, int copies, bool half)
     {
-        int end = IntrinsicMath.Min(at.Chunk + count, pass.Chunks);
+        end = IntrinsicMath.Min(end, pass.Chunks);
         while (at.Chunk < end)
         {
             ArrayView<Float4> from = Buffer(shared, at, half);
