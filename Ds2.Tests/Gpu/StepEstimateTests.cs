@@ -14,7 +14,8 @@ public sealed class StepEstimateTests
     private const int Frames = 60;
     private const int Labels = 3;
     private const int Layers = 2;
-    private const int Hidden = 832; // More than one launch for all frames takes.
+    private const int Hidden = 832; // More than stays on the chip.
+    private const int ManyUtterances = 9; // More than one launch for all frames takes of so many units.
     private const int OutputFrames = 15; // (60 - 11) / 2 + 1 after the first convolution, 10 fewer after the second.
 
     private static RunOptions Options =>
@@ -35,7 +36,7 @@ public sealed class StepEstimateTests
     [Test]
     public void Step_LaunchesEachFrameOfEachLayerOnce()
     {
-        IReadOnlyList<KernelLaunch> launches = StepEstimate.Record(Options, Batch, Frames, Labels);
+        IReadOnlyList<KernelLaunch> launches = StepEstimate.Record(Options, ManyUtterances, Frames, Labels);
         Assert.Multiple(() =>
         {
             Assert.That(launches.Count(IsOf<GruForwardKernel>), Is.EqualTo(Layers * (OutputFrames + 1)), "U is packed once");
@@ -61,6 +62,34 @@ public sealed class StepEstimateTests
     }
 
     [Test]
+    public void Step_OfAModelOfWhichSomeFitsTheDevice_LaunchesEachLayerOnce([Values(1, 2)] int directions)
+    {
+        IReadOnlyList<KernelLaunch> launches = StepEstimate.Record(Options.With("bidirectional", directions == 2 ? "true" : "false"), Batch, Frames, Labels);
+        KernelLaunch[] passes = [.. launches.Where(launch => launch.Kernel.Name == "PassKernel")];
+        Assert.Multiple(() =>
+        {
+            Assert.That(passes.Count(IsOf<GruForwardStreamKernel>), Is.EqualTo(Layers));
+            Assert.That(passes.Count(IsOf<GruBackwardStreamKernel>), Is.EqualTo(Layers));
+            Assert.That(launches.SelectMany(launch => launch.Arguments).OfType<GruStep>(), Is.Empty);
+            Assert.That(passes.Select(LaunchWork.Of), Has.All.Matches<LaunchWork>(work => work.Flops == (OutputFrames - 1) * 2.0 * 3 * Hidden * Hidden * Batch * directions));
+            Assert.That(passes.Select(launch => launch.Grid.GridDim.Size), Has.All.InRange(40, 56), "a group a multiprocessor");
+        });
+    }
+
+    /// <summary>What stays and what streams are together all of U, but for what fills up the last chunk.</summary>
+    [Test]
+    public void Work_OfAWideLayer_ReadsWhatStaysOnce()
+    {
+        foreach (KernelLaunch launch in StepEstimate.Record(Options, Batch, Frames, Labels).Where(launch => launch.Kernel.Name == "PassKernel"))
+        {
+            GruStream pass = launch.Arguments.OfType<GruStream>().Single();
+            double streamed = StreamModel.StreamedBytes(launch, pass), staying = StreamModel.StayingBytes(launch, pass);
+            Assert.That(streamed + staying, Is.InRange(4.0 * 3 * Hidden * Hidden, 1.15 * 4 * 3 * Hidden * Hidden));
+            Assert.That(LaunchWork.Of(launch).Bytes, Is.EqualTo((OutputFrames - 1) * streamed + staying + 4.0 * OutputFrames * Batch * Hidden * 11));
+        }
+    }
+
+    [Test]
     public void Work_OfAProduct_IsItsOwnAndItsTiles()
     {
         var launches = new List<KernelLaunch>();
@@ -76,9 +105,9 @@ public sealed class StepEstimateTests
     public void Work_OfAFrame_ReadsTheRecurrentWeightFromTheSecondFrameOn()
     {
         LaunchWork[] frames =
-            [.. StepEstimate.Record(Options, Batch, Frames, Labels).Where(IsOf<GruForwardKernel>).Where(launch => launch.Arguments.OfType<GruStep>().Any()).Take(2).Select(LaunchWork.Of)];
+            [.. StepEstimate.Record(Options, ManyUtterances, Frames, Labels).Where(IsOf<GruForwardKernel>).Where(launch => launch.Arguments.OfType<GruStep>().Any()).Take(2).Select(LaunchWork.Of)];
         Assert.That(frames[1].Bytes - frames[0].Bytes, Is.EqualTo(4 * 3 * Hidden * 896), "U, its rows packed in blocks of 128");
-        Assert.That(frames.Select(frame => frame.Flops), Is.EqualTo(new[] { 0.0, 2.0 * 3 * Hidden * Hidden * Batch }));
+        Assert.That(frames.Select(frame => frame.Flops), Is.EqualTo(new[] { 0.0, 2.0 * 3 * Hidden * Hidden * ManyUtterances }));
     }
 
     [Test]

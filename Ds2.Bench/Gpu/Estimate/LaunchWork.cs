@@ -127,7 +127,7 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
         double each = 2.0 * directions * 3 * pass.H * pass.H;
         return new LaunchWork(
             frames * each * pass.N,
-            frames * 2 * Groups(launch) * pass.Chunks * pass.Lanes * pass.Slices * StreamModel.PieceProducts(launch),
+            frames * 2 * Groups(launch) * pass.Chunks * GruStreamProduct.Threads * StreamModel.PieceProducts(launch),
             frames * StreamModel.StreamedBytes(launch, pass) + StreamModel.StayingBytes(launch, pass) + 4.0 * directions * pass.T * pass.N * pass.H * (2 * 3 + 2 + 3));
     }
 
