@@ -36,7 +36,7 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
                     return Frame(step, launch, Bytes("packed"));
                 case GruPass pass:
                     return Pass(pass, launch, Bytes("packed"));
-                case GruStream pass when names.Contains("gates"):
+                case GruStream when StreamModel.PassOf(launch) is { } pass:
                     return Stream(pass, launch);
                 case CtcShape shape when !names.Contains("dLogits"):
                     return new LaunchWork(0, 0, AllBytes(), shape.T * (int)Math.Ceiling((double)shape.States / launch.Grid.GroupDim.X));

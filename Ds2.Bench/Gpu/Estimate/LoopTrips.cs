@@ -1,4 +1,3 @@
-using System.Reflection;
 using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Kernels.Ops;
 
@@ -64,8 +63,7 @@ internal static class LoopTrips
                         LoopDescription.Of("gates", units * perThread), LoopDescription.Of("what the next frame reads", units * perThread),
                     ];
 
-                // Packing U has these sizes too, and no such loops.
-                case GruStream pass when launch.Kernel.GetCustomAttribute<GpuKernelAttribute>()!.IsCooperative:
+                case GruStream when StreamModel.PassOf(launch) is { } pass:
                     int staying = GruStreamProduct.Staying, between = Math.Max((pass.Chunks / staying) - 1, 0);
                     double slices = Math.Max(1, pass.Slices / 4);
                     return

@@ -72,7 +72,7 @@ internal static class P100Model
     /// <exception cref="InvalidOperationException">Its loops are not those of its description.</exception>
     public static double Estimate(LaunchWork work, KernelLaunch launch, CompiledKernel kernel, Reading reading) =>
         LaunchGap + (launch.Arguments.OfType<GruPass>().ToArray() is [GruPass pass] ? Math.Max(PassModel.Seconds(launch, pass, work.ComputedFlops, reading), work.Bytes / (reading.MemoryShare * PeakBandwidth))
-            : launch.Arguments.OfType<GruStream>().ToArray() is [GruStream stream] && LoopTrips.Of(launch, work, kernel) is { } rounds ? StreamModel.Seconds(launch, stream, kernel, rounds, work, reading)
+            : StreamModel.PassOf(launch) is { } stream && LoopTrips.Of(launch, work, kernel) is { } rounds ? StreamModel.Seconds(launch, stream, kernel, rounds, work, reading)
             : LoopTrips.Of(launch, work, kernel) is { } trips ? Code(work, launch, kernel, trips, reading)
             : Bytes(work, launch, kernel, reading));
 

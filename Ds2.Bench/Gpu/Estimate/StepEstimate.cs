@@ -52,7 +52,7 @@ internal sealed record StepEstimate(
             {
                 GruStep => 1,
                 GruPass pass => pass.T,
-                GruStream pass when launch.Kernel.Name.Contains("Pass", StringComparison.Ordinal) => pass.T,
+                GruStream => StreamModel.PassOf(launch)?.T ?? 0,
                 _ => 0,
             }));
             LaunchTimes cells = LaunchTimes.Sum("frames", LaunchTimes.Of(own, kernels));

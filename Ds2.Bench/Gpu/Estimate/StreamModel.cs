@@ -1,3 +1,4 @@
+using System.Reflection;
 using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Kernels.Ops;
 
@@ -15,6 +16,10 @@ internal static class StreamModel
 
     /// <summary>Bytes of a thread's weights of a chunk.</summary>
     private const int PieceBytes = GruStreamProduct.KeptLength / GruStreamProduct.Threads * 16;
+
+    /// <summary>The sizes of a launch that computes all frames; null of any other, those among them that pack for it and have these sizes too.</summary>
+    public static GruStream? PassOf(KernelLaunch launch) =>
+        launch.Kernel.GetCustomAttribute<GpuKernelAttribute>()!.IsCooperative && launch.Arguments.OfType<GruStream>().ToArray() is [GruStream pass] ? pass : null;
 
     /// <summary>Multiply-adds of a thread and chunk.</summary>
     public static double PieceProducts(KernelLaunch launch) =>
