@@ -321,7 +321,7 @@ public sealed partial class GruTests(string engine) : OpTest(engine)
     /// <remarks>Weight gradients of so many frames that a GPU cuts their sums.</remarks>
     [TestCase(1)]
     [TestCase(2)]
-    public void ForwardAndBackward_ManyFrames_MatchesReference(int directions)
+    public void ForwardAndBackward_ManyFrames_MatchReference(int directions)
     {
         var shape = new GruShape(T: 24, N: 3, I: 5, H: 6, Directions: directions);
         if (Engine is IlgpuEngine gpu)
