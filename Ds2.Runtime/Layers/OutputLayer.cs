@@ -8,6 +8,7 @@ public sealed class OutputLayer : ILayer
 {
     private readonly IEngine engine;
     private readonly Gemm gemm;
+    private readonly Workspace workspace;
 
     /// <summary>Declares the layer's parameters, under <c>fc.0.module</c>.</summary>
     /// <param name="inputSize">Features of an input frame.</param>
@@ -18,6 +19,7 @@ public sealed class OutputLayer : ILayer
     {
         ArgumentNullException.ThrowIfNull(parameters);
         engine = parameters.Engine;
+        this.workspace = workspace;
         InputSize = inputSize;
         Classes = classes;
         gemm = Gemm.On(engine);
@@ -49,6 +51,8 @@ public sealed class OutputLayer : ILayer
     /// <inheritdoc/>
     public ILayerPass NewPass() => new Pass(this);
 
+    private GemmShape GradientShape(Shape size) => new(Classes, InputSize, size[0] * size[1], TransposeA: true);
+
     private BatchNormShape NormShape(Shape size) => new(BatchNormLayout.TimeMajor, size[1], InputSize, 1, size[0]);
 
     private sealed class Pass(OutputLayer layer) : ILayerPass
@@ -66,7 +70,7 @@ public sealed class OutputLayer : ILayer
                 [
                     (normalized, input.Length), (logits, layer.OutputShape(input).Length), (inputGradient, training ? input.Length : 0), .. norm.Activations,
                 ],
-                norm.Scratch);
+                Math.Max(norm.Scratch, training ? layer.gemm.WorkspaceFor(layer.GradientShape(input)) : 0));
         }
 
         public Sequence Forward(Sequence input, bool training)
@@ -90,7 +94,9 @@ public sealed class OutputLayer : ILayer
             Tensor dLogits = dY.Reshape(new Shape(rows, layer.Classes));
             Tensor x = normalized.As(size).Reshape(new Shape(rows, layer.InputSize));
             Tensor dX = inputGradient.As(size);
-            layer.gemm.Multiply(new GemmShape(layer.Classes, layer.InputSize, rows, TransposeA: true), dLogits, x, layer.Weight.Gradient, beta: 1);
+            GemmShape gradient = layer.GradientShape(size);
+            layer.workspace.Reserve(layer.gemm.WorkspaceFor(gradient));
+            layer.gemm.Multiply(gradient, dLogits, x, layer.Weight.Gradient, beta: 1, workspace: layer.workspace);
             layer.gemm.Multiply(
                 new GemmShape(rows, layer.InputSize, layer.Classes), dLogits, layer.Weight.Values, dX.Reshape(new Shape(rows, layer.InputSize)));
             normalization.Backward(layer.NormShape(size), input.Values, input.Frames, dX, dX);

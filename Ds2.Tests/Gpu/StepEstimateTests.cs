@@ -102,6 +102,27 @@ public sealed class StepEstimateTests
     }
 
     [Test]
+    public void Work_OfAProductInSlices_IsOneOfAllItsSlicesAndTheirAddition()
+    {
+        var launches = new List<KernelLaunch>();
+        using IlgpuEngine engine = IlgpuEngine.Recording(launches.Add);
+        var shape = new GemmShape(129, 128, 300);
+        using Tensor a = engine.Allocate(shape.A), b = engine.Allocate(shape.B), c = engine.Allocate(shape.C);
+        using var workspace = new Workspace(engine);
+        workspace.Reserve(Gemm.On(engine).WorkspaceFor(shape));
+        Gemm.On(engine).Multiply(shape, a, b, c, beta: 1, workspace: workspace);
+        GemmSlices slices = GemmSlices.Of(shape, engine.Multiprocessors);
+        LaunchWork[] works = [.. launches.Select(LaunchWork.Of)];
+        double sums = 4.0 * slices.Count * 129 * 128;
+        Assert.That(slices.Count, Is.GreaterThan(1));
+        Assert.That(works, Is.EqualTo(new[]
+        {
+            new LaunchWork(2.0 * 129 * 128 * 300, 2.0 * 256 * 128 * slices.Count * slices.Blocks * 8, 4.0 * (129 * 300 + 300 * 128) + sums),
+            new LaunchWork(0, 0, sums + 4.0 * 2 * 129 * 128),
+        }));
+    }
+
+    [Test]
     public void Work_OfAFrame_ReadsTheRecurrentWeightFromTheSecondFrameOn()
     {
         LaunchWork[] frames =

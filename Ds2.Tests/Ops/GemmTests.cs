@@ -1,3 +1,4 @@
+using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Kernels.Ops;
 using Ds2.Tests.Engines;
 using Ds2.Tests.Reference;
@@ -75,6 +76,36 @@ public sealed class GemmTests(string engine) : OpTest(engine)
         AssertMatches(form with { M = 5, N = IsFast ? 8300 : 140, K = 70 }, beta: 1, hasBias: true);
     }
 
+    /// <remarks>Sums that a GPU cuts where it is given a workspace: into whole slices, a shorter last one, a first block that is short, several tiles, rows of no whole groups of four.</remarks>
+    [TestCaseSource(nameof(FormCases))]
+    public void Multiply_InSlices_MatchesReference(GemmShape form)
+    {
+        AssertMatchesInSlices(form with { M = 8, N = 12, K = 64 }, beta: 0, hasBias: false);
+        AssertMatchesInSlices(form with { M = 9, N = 7, K = 101 }, beta: 1, hasBias: false);
+        AssertMatchesInSlices(form with { M = 4, N = 132, K = 72 }, beta: -0.5f, hasBias: true);
+        AssertMatchesInSlices(form with { M = 131, N = 5, K = 83 }, beta: 0, hasBias: true);
+    }
+
+    /// <remarks>Scratch for more than is asked for, with something else in it each time.</remarks>
+    [TestCaseSource(nameof(FormCases))]
+    public void Multiply_InSlices_RepeatedRunsAreBitEqual(GemmShape form)
+    {
+        GemmShape shape = form with { M = 9, N = 17, K = 133 };
+        Tensor a = Input(shape.A), b = Input(shape.B), first = Output(shape.C), second = Output(shape.C);
+        Workspace scratch = Scratch(Op.WorkspaceFor(shape with { K = 2 * shape.K }));
+        Op.Multiply(shape, a, b, first, workspace: scratch);
+        Op.Multiply(shape with { K = 0 }, Input((shape with { K = 0 }).A), Input((shape with { K = 0 }).B), second, workspace: scratch);
+        Op.Multiply(shape, a, b, second, workspace: scratch);
+        Compare.BitEqual(second.ToArray(), first.ToArray());
+    }
+
+    [TestCaseSource(nameof(FormCases))]
+    public void Multiply_InSlices_NaNAndInfinityStayInTheirRowsAndColumns(GemmShape form)
+    {
+        GemmShape shape = form with { M = 5, N = 7, K = 75 };
+        AssertPlaced(shape, Scratch(Op.WorkspaceFor(shape)));
+    }
+
     /// <remarks>The square of a symmetric matrix, and a matrix times its own transpose, on either side: what lies above the diagonal is not computed on the host, and must be right nevertheless.</remarks>
     [Test]
     public void MultiplySymmetric_MatchesReference()
@@ -120,15 +151,7 @@ public sealed class GemmTests(string engine) : OpTest(engine)
     }
 
     [TestCaseSource(nameof(FormCases))]
-    public void Multiply_NaNAndInfinity_StayInTheirRowsAndColumns(GemmShape shape)
-    {
-        float[] a = Normal(shape.A.Length), b = Normal(shape.B.Length);
-        a[shape.TransposeA ? 1 : shape.K] = float.NaN; // op(A)[1, 0]
-        b[shape.TransposeB ? 2 * shape.K : 2] = float.PositiveInfinity; // op(B)[0, 2]
-        Tensor c = Output(shape.C);
-        Op.Multiply(shape, Input(shape.A, a), Input(shape.B, b), c);
-        Compare.Close(c, GemmReference.Multiply(shape, a.ToDouble(), b.ToDouble(), []), Tolerances.Sum(shape.K));
-    }
+    public void Multiply_NaNAndInfinity_StayInTheirRowsAndColumns(GemmShape shape) => AssertPlaced(shape, null);
 
     [TestCaseSource(nameof(FormCases))]
     public void Multiply_RepeatedRuns_AreBitEqual(GemmShape form)
@@ -151,6 +174,19 @@ public sealed class GemmTests(string engine) : OpTest(engine)
         AssertRefused(() => Op.Multiply(shape, shared.Slice(0, shape.A), b, shared.Slice(0, shape.C)), "c [2, 3] overlaps a [2, 4]");
         using Tensor elsewhere = TestEngines.Stranger.Allocate(shape.A);
         AssertRefused(() => Op.Multiply(shape, elsewhere, b, c), "a [2, 4]", Engine.Name);
+        GemmShape longer = shape with { K = 200 };
+        if (Op.WorkspaceFor(longer) > 0)
+            AssertRefused(() => Op.Multiply(longer, Input(longer.A), Input(longer.B), c, workspace: Scratch(Op.WorkspaceFor(longer) - 1)), "workspace");
+    }
+
+    private void AssertPlaced(GemmShape shape, Workspace? workspace)
+    {
+        float[] a = Normal(shape.A.Length), b = Normal(shape.B.Length);
+        a[shape.TransposeA ? 1 : shape.K] = float.NaN; // op(A)[1, 0]
+        b[shape.TransposeB ? 2 * shape.K : 2] = float.PositiveInfinity; // op(B)[0, 2]
+        Tensor c = Output(shape.C);
+        Op.Multiply(shape, Input(shape.A, a), Input(shape.B, b), c, workspace: workspace);
+        Compare.Close(c, GemmReference.Multiply(shape, a.ToDouble(), b.ToDouble(), []), Tolerances.Sum(shape.K));
     }
 
     private void AssertSymmetric(GemmShape shape, Tensor a)
@@ -162,15 +198,59 @@ public sealed class GemmTests(string engine) : OpTest(engine)
         NextCase();
     }
 
-    private void AssertMatches(GemmShape shape, float beta = 0, bool hasBias = false)
+    private void AssertMatchesInSlices(GemmShape shape, float beta, bool hasBias)
+    {
+        if (Engine is IlgpuEngine gpu)
+            Assert.That(GemmSlices.Of(shape, gpu.Multiprocessors).Count, Is.GreaterThan(1), "slices");
+        AssertMatches(shape, beta, hasBias, inSlices: true);
+    }
+
+    private void AssertMatches(GemmShape shape, float beta = 0, bool hasBias = false, bool inSlices = false)
     {
         Tensor a = Input(shape.A), b = Input(shape.B);
         Tensor c = beta == 0 ? Output(shape.C) : Accumulator(shape.C, Normal(shape.C.Length));
         Tensor? bias = hasBias ? Input(new Shape(shape.N)) : null;
         double[] expected = GemmReference.Multiply(shape, a.ToDouble(), b.ToDouble(), c.ToDouble(), beta, bias?.ToDouble());
-        Op.Multiply(shape, a, b, c, beta, bias);
+        Op.Multiply(shape, a, b, c, beta, bias, inSlices ? Scratch(Op.WorkspaceFor(shape)) : null);
         Compare.Close(c, expected, Tolerances.Sum(shape.K + 2), $"{shape}, beta {beta}{(hasBias ? ", bias" : "")}");
         NextCase();
+    }
+}
+
+public sealed class GemmSlicesTests
+{
+    private const int Multiprocessors = 56;
+
+    [TestCase(512, 512, 4800, 7)]
+    [TestCase(1024, 512, 4800, 7)]
+    [TestCase(29, 512, 4800, 14)]
+    [TestCase(512, 512, 40, 1)]
+    [TestCase(7680, 2560, 4800, 1)]
+    [TestCase(5, 7, 0, 1)]
+    public void Of_FewTilesOfLongSums_FillsTheMultiprocessors(int m, int n, int k, int slices) =>
+        Assert.That(GemmSlices.Of(new GemmShape(m, n, k, TransposeA: true), Multiprocessors).Count, Is.EqualTo(slices));
+
+    /// <remarks>A shorter sum may be cut into more slices than a longer one: memory that is taken for the longest must do for all.</remarks>
+    [TestCase(29, 512)]
+    [TestCase(130, 129)]
+    [TestCase(512, 512)]
+    [TestCase(1536, 512)]
+    [TestCase(1536, 672)]
+    [TestCase(7680, 2560)]
+    public void Most_IsEnoughForEveryShorterSum(int m, int n)
+    {
+        int most = 1, before = 0;
+        for (int k = 0; k < 5000; k++)
+        {
+            var shape = new GemmShape(m, n, k, TransposeA: true);
+            GemmSlices slices = GemmSlices.Of(shape, Multiprocessors);
+            int blocks = GemmSlices.BlocksOf(k);
+            most = Math.Max(most, slices.Count);
+            Assert.That(GemmSlices.Most(shape, Multiprocessors), Is.GreaterThanOrEqualTo(Math.Max(most, before)), $"k = {k}");
+            Assert.That(slices.Count * slices.Blocks, Is.GreaterThanOrEqualTo(blocks), $"k = {k}: all blocks");
+            Assert.That((slices.Count - 1) * slices.Blocks, Is.LessThan(Math.Max(blocks, 1)), $"k = {k}: no slice without blocks");
+            before = GemmSlices.Most(shape, Multiprocessors);
+        }
     }
 }
 

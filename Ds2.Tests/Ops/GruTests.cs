@@ -299,6 +299,36 @@ public sealed partial class GruTests(string engine) : OpTest(engine)
         }
     }
 
+    /// <remarks>Memory is taken for the longest batch before the first step: a shorter one, or one of fewer utterances, may go another way and must not want more.</remarks>
+    [TestCase(20, 32)]
+    [TestCase(40, 512)]
+    public void Workspaces_AreEnoughForShorterBatches(int i, int h)
+    {
+        var largest = new GruShape(T: 60, N: 18, I: i, H: h, Directions: 2);
+        int forward = Op.ForwardWorkspace(largest), infer = Op.InferWorkspace(largest), backward = Op.BackwardWorkspace(largest);
+        for (int n = 1; n <= largest.N; n++)
+        {
+            for (int t = 1; t <= largest.T; t++)
+            {
+                GruShape shape = largest with { T = t, N = n };
+                Assert.That(Op.ForwardWorkspace(shape), Is.LessThanOrEqualTo(forward), $"forward, {shape}");
+                Assert.That(Op.InferWorkspace(shape), Is.LessThanOrEqualTo(infer), $"without gradients, {shape}");
+                Assert.That(Op.BackwardWorkspace(shape), Is.LessThanOrEqualTo(backward), $"backward, {shape}");
+            }
+        }
+    }
+
+    /// <remarks>Weight gradients of so many frames that a GPU cuts their sums.</remarks>
+    [TestCase(1)]
+    [TestCase(2)]
+    public void ForwardAndBackward_ManyFrames_MatchReference(int directions)
+    {
+        var shape = new GruShape(T: 24, N: 3, I: 5, H: 6, Directions: directions);
+        if (Engine is IlgpuEngine gpu)
+            Assert.That(GemmSlices.Of(new GemmShape(3 * shape.H, shape.I, shape.T * shape.N, TransposeA: true), gpu.Multiprocessors).Count, Is.GreaterThan(1), "slices");
+        AssertMatches(shape, [24, 7, 23]);
+    }
+
     [Test]
     public void ForwardAndBackward_WrongArguments_AreRefused()
     {

@@ -24,7 +24,9 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
             switch (argument)
             {
                 case GemmArguments product:
-                    return Product(product, Groups(launch));
+                    return Product(product, launch);
+                case SlicedSum sum:
+                    return new LaunchWork(0, 0, 4.0 * sum.M * sum.N * (sum.Slices + (sum.Beta == 0 ? 1 : 2)));
                 case Correlation correlation:
                     return Correlate(correlation, launch, AllBytes());
                 case TapGradient plan:
@@ -62,10 +64,16 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
     /// <summary>How many groups a launch has.</summary>
     public static int Groups(KernelLaunch launch) => launch.Grid.GridDim.Size;
 
-    private static LaunchWork Product(GemmArguments product, int groups) => new(
-        2.0 * product.M * product.N * product.K,
-        2.0 * groups * GemmKernels.Tile * GemmKernels.Tile * product.K,
-        4.0 * ((double)product.M * product.K + (double)product.K * product.N + (product.Beta == 0 ? 1.0 : 2.0) * product.M * product.N));
+    /// <summary>A product; where its sums are cut, each slice's tile of C is written.</summary>
+    private static LaunchWork Product(GemmArguments product, KernelLaunch launch)
+    {
+        int slices = launch.Grid.GridDim.Z;
+        double longest = Math.Min(product.K, product.SliceBlocks * GemmKernels.Depth);
+        return new LaunchWork(
+            2.0 * product.M * product.N * product.K,
+            2.0 * Groups(launch) * GemmKernels.Tile * GemmKernels.Tile * longest,
+            4.0 * ((double)product.M * product.K + (double)product.K * product.N + (product.Beta == 0 ? 1.0 : 2.0) * slices * product.M * product.N));
+    }
 
     /// <summary>A correlation; the kernel skips the rows of taps that lie outside the image.</summary>
     private static LaunchWork Correlate(Correlation correlation, KernelLaunch launch, double bytes)

@@ -12,7 +12,10 @@ internal sealed unsafe class HostGemm(HostEngine engine) : Gemm(engine)
     private const int MirroredRows = 16;
 
     /// <inheritdoc/>
-    protected override void MultiplyCore(GemmShape shape, Tensor a, Tensor b, Tensor c, float beta, Tensor? bias) =>
+    public override int WorkspaceFor(GemmShape shape) => 0;
+
+    /// <inheritdoc/>
+    protected override void MultiplyCore(GemmShape shape, Tensor a, Tensor b, Tensor c, float beta, Tensor? bias, Workspace? workspace) =>
         MatrixProduct.Multiply(
             Host, shape.M, shape.N, shape.K, shape.TransposeA, shape.TransposeB,
             a.Pointer(), shape.TransposeA ? shape.M : shape.K, b.Pointer(), shape.TransposeB ? shape.K : shape.N,

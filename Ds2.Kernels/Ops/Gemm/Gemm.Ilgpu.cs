@@ -8,12 +8,16 @@ internal sealed class IlgpuGemm(IlgpuEngine engine) : Gemm(engine)
     private readonly GemmKernels kernels = new(engine);
 
     /// <inheritdoc/>
-    protected override void MultiplyCore(GemmShape shape, Tensor a, Tensor b, Tensor c, float beta, Tensor? bias) =>
+    public override int WorkspaceFor(GemmShape shape) => Workspace.Round(kernels.SlicesLength(shape));
+
+    /// <inheritdoc/>
+    protected override void MultiplyCore(GemmShape shape, Tensor a, Tensor b, Tensor c, float beta, Tensor? bias, Workspace? workspace) =>
         kernels.Multiply(
             shape,
             new GemmOperand(a, 0, shape.TransposeA ? shape.M : shape.K),
             new GemmOperand(b, 0, shape.TransposeB ? shape.K : shape.N),
             new GemmOperand(c, 0, shape.N),
             beta,
-            bias);
+            bias,
+            workspace is not null && kernels.SlicesLength(shape) is > 0 and int length ? workspace.Take(new Shape(length)) : null);
 }

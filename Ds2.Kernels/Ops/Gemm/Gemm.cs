@@ -14,6 +14,9 @@ public abstract class Gemm(IEngine engine) : Op(engine)
     /// <summary>The implementation for an engine.</summary>
     public static Gemm On(IEngine engine) => engine.Implement<Gemm>(host => new HostGemm(host), ilgpu => new IlgpuGemm(ilgpu));
 
+    /// <summary>Scratch with which <see cref="Multiply"/> may cut a sum over K, in fp32 elements: enough for this product, and for those of the same M and N and a shorter sum.</summary>
+    public abstract int WorkspaceFor(GemmShape shape);
+
     /// <summary>C = op(A) op(B) + bias + beta C.</summary>
     /// <param name="shape">The sizes; any, zero included (K = 0 gives bias + beta C). Not both operands transposed.</param>
     /// <param name="a">[M, K], or [K, M] if transposed.</param>
@@ -21,8 +24,10 @@ public abstract class Gemm(IEngine engine) : Op(engine)
     /// <param name="c">[M, N]; overwritten for beta 0, else accumulated.</param>
     /// <param name="beta">The factor of C's old value; 0 does not read it.</param>
     /// <param name="bias">[N], added to each row; null for none.</param>
-    /// <exception cref="ArgumentException">A shape or the engine differs, c overlaps another tensor, or both operands are transposed.</exception>
-    public void Multiply(GemmShape shape, Tensor a, Tensor b, Tensor c, float beta = 0, Tensor? bias = null)
+    /// <param name="workspace">At least <see cref="WorkspaceFor"/> elements: the sum over K may be cut into slices, which run side by side and are added in order. That is for weight
+    /// gradients, few elements of long sums. Null: the order of a row's sums does not depend on how many rows there are, as it should not of activations.</param>
+    /// <exception cref="ArgumentException">A shape or the engine differs, c overlaps another tensor, both operands are transposed, or the workspace is short.</exception>
+    public void Multiply(GemmShape shape, Tensor a, Tensor b, Tensor c, float beta = 0, Tensor? bias = null, Workspace? workspace = null)
     {
         using ProfilerRange range = Range();
         Validate(shape, a, b, c);
@@ -32,8 +37,14 @@ public abstract class Gemm(IEngine engine) : Op(engine)
             Check.Disjoint(c, bias);
         }
 
+        if (workspace is not null)
+        {
+            Check.Is(workspace, Engine);
+            workspace.Begin(WorkspaceFor(shape));
+        }
+
         if (shape.C.Length > 0)
-            MultiplyCore(shape, a, b, c, beta, bias);
+            MultiplyCore(shape, a, b, c, beta, bias, workspace);
     }
 
     /// <summary>C = op(A) op(B) where it is known to be symmetric, as A Aᵀ and the products of polynomials of one symmetric matrix are: half of it need not be computed.</summary>
@@ -53,10 +64,10 @@ public abstract class Gemm(IEngine engine) : Op(engine)
     }
 
     /// <summary><see cref="MultiplySymmetric"/> on validated arguments, N positive.</summary>
-    protected virtual void MultiplySymmetricCore(GemmShape shape, Tensor a, Tensor b, Tensor c) => MultiplyCore(shape, a, b, c, 0, null);
+    protected virtual void MultiplySymmetricCore(GemmShape shape, Tensor a, Tensor b, Tensor c) => MultiplyCore(shape, a, b, c, 0, null, null);
 
     /// <summary><see cref="Multiply"/> on validated arguments, M and N positive.</summary>
-    protected abstract void MultiplyCore(GemmShape shape, Tensor a, Tensor b, Tensor c, float beta, Tensor? bias);
+    protected abstract void MultiplyCore(GemmShape shape, Tensor a, Tensor b, Tensor c, float beta, Tensor? bias, Workspace? workspace);
 
     private void Validate(GemmShape shape, Tensor a, Tensor b, Tensor c)
     {

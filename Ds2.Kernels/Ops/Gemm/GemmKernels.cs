@@ -5,6 +5,7 @@ using ILGPU.Runtime;
 
 namespace Ds2.Kernels.Ops;
 
+using AddSlicesLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, SlicedSum>;
 using GemmLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, ArrayView<float>, GemmArguments>;
 
 /// <summary>A matrix in a tensor's memory: rows <paramref name="Stride"/> elements apart, the first one at <paramref name="Offset"/>.</summary>
@@ -28,6 +29,19 @@ internal struct GemmArguments
     public int StrideC;
     public int AlignedC;
     public int HasBias;
+    public int SliceBlocks;
+    public float Beta;
+}
+
+/// <summary>The scalars of the addition that ends a sliced product: slices of M rows, Stride elements apart, into a matrix whose rows are StrideC apart.</summary>
+internal struct SlicedSum
+{
+    public int M;
+    public int N;
+    public int Slices;
+    public int Stride;
+    public int StrideC;
+    public int HasBias;
     public float Beta;
 }
 
@@ -38,15 +52,18 @@ internal struct GemmArguments
 /// registers meanwhile, then into the second shared buffer, so that one barrier an iteration suffices. Of each four rows the first pair lies in the first half of a
 /// shared row, the second in the other: neighbouring pairs would be loaded with 128 bits (<see cref="MultiplyAdd"/> says why not). The halves are 72 floats apart, and
 /// rows 140: with 64 and 128, the transposing stores of a warp would meet in the same banks of shared memory.
-/// Each element is one chain of multiply-adds in ascending k. Sources: Volkov and Demmel, SC 2008; Lai and Seznec, CGO 2013.
+/// Each element is one chain of multiply-adds in ascending k, or, where the caller has memory for it and the product is worth it (<see cref="GemmSlices"/>), such a chain for each slice of k, in groups
+/// of their own: their sums go to [slices, M, N], and a second launch adds them up, first slice first. Sources: Volkov and Demmel, SC 2008; Lai and Seznec, CGO 2013.
 /// </remarks>
 internal sealed class GemmKernels(IlgpuEngine engine)
 {
     /// <summary>Rows and columns of C that a group makes.</summary>
     public const int Tile = 128;
 
+    /// <summary>Values of k that are in shared memory at a time: a block.</summary>
+    public const int Depth = 8;
+
     private const int Threads = 256;
-    private const int Depth = 8;
 
     // In pairs, between the first and the second half of the rows, and of the columns, of a tile.
     private const int HalfTile = 16;
@@ -66,8 +83,47 @@ internal sealed class GemmKernels(IlgpuEngine engine)
     private readonly GemmLauncher transposedBUnaligned = engine.Load<GemmLauncher>(MultiplyTransposedBUnalignedKernel);
     private readonly GemmLauncher transposedAUnaligned = engine.Load<GemmLauncher>(MultiplyTransposedAUnalignedKernel);
 
+    private readonly AddSlicesLauncher addSlices = engine.Load<AddSlicesLauncher>(AddSlicesKernel);
+
+    /// <summary>Tiles that cover so many rows or columns of C.</summary>
+    public static int Tiles(int positions) => (positions + Tile - 1) / Tile;
+
+    /// <summary>The fp32 elements that a product of this shape, or of a shorter sum, wants for its slices; 0 where it is not cut.</summary>
+    public int SlicesLength(GemmShape shape)
+    {
+        int most = shape.C.Length == 0 ? 1 : GemmSlices.Most(shape, engine.Multiprocessors);
+        return most == 1 ? 0 : checked(most * shape.M * SliceStride(shape.N));
+    }
+
     /// <summary>C = op(A) op(B) + bias + beta C; M and N positive.</summary>
-    public void Multiply(GemmShape shape, GemmOperand a, GemmOperand b, GemmOperand c, float beta, Tensor? bias)
+    /// <param name="shape">The sizes.</param>
+    /// <param name="a">[M, K], or [K, M] if transposed.</param>
+    /// <param name="b">[K, N], or [N, K] if transposed.</param>
+    /// <param name="c">[M, N]; overwritten for beta 0, else accumulated.</param>
+    /// <param name="beta">The factor of C's old value; 0 does not read it.</param>
+    /// <param name="bias">[N], added to each row; null for none.</param>
+    /// <param name="slices">Scratch for the sums of slices of k, <see cref="SlicesLength"/> elements or more from a multiple of four on; overwritten. Null: no sum is cut.</param>
+    public void Multiply(GemmShape shape, GemmOperand a, GemmOperand b, GemmOperand c, float beta, Tensor? bias, Tensor? slices = null)
+    {
+        var plan = slices is null ? new GemmSlices(1, GemmSlices.BlocksOf(shape.K)) : GemmSlices.Of(shape, engine.Multiprocessors);
+        if (slices is null || plan.Count == 1)
+        {
+            MultiplySlices(shape, plan, a, b, c, beta, bias);
+            return;
+        }
+
+        // Rows of whole groups of four, so that all are stored with 128 bits.
+        int stride = SliceStride(shape.N);
+        MultiplySlices(shape, plan, a, b, new GemmOperand(slices, 0, stride), 0, null);
+        addSlices(
+            engine.Stream, IlgpuEngine.Cover(shape.C.Length, Threads), slices.View().SubView(0, plan.Count * shape.M * stride), c.View, bias?.View() ?? c.View,
+            new SlicedSum { M = shape.M, N = shape.N, Slices = plan.Count, Stride = stride, StrideC = c.Stride, HasBias = bias is null ? 0 : 1, Beta = beta });
+    }
+
+    private static int SliceStride(int columns) => (columns + 3) / 4 * 4;
+
+    /// <summary>The product over each slice of k, into as many matrices one behind the other.</summary>
+    private void MultiplySlices(GemmShape shape, GemmSlices slices, GemmOperand a, GemmOperand b, GemmOperand c, float beta, Tensor? bias)
     {
         var arguments = new GemmArguments
         {
@@ -79,9 +135,10 @@ internal sealed class GemmKernels(IlgpuEngine engine)
             StrideC = c.Stride,
             AlignedC = c.Aligned ? 1 : 0,
             HasBias = bias is null ? 0 : 1,
+            SliceBlocks = slices.Blocks,
             Beta = beta,
         };
-        var grid = new Index3D((shape.N + Tile - 1) / Tile, (shape.M + Tile - 1) / Tile, 1);
+        var grid = new Index3D(Tiles(shape.N), Tiles(shape.M), slices.Count);
 
         // Whole groups of four, so that a 128-bit load is inside or outside as one.
         bool aligned = a.Aligned && b.Aligned && (shape.TransposeA ? shape.M : shape.K) % 4 == 0 && (shape.TransposeB ? shape.K : shape.N) % 4 == 0;
@@ -143,8 +200,10 @@ internal sealed class GemmKernels(IlgpuEngine engine)
         Tile8x8 sum = default;
 
         // Where K is no multiple of eight, the first block starts so far ahead of k = 0 that all others are whole: the loop need not look at k.
-        int blocks = (arguments.K + Depth - 1) / Depth;
-        int ahead = blocks * Depth - arguments.K;
+        int all = (arguments.K + Depth - 1) / Depth;
+        int skipped = Grid.IdxZ * arguments.SliceBlocks;
+        int blocks = IntrinsicMath.Min(arguments.SliceBlocks, all - skipped);
+        int ahead = (all - skipped) * Depth - arguments.K;
         Cursor cursorA = Locate(alongA, aligned, row0 + positionA, kA - ahead, arguments.M, arguments.StrideA);
         Cursor cursorB = Locate(alongB, aligned, column0 + positionB, kB - ahead, arguments.N, arguments.StrideB);
         Float4 nextA = default;
@@ -384,7 +443,7 @@ internal sealed class GemmKernels(IlgpuEngine engine)
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StoreFour(ArrayView<float> c, GemmArguments arguments, int row, int column, Float4 sum)
     {
-        int index = row * arguments.StrideC + column;
+        int index = (Grid.IdxZ * arguments.M + row) * arguments.StrideC + column;
         if (arguments.AlignedC != 0 && column + 3 < arguments.N)
         {
             ArrayView<Float4> fours = c.Cast<Float4>();
@@ -409,6 +468,28 @@ internal sealed class GemmKernels(IlgpuEngine engine)
             if (arguments.Beta != 0)
                 sum += arguments.Beta * c[index];
             c[index] = sum;
+        }
+    }
+
+    /// <summary>C = the sum of all slices, first slice first, + bias + beta C; an element a thread.</summary>
+    [GpuKernel(Threads)]
+    private static void AddSlicesKernel(ArrayView<float> slices, ArrayView<float> c, ArrayView<float> bias, SlicedSum sizes)
+    {
+        int i = Grid.GlobalIndex.X;
+        int row = i / sizes.N;
+        int column = i - row * sizes.N;
+        if (row < sizes.M)
+        {
+            int from = row * sizes.Stride + column;
+            float sum = 0;
+            for (int slice = 0; slice < sizes.Slices; slice++)
+                sum += slices[slice * sizes.M * sizes.Stride + from];
+            if (sizes.HasBias != 0)
+                sum += bias[column];
+            int to = row * sizes.StrideC + column;
+            if (sizes.Beta != 0)
+                sum += sizes.Beta * c[to];
+            c[to] = sum;
         }
     }
 

@@ -41,7 +41,7 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
     {
         GruShape few = shape with { N = Math.Min(shape.N, GruPassKernel.Utterances) };
         int oneLaunch = Math.Max(backwardPass.Fits(few) ? backwardPass.Workspace(few) : 0, backwardStream.Fits(few) ? backwardStream.Workspace(few) : 0);
-        return Math.Max(oneLaunch, Math.Max(Frames(shape), Frames(few)));
+        return checked(Math.Max(oneLaunch, Math.Max(Frames(shape), Frames(few))) + Workspace.Round(SlicesLength(shape)));
 
         int Frames(GruShape shape) =>
             checked(shape.Directions * backward.PackedLengthOf(shape) + backward.GradientsLength(shape) + Workspace.Round(shape.Directions * shape.N * shape.H));
@@ -122,6 +122,7 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
             BackwardFrames(shape, weights, lengths, hidden, initial, gates, candidates, dY, dInitial, workspace);
         int frames = shape.T * shape.N;
         int gateCount = 3 * shape.H;
+        Tensor? slices = SlicesLength(shape) is > 0 and int length ? workspace.Take(new Shape(length)) : null;
 
         // A zero gradient does not silence a NaN that stands in the padding: dW wants the input with zeros there, made in dX, which is written last.
         if (shape.I > 0)
@@ -134,10 +135,10 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
             {
                 gemm.Multiply(
                     new GemmShape(gateCount, shape.I, frames, TransposeA: true), dGates, new GemmOperand(dX, 0, shape.I),
-                    new GemmOperand(gradients[direction].Input, 0, shape.I), 1, null);
+                    new GemmOperand(gradients[direction].Input, 0, shape.I), 1, null, slices);
             }
 
-            AddRecurrentGradient(shape, direction, hidden, initial, dGates, dCandidates, gradients[direction].Recurrent);
+            AddRecurrentGradient(shape, direction, hidden, initial, dGates, dCandidates, gradients[direction].Recurrent, slices);
             addFrames(
                 Gpu.Stream, new KernelConfig((4 * shape.H + Columns - 1) / Columns, Threads), Part(gates, direction).View(), Part(candidates, direction).View(),
                 gradients[direction].InputBias.View(), gradients[direction].RecurrentBias.View(), frames, shape.H);
@@ -181,7 +182,7 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
 
     /// <summary>dU += sum over frames of the gradients there times the state before, which at the direction's first frame is zero, or the initial one.</summary>
     private void AddRecurrentGradient(
-        GruShape shape, int direction, Tensor hidden, Tensor? initial, GemmOperand dGates, GemmOperand dCandidates, Tensor dRecurrent)
+        GruShape shape, int direction, Tensor hidden, Tensor? initial, GemmOperand dGates, GemmOperand dCandidates, Tensor dRecurrent, Tensor? slices)
     {
         int first = direction == 0 ? shape.N : 0;
         AddProduct((shape.T - 1) * shape.N, first, new GemmOperand(hidden, (direction * shape.T * shape.N + shape.N - first) * shape.H, shape.H));
@@ -195,11 +196,21 @@ internal sealed class IlgpuGru(IlgpuEngine engine, RecurrentPrecision precision)
                 return;
             gemm.Multiply(
                 new GemmShape(2 * shape.H, shape.H, rows, TransposeA: true), dGates with { Offset = dGates.Offset + from * dGates.Stride }, before,
-                new GemmOperand(dRecurrent, 0, shape.H), 1, null);
+                new GemmOperand(dRecurrent, 0, shape.H), 1, null, slices);
             gemm.Multiply(
                 new GemmShape(shape.H, shape.H, rows, TransposeA: true), dCandidates with { Offset = dCandidates.Offset + from * dCandidates.Stride }, before,
-                new GemmOperand(dRecurrent, 2 * shape.H * shape.H, shape.H), 1, null);
+                new GemmOperand(dRecurrent, 2 * shape.H * shape.H, shape.H), 1, null, slices);
         }
+    }
+
+    /// <summary>What the products of the weight gradients want for slices of their sums over all frames: one after the other, the same memory.</summary>
+    private int SlicesLength(GruShape shape)
+    {
+        int frames = shape.T * shape.N;
+        return Math.Max(
+            gemm.SlicesLength(new GemmShape(3 * shape.H, shape.I, frames, TransposeA: true)),
+            Math.Max(
+                gemm.SlicesLength(new GemmShape(2 * shape.H, shape.H, frames, TransposeA: true)), gemm.SlicesLength(new GemmShape(shape.H, shape.H, frames, TransposeA: true))));
     }
 
     /// <summary>The packed recurrent weights of all directions as a launch a frame reads them: they come first.</summary>
