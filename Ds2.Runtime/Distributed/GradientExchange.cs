@@ -2,7 +2,7 @@ namespace Ds2.Runtime.Distributed;
 
 /// <summary>Adds up the gradients of all ranks, each stretch of them at its owner, and gives the owners' new parameters to all: on the wire what a ring's reduce-scatter and all-gather take.</summary>
 /// <remarks>An owner gets the ranks' branches of its stretch and adds them up by <see cref="SumTree"/>, so the sum has the same bits however many ranks there are. Both go piece by piece, some under way at once: the memory for
-/// that does not grow with the model. Gradients and parameters are sent from, and parameters received, where they lie.</remarks>
+/// that does not grow with the model. Gradients and parameters are sent from, and parameters received, where they lie: in the host's memory, or a device's if the ranks take that.</remarks>
 public sealed class GradientExchange
 {
     /// <summary>Elements that are under way at once to a rank from all others, 4 MB, if nothing is said; and the least that one sends another at once.</summary>
@@ -11,20 +11,20 @@ public sealed class GradientExchange
     /// <summary>Pieces under way at once. Over TCP what receiver and sender of a piece have to tell each other waits behind the data that goes the same way: it is told while the pieces before are under way.</summary>
     private const int AtOnce = 8;
 
-    /// <summary>What is added up at once stays in the first-level cache.</summary>
-    private const int Block = 2048;
-
     private readonly ICommunicator communicator;
+    private readonly IExchangeMemory memory;
     private readonly int pieceLength;
-    private float[] incoming = [];
+    private Memory<float> incoming;
 
     /// <summary>An exchange between ranks.</summary>
     /// <param name="communicator">The ranks.</param>
     /// <param name="underWay">Elements that are under way at once to a rank, and the memory that this takes; more where a piece would be too small, from five ranks on if nothing is said.</param>
-    public GradientExchange(ICommunicator communicator, int underWay = UnderWay)
+    /// <param name="memory">Where gradients and parameters lie, and all that is exchanged; null for the host's memory. The caller's.</param>
+    public GradientExchange(ICommunicator communicator, int underWay = UnderWay, IExchangeMemory? memory = null)
     {
         ArgumentNullException.ThrowIfNull(communicator);
         this.communicator = communicator;
+        this.memory = memory ?? new HostExchangeMemory();
         pieceLength = Math.Max(underWay / AtOnce / communicator.Ranks, LeastPiece);
     }
 
@@ -35,7 +35,7 @@ public sealed class GradientExchange
     {
         long length = (long)AtOnce * most * Math.Min(longest, pieceLength);
         if (incoming.Length < length)
-            incoming = GC.AllocateUninitializedArray<float>(checked((int)length), pinned: true);
+            incoming = memory.Allocate(checked((int)length));
     }
 
     /// <summary>Adds up what all ranks' batches come to, in the stretch that this rank owns.</summary>
@@ -61,7 +61,10 @@ public sealed class GradientExchange
                 underWay.Enqueue(Start(next));
             foreach (ITransfer transfer in underWay.Dequeue())
                 transfer.Wait();
+
+            // Complete: what is under way next is received where the branches were that were added.
             AddUpPiece(share.Part(piece * pieceLength, pieceLength), IncomingOf(piece));
+            memory.Complete();
         }
 
         // A message for each branch, as no two lie beside each other.
@@ -83,14 +86,14 @@ public sealed class GradientExchange
             return communicator.StartAllToAll(round < own.Count ? own[round] : Memory<float>.Empty, sent, IncomingOf(piece), received);
         }
 
-        Memory<float> IncomingOf(int piece) => incoming.AsMemory(piece % AtOnce * room, room);
+        Memory<float> IncomingOf(int piece) => incoming.Slice(piece % AtOnce * room, room);
 
         void AddUpPiece(Stretch piece, Memory<float> others)
         {
-            for (int at = 0; at < piece.Length; at += Block)
+            for (int at = 0; at < piece.Length; at += Math.Min(memory.Block, piece.Length))
             {
-                Stretch block = piece.Part(at, Block);
-                AddUpBlock(order, sum.Span.Slice(block.Offset, block.Length), branch => sources[branch] is { IsOwn: true } source
+                Stretch block = piece.Part(at, memory.Block);
+                AddUpBlock(order, sum.Slice(block.Offset, block.Length), branch => sources[branch] is { IsOwn: true } source
                     ? own[source.Place].Slice(block.Offset, block.Length)
                     : others.Slice(sources[branch].Place * piece.Length + block.Offset - piece.Offset, block.Length));
             }
@@ -131,17 +134,17 @@ public sealed class GradientExchange
         }
     }
 
-    private static void AddUpBlock(Order order, Span<float> sum, Func<int, Memory<float>> of)
+    private void AddUpBlock(Order order, Memory<float> sum, Func<int, Memory<float>> of)
     {
         for (int i = 0; i < order.Additions.Count; i++)
         {
             (int earlier, int later) = order.Additions[i];
-            Span<float> to = of(later).Span;
-            VectorSum.Add(of(earlier).Span, to, i == order.Additions.Count - 1 ? sum : to);
+            Memory<float> to = of(later);
+            memory.Add(of(earlier), to, i == order.Additions.Count - 1 ? sum : to);
         }
 
         if (order.Additions.Count == 0)
-            of(order.Total).Span.CopyTo(sum);
+            memory.Copy(of(order.Total), sum);
     }
 
     /// <summary>Where a branch stands: in this rank's own memory, or among what the others have sent.</summary>

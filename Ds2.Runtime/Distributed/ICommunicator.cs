@@ -28,6 +28,9 @@ public interface ICommunicator : IDisposable
     /// <summary>Whether something computes while calls wait: they then leave the cores to it, and may notice a little later that they are done. May be set from any thread, also while another waits in a call.</summary>
     bool IsPatient { get; set; }
 
+    /// <summary>Whether the memory of a transfer may be a device's (<see cref="IExchangeMemory"/>), but for what a rank sends itself. The thread that begins transfers must have the device.</summary>
+    bool TakesDeviceMemory { get; }
+
     /// <summary>Begins to send each rank a stretch of its own, and to receive one from each. Several may be under way at once: they fit each other in the order in which they are begun.</summary>
     /// <param name="send">What is sent. Until the transfer's end it must stay as it is.</param>
     /// <param name="sent">The stretch of it that each rank gets, this one among them, by rank.</param>

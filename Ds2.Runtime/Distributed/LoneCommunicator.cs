@@ -21,6 +21,9 @@ public sealed class LoneCommunicator : ICommunicator
     public bool IsPatient { get; set; }
 
     /// <inheritdoc/>
+    public bool TakesDeviceMemory => false;
+
+    /// <inheritdoc/>
     public ITransfer StartAllToAll(ReadOnlyMemory<float> send, ReadOnlySpan<Stretch> sent, Memory<float> receive, ReadOnlySpan<Stretch> received)
     {
         Stretch.CopyOwn(this, send, sent, receive, received);

@@ -15,9 +15,10 @@ public static class Mpi
     /// <summary>Starts MPI, once in a process, or nothing.</summary>
     /// <param name="choice"><see cref="Auto"/>, <see cref="None"/>, or the file of a library, which is then used in any case.</param>
     /// <param name="timeout">How long a rank waits for the others in a call; null for ever. A step's longest difference between ranks must fit, and an evaluation's.</param>
+    /// <param name="deviceMemory">Whether a CUDA-aware library is to be handed a GPU's memory (<see cref="ICommunicator.TakesDeviceMemory"/>).</param>
     /// <exception cref="InputException">The library is missing, or does not belong to the launcher; the message names the package.</exception>
     /// <exception cref="DistributedException">The library cannot be started.</exception>
-    public static ICommunicator Open(string choice, TimeSpan? timeout)
+    public static ICommunicator Open(string choice, TimeSpan? timeout, bool deviceMemory = false)
     {
         Launcher? launcher = choice == None ? null : Launcher.Find(Environment.GetEnvironmentVariable);
         if (choice == Auto && launcher is null)
@@ -26,7 +27,7 @@ public static class Mpi
             return new LoneCommunicator();
         if (launcher is not null)
             ProcessEnd.WithParent();
-        MpiCommunicator communicator = FaultSignals.Keep(() => new MpiCommunicator(choice == Auto ? Find(launcher!, MpiLibrary.TryLoad) : Load(choice, launcher), timeout));
+        MpiCommunicator communicator = FaultSignals.Keep(() => new MpiCommunicator(choice == Auto ? Find(launcher!, MpiLibrary.TryLoad) : Load(choice, launcher), timeout, deviceMemory));
         if (launcher?.Ranks is not { } ranks || ranks == communicator.Ranks)
             return communicator;
         string found = communicator.Library;

@@ -19,7 +19,7 @@ public sealed unsafe class MpiCommunicator : ICommunicator
 
     /// <summary>Starts the library: once in a process.</summary>
     /// <exception cref="DistributedException">The library reports an error. Most that can go wrong here it prints itself, and ends the process.</exception>
-    internal MpiCommunicator(MpiLibrary mpi, TimeSpan? timeout)
+    internal MpiCommunicator(MpiLibrary mpi, TimeSpan? timeout, bool deviceMemory)
     {
         this.mpi = mpi;
         this.timeout = timeout;
@@ -33,6 +33,7 @@ public sealed unsafe class MpiCommunicator : ICommunicator
         Check(mpi.CommRank(mpi.World, &rank), "MPI_Comm_rank");
         Check(mpi.CommSize(mpi.World, &ranks), "MPI_Comm_size");
         (Rank, Ranks, Host, LocalRank) = (rank, ranks, mpi.ProcessorName(), RankOnNode(rank));
+        TakesDeviceMemory = deviceMemory && mpi.IsCudaAware();
     }
 
     /// <inheritdoc/>
@@ -49,6 +50,9 @@ public sealed unsafe class MpiCommunicator : ICommunicator
 
     /// <inheritdoc/>
     public bool IsPatient { get => isPatient; set => isPatient = value; }
+
+    /// <inheritdoc/>
+    public bool TakesDeviceMemory { get; }
 
     /// <summary>The library's family: Open MPI or MPICH.</summary>
     public string Library => mpi.Kind.Name();

@@ -13,15 +13,19 @@ internal sealed unsafe class MpiLibrary
     /// <summary>MPI_THREAD_MULTIPLE and MPI_THREAD_SERIALIZED, the same in both.</summary>
     public const int ThreadMultiple = 3, ThreadSerialized = 2;
 
+    // MPICH's MPIX_GPU_SUPPORT_CUDA.
+    private const int CudaSupport = 0;
+
     // MPI_MAX_LIBRARY_VERSION_STRING, MPI_MAX_PROCESSOR_NAME, MPI_MAX_ERROR_STRING: the larger of both, or more.
     private const int TextBytes = 8192;
 
+    private readonly nint library;
     private readonly delegate* unmanaged<int, byte*, int*, int> errorString;
     private readonly delegate* unmanaged<byte*, int*, int> getProcessorName;
 
     private MpiLibrary(nint library, MpiKind kind)
     {
-        Kind = kind;
+        (this.library, Kind) = (library, kind);
         InitThread = (delegate* unmanaged<int*, byte***, int, int*, int>)Export("MPI_Init_thread");
         Finish = (delegate* unmanaged<int>)Export("MPI_Finalize");
         Abort = (delegate* unmanaged<nint, int, int>)Export("MPI_Abort");
@@ -140,6 +144,17 @@ internal sealed unsafe class MpiLibrary
         byte* text = stackalloc byte[TextBytes];
         int length = 0;
         return getProcessorName(text, &length) == 0 ? Encoding.UTF8.GetString(text, length) : Environment.MachineName;
+    }
+
+    /// <summary>Whether the library says that it takes device pointers of CUDA. It must have been started.</summary>
+    /// <remarks>Open MPI and MPICH have the first function, some of MPICH's family the second alone; what has neither has no such support.</remarks>
+    public bool IsCudaAware()
+    {
+        if (NativeLibrary.TryGetExport(library, "MPIX_Query_cuda_support", out nint query))
+            return ((delegate* unmanaged<int>)query)() != 0;
+        int supported = 0;
+        return NativeLibrary.TryGetExport(library, "MPIX_GPU_query_support", out nint ofGpu)
+            && ((delegate* unmanaged<int, int*, int>)ofGpu)(CudaSupport, &supported) == 0 && supported != 0;
     }
 
     /// <summary>Loads a library, without starting it.</summary>

@@ -32,6 +32,9 @@ public sealed class QueuedCommunicator(ICommunicator communicator) : ICommunicat
     /// <inheritdoc/>
     public bool IsPatient { get => communicator.IsPatient; set => communicator.IsPatient = value; }
 
+    /// <inheritdoc/>
+    public bool TakesDeviceMemory => communicator.TakesDeviceMemory;
+
     /// <summary>The ranks themselves: for calls that are left to the thread, and for those alone.</summary>
     public ICommunicator Communicator => communicator;
 

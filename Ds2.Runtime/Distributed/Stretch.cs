@@ -58,6 +58,9 @@ public readonly record struct Stretch(int Offset, int Length)
         (Stretch from, Stretch to) = (sent[communicator.Rank], received[communicator.Rank]);
         if (from.Length != to.Length)
             throw new ArgumentException($"a rank sends itself {from.Length} elements and receives {to.Length}", nameof(received));
-        send.Span.Slice(from.Offset, from.Length).CopyTo(receive.Span[to.Offset..]);
+
+        // Of a device's memory there is nothing for the host to copy.
+        if (from.Length > 0)
+            send.Span.Slice(from.Offset, from.Length).CopyTo(receive.Span[to.Offset..]);
     }
 }

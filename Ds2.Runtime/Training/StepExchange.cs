@@ -1,3 +1,4 @@
+using Ds2.Kernels.Ops;
 using Ds2.Runtime.Distributed;
 using Ds2.Runtime.Layers;
 
@@ -6,7 +7,7 @@ namespace Ds2.Runtime.Training;
 /// <summary>What the ranks of a job give each other in a step, bucket by bucket: gradients to the owners of each share, new parameters to all. Several ranks only.</summary>
 /// <remarks>
 /// The bytes move on a thread of their own. Gradients leave while the backward pass works on lower layers, and new parameters come while the next forward pass works on lower layers: whoever reads parameters
-/// (<see cref="ParameterSet.Values"/>) waits for those that are still on their way. On an engine whose memory is the host's they are sent and received where they lie; else through a copy in host memory,
+/// (<see cref="ParameterSet.Values"/>) waits for those that are still on their way. On an engine whose memory is the host's they are sent and received where they lie, as on one whose device the ranks' library reaches by itself; else through a copy in host memory,
 /// to and from which a queue of copies takes them beside the engine's ops.
 /// </remarks>
 internal sealed class StepExchange : IDisposable
@@ -20,9 +21,12 @@ internal sealed class StepExchange : IDisposable
     private readonly ParameterShares shares;
     private readonly Tensor values;
 
-    /// <summary>Null on an engine whose memory is the host's.</summary>
+    /// <summary>Null where the ranks' library is not handed the device's memory, or there is none.</summary>
+    private readonly IExchangeMemory? device;
+
+    /// <summary>Null where gradients and parameters are exchanged where they lie.</summary>
     private readonly IHostCopies? copies;
-    private readonly Memory<float> hostGradients, hostValues;
+    private readonly Memory<float> exchangedGradients, exchangedValues;
     private readonly List<Memory<float>> hostBranches = [];
     private readonly Task[] underWay;
 
@@ -41,12 +45,13 @@ internal sealed class StepExchange : IDisposable
         this.ranks = ranks;
         this.parameters = parameters;
         this.shares = shares;
-        exchange = new GradientExchange(ranks.Communicator);
         values = parameters.Values;
-        copies = values.HostMemory is null ? parameters.Engine.NewHostCopies() : null;
-        hostGradients = parameters.Gradients.HostMemory ?? Mirror();
+        device = ranks.TakesDeviceMemory ? Addition.InMemoryOf(parameters.Engine) : null;
+        exchange = new GradientExchange(ranks.Communicator, memory: device);
+        copies = InPlace(values) is null ? parameters.Engine.NewHostCopies() : null;
+        exchangedGradients = InPlace(parameters.Gradients) ?? Mirror();
         // Gradients are on their way while no parameters are, and the other way round.
-        hostValues = values.HostMemory ?? hostGradients;
+        exchangedValues = InPlace(values) ?? exchangedGradients;
         underWay = new Task[shares.Buckets.Count];
         arrived = underWay.Length;
         parameters.BeforeRead = Await;
@@ -83,13 +88,15 @@ internal sealed class StepExchange : IDisposable
             Stretch[] bucket = shares.Buckets[unsent];
             var whole = new Stretch(bucket[0].Offset, bucket[^1].End - bucket[0].Offset);
             accumulator.Join(whole);
-            Memory<float>[] own = [.. accumulator.Branches.Select((branch, i) => HostMemoryOf(branch.Sum, i))];
-            Action[] arrivals = copies is null ? [] : [.. accumulator.Branches.Select((branch, i) => copies.CopyToHost(Of(whole, branch.Sum), Of(whole, own[i])))];
+            Memory<float>[] own = [.. accumulator.Branches.Select((branch, i) => MemoryOf(branch.Sum, i))];
+            Action[] departures = device is not null ? [device.Mark()]
+                : copies is not null ? [.. accumulator.Branches.Select((branch, i) => copies.CopyToHost(Of(whole, branch.Sum), Of(whole, own[i])))]
+                : [];
             underWay[unsent] = ranks.Post(() =>
             {
-                foreach (Action arrive in arrivals)
-                    arrive();
-                exchange.AddUp(bucket, branches, own, hostGradients);
+                foreach (Action depart in departures)
+                    depart();
+                exchange.AddUp(bucket, branches, own, exchangedGradients);
             });
         }
     }
@@ -101,20 +108,22 @@ internal sealed class StepExchange : IDisposable
         {
             ranks.WaitFor(underWay[bucket]);
             Stretch mine = shares.Buckets[bucket][ranks.Rank];
-            copies?.CopyToDevice(Of(mine, hostGradients), Of(mine, parameters.Gradients));
+            copies?.CopyToDevice(Of(mine, exchangedGradients), Of(mine, parameters.Gradients));
         }
     }
 
     /// <summary>Has the new parameters of this rank's share go to all; they are waited for where they are read.</summary>
     public void SendParameters()
     {
-        Action[] departures = copies is null ? [] : [.. shares.Buckets.Select(bucket => bucket[ranks.Rank]).Select(mine => copies.CopyToHost(Of(mine, values), Of(mine, hostValues)))];
+        Action[] departures = device is not null ? [.. shares.Buckets.Select(_ => device.Mark())]
+            : copies is not null ? [.. shares.Buckets.Select(bucket => bucket[ranks.Rank]).Select(mine => copies.CopyToHost(Of(mine, values), Of(mine, exchangedValues)))]
+            : [];
         TaskCompletionSource[] arrivals = [.. shares.Buckets.Select(_ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously))];
         for (int i = 0; i < arrivals.Length; i++)
             underWay[i] = arrivals[i].Task;
         arrived = 0;
-        Action<int>? begun = copies is null ? null : bucket => departures[bucket]();
-        ranks.Post(() => exchange.Gather(shares.Buckets, hostValues, begun, bucket => arrivals[bucket].SetResult())).ContinueWith(
+        Action<int>? begun = departures.Length == 0 ? null : bucket => departures[bucket]();
+        ranks.Post(() => exchange.Gather(shares.Buckets, exchangedValues, begun, bucket => arrivals[bucket].SetResult())).ContinueWith(
             failed => Array.ForEach(arrivals, arrival => arrival.TrySetException(failed.Exception!.InnerExceptions)), CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
     }
 
@@ -141,8 +150,12 @@ internal sealed class StepExchange : IDisposable
         return whole;
     }
 
-    /// <summary>Gives the host's copies back. The thread that exchanges must have ended, or have nothing left to do.</summary>
-    public void Dispose() => copies?.Dispose();
+    /// <summary>Gives the memory back that it has taken. The thread that exchanges must have ended, or have nothing left to do.</summary>
+    public void Dispose()
+    {
+        copies?.Dispose();
+        device?.Dispose();
+    }
 
     /// <summary>Waits for the parameters below an element of the block.</summary>
     private void Await(int end)
@@ -155,13 +168,16 @@ internal sealed class StepExchange : IDisposable
             for (int rank = 0; copies is not null && rank < bucket.Length; rank++)
             {
                 if (rank != ranks.Rank)
-                    copies.CopyToDevice(Of(bucket[rank], hostValues), Of(bucket[rank], values));
+                    copies.CopyToDevice(Of(bucket[rank], exchangedValues), Of(bucket[rank], values));
             }
         }
     }
 
     /// <summary>Where a branch, by its place among this rank's, is exchanged. The last one is the parameter set's own gradients.</summary>
-    private Memory<float> HostMemoryOf(Tensor branch, int place) => branch.HostMemory ?? (branch == parameters.Gradients ? hostGradients : hostBranches[place]);
+    private Memory<float> MemoryOf(Tensor branch, int place) => InPlace(branch) ?? (branch == parameters.Gradients ? exchangedGradients : hostBranches[place]);
+
+    /// <summary>A tensor where it lies; null where it is not exchanged there.</summary>
+    private Memory<float>? InPlace(Tensor tensor) => device?.Of(tensor) ?? tensor.HostMemory;
 
     private static Tensor Of(Stretch stretch, Tensor block) => block.Slice(stretch.Offset, new Shape(stretch.Length));
 

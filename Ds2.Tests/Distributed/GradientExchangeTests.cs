@@ -1,5 +1,9 @@
 using System.Numerics;
+using Ds2.Kernels.Engines.Host;
+using Ds2.Kernels.Engines.Ilgpu;
+using Ds2.Kernels.Ops;
 using Ds2.Runtime.Distributed;
+using Ds2.Tests.Engines;
 using Ds2.Tests.Ops;
 
 namespace Ds2.Tests.Distributed;
@@ -31,6 +35,52 @@ public sealed class GradientExchangeTests
             return 0;
         });
     }
+
+    /// <summary>Gradients that never leave the devices' memory: the same bits, and what the host cannot read it is not asked to. Additions of pieces that share memory, one after the other.</summary>
+    [Test]
+    public void AddUp_InDeviceMemory_IsTheTreesSum([Values(2, 3)] int ranks, [ValueSource(nameof(Devices))] string device)
+    {
+        // On the slow device fewer pieces than are under way at once.
+        int share = device == "cuda" ? 300_000 : 40_000;
+        const int batchesOfEach = 3;
+        int batches = ranks * batchesOfEach - 1, length = ranks * share;
+        var random = new Random(4);
+        Stretch[] owned = [.. Enumerable.Range(0, ranks).Select(rank => new Stretch(rank * share, share - 7 * rank))];
+        float[][] gradients = [.. Enumerable.Range(0, batches).Select(_ => Enumerable.Range(0, length).Select(_ => random.NextSingle() - 0.3f).ToArray())];
+        foreach (float[] batch in gradients)
+            batch[5] = float.Epsilon; // no engine takes it for zero
+        float[] expected = Tree(gradients);
+        IReadOnlyList<Branch>[] branches = [.. Enumerable.Range(0, ranks).Select(rank => SumTree.Branches(rank * batchesOfEach, Math.Min((rank + 1) * batchesOfEach, batches)))];
+        ThreadRanks.Run(ranks, communicator =>
+        {
+            using IlgpuEngine engine = DevicePointers.NewEngine(device);
+            using IExchangeMemory memory = Addition.InMemoryOf(engine)!;
+            Tensor[] own = [.. branches[communicator.Rank].Select(_ => engine.Allocate(new Shape(length)))];
+            foreach ((Branch branch, Tensor tensor) in branches[communicator.Rank].Zip(own))
+                tensor.CopyFrom(Tree(gradients[branch.First..(branch.First + branch.Count)]));
+            var exchange = new GradientExchange(communicator, underWay: 1, memory);
+            exchange.Reserve(batches, share);
+            memory.Mark()();
+            Assert.That(() => memory.Of(own[0]).Span.Length, Throws.InvalidOperationException);
+            exchange.AddUp(owned, branches, [.. own.Select(memory.Of)], memory.Of(own[^1]));
+            exchange.Gather([owned], memory.Of(own[^1]));
+            float[] sum = own[^1].ToArray();
+            foreach (Stretch stretch in owned)
+                Compare.BitEqual(sum[stretch.Offset..stretch.End], expected[stretch.Offset..stretch.End], $"{stretch}");
+            Array.ForEach(own, tensor => tensor.Dispose());
+            return 0;
+        }, DevicePointers.Copy(device));
+    }
+
+    /// <summary>Tensors of the host, and OpenCL's, are handed to no library as a device's.</summary>
+    [Test]
+    public void InMemoryOf_AnEngineWithoutDevicePointers_IsNull()
+    {
+        using var host = new HostEngine(threads: 1);
+        Assert.That(Addition.InMemoryOf(host), Is.Null);
+    }
+
+    private static IEnumerable<string> Devices => TestEngines.Names.Where(DevicePointers.Has);
 
     /// <summary>Calls that were left to the thread come before those made after them, on all ranks.</summary>
     [Test]

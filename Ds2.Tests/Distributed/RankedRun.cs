@@ -48,9 +48,10 @@ internal sealed class RankedRun : IDisposable
     /// <param name="stopAfter">Steps after which all ask for a stop.</param>
     /// <param name="resume">Whether it goes on from the folder's last checkpoint.</param>
     /// <param name="engine">Makes each rank's; null for the host with one thread.</param>
+    /// <param name="copy">Has ranks exchange the devices' memory by its addresses; null for the host's.</param>
     /// <returns>The last checkpoint's tensors, and what was told of each step and epoch, the same on all ranks.</returns>
     public static (Dictionary<string, float[]> Tensors, string[] Steps) Train(
-        TinyCorpus corpus, RunOptions options, int ranks, string? run = null, int stopAfter = int.MaxValue, bool resume = false, Func<IEngine>? engine = null)
+        TinyCorpus corpus, RunOptions options, int ranks, string? run = null, int stopAfter = int.MaxValue, bool resume = false, Func<IEngine>? engine = null, ThreadRanks.PointerCopy? copy = null)
     {
         run ??= corpus.PathOf($"{ranks}-{Guid.NewGuid():N}");
         string[][] told = ThreadRanks.Run(ranks, communicator =>
@@ -66,7 +67,7 @@ internal sealed class RankedRun : IDisposable
             }), resume, engine?.Invoke());
             training.Trainer.Run(stop.Token);
             return steps.ToArray();
-        });
+        }, copy);
         foreach (string[] rank in told)
             Assert.That(rank, Is.EqualTo(told[0]), "all ranks are told the same");
         string latest = new CheckpointPolicy(run, TimeSpan.Zero).Latest;

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Training;
@@ -10,6 +11,7 @@ namespace Ds2.Tests.Distributed;
 [TestFixtureSource(nameof(Devices))]
 public sealed class RankedTrainingOnDevicesTests(string engineName)
 {
+    private readonly ConcurrentQueue<IlgpuEngine> made = new();
     private TinyCorpus corpus = null!;
 
     private static IEnumerable<string> Devices => TestEngines.Names.Where(name => !name.StartsWith("host", StringComparison.Ordinal));
@@ -39,12 +41,26 @@ public sealed class RankedTrainingOnDevicesTests(string engineName)
         (Dictionary<string, float[]> shared, string[] told) = RankedRun.Train(corpus, options, ranks: 2, engine: NewEngine);
         Assert.That(told, Is.EqualTo(steps));
         Assert.That(shared, Is.EqualTo(alone));
+        if (engineName != "cuda")
+            return;
+        (int taken, int waits) = (made.TakeLast(2).Sum(engine => engine.Allocations), made.TakeLast(2).Sum(engine => engine.Synchronizations));
+        (shared, told) = RankedRun.Train(corpus, options, ranks: 2, engine: NewEngine, copy: DevicePointers.Copy(engineName));
+        Assert.That(made.TakeLast(2).Sum(engine => engine.Allocations), Is.EqualTo(taken + 2), "what comes in is received on the devices");
+        Assert.That(made.TakeLast(2).Sum(engine => engine.Synchronizations), Is.AtMost(waits + 2), "the exchange waits for no queue of ops, but once before the first step");
+        Assert.That(told, Is.EqualTo(steps), "from the devices' own memory");
+        Assert.That(shared, Is.EqualTo(alone), "from the devices' own memory");
     }
 
-    private IlgpuEngine NewEngine() => engineName switch
+    /// <summary>Called by ranks at the same time.</summary>
+    private IlgpuEngine NewEngine()
     {
-        "emulated" => IlgpuEngine.Emulated(),
-        "cuda" => IlgpuEngine.Cuda(),
-        _ => IlgpuEngine.OpenCl(),
-    };
+        IlgpuEngine engine = engineName switch
+        {
+            "emulated" => IlgpuEngine.Emulated(),
+            "cuda" => IlgpuEngine.Cuda(),
+            _ => IlgpuEngine.OpenCl(),
+        };
+        made.Enqueue(engine);
+        return engine;
+    }
 }

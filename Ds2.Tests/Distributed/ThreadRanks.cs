@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using Ds2.Runtime.Distributed;
 
@@ -7,16 +8,23 @@ namespace Ds2.Tests.Distributed;
 internal sealed class ThreadRanks : IDisposable
 {
     private readonly int ranks;
+    private readonly PointerCopy? copy;
     private readonly Barrier barrier;
     private readonly CancellationTokenSource failed = new();
     private readonly object?[] slots;
 
-    private ThreadRanks(int ranks) => (this.ranks, barrier, slots) = (ranks, new Barrier(ranks), new object?[ranks]);
+    private ThreadRanks(int ranks, PointerCopy? copy) => (this.ranks, this.copy, barrier, slots) = (ranks, copy, new Barrier(ranks), new object?[ranks]);
+
+    /// <summary>Copies between memory of the host or a device, by its addresses.</summary>
+    public unsafe delegate void PointerCopy(float* source, float* destination, int length);
 
     /// <summary>Runs the same on every rank and returns what each gives; throws what the first that failed threw.</summary>
-    public static T[] Run<T>(int ranks, Func<ICommunicator, T> action)
+    /// <param name="ranks">How many.</param>
+    /// <param name="action">What each does.</param>
+    /// <param name="copy">Moves what is exchanged, as a library does that takes device pointers; null for ranks that take the host's memory alone.</param>
+    public static T[] Run<T>(int ranks, Func<ICommunicator, T> action, PointerCopy? copy = null)
     {
-        using var all = new ThreadRanks(ranks);
+        using var all = new ThreadRanks(ranks, copy);
         var results = new T[ranks];
         Exception? fault = null;
         Thread[] threads =
@@ -72,12 +80,25 @@ internal sealed class ThreadRanks : IDisposable
 
         public bool IsPatient { get; set; }
 
+        public bool TakesDeviceMemory => all.copy is not null;
+
         public ITransfer StartAllToAll(ReadOnlyMemory<float> send, ReadOnlySpan<Stretch> sent, Memory<float> receive, ReadOnlySpan<Stretch> received)
         {
-            float[][] stretches = all.Meet(rank, (Values: send.ToArray(), Sent: sent.ToArray()), shown => shown.Select(of => of.Values.AsSpan(of.Sent[rank].Offset, of.Sent[rank].Length).ToArray()).ToArray());
+            float[][] stretches = all.Meet(rank, (Values: ToArray(send), Sent: sent.ToArray()), shown => shown.Select(of => of.Values.AsSpan(of.Sent[rank].Offset, of.Sent[rank].Length).ToArray()).ToArray());
             for (int sender = 0; sender < stretches.Length; sender++)
                 Assert.That(stretches[sender], Has.Length.EqualTo(received[sender].Length), "what one sends the other expects");
-            return new Transfer(stretches, receive, received.ToArray());
+            return new Transfer(stretches, receive, received.ToArray(), all.copy);
+        }
+
+        private unsafe float[] ToArray(ReadOnlyMemory<float> memory)
+        {
+            if (all.copy is null)
+                return memory.ToArray();
+            var array = new float[memory.Length];
+            using MemoryHandle pinned = memory.Pin();
+            fixed (float* values = array)
+                all.copy((float*)pinned.Pointer, values, array.Length);
+            return array;
         }
 
         public byte[][] AllGather(ReadOnlySpan<byte> message) => all.Meet(rank, message.ToArray(), shown => shown.Select(of => of.ToArray()).ToArray());
@@ -97,12 +118,22 @@ internal sealed class ThreadRanks : IDisposable
     }
 
     /// <summary>What was received shows at the end, and not before.</summary>
-    private sealed class Transfer(float[][] stretches, Memory<float> receive, Stretch[] received) : ITransfer
+    private sealed class Transfer(float[][] stretches, Memory<float> receive, Stretch[] received, PointerCopy? copy) : ITransfer
     {
-        public void Wait()
+        public unsafe void Wait()
         {
+            using MemoryHandle pinned = copy is null ? default : receive.Pin();
             for (int sender = 0; sender < stretches.Length; sender++)
-                stretches[sender].CopyTo(receive[received[sender].Offset..]);
+            {
+                if (copy is null)
+                {
+                    stretches[sender].CopyTo(receive[received[sender].Offset..]);
+                    continue;
+                }
+
+                fixed (float* values = stretches[sender])
+                    copy(values, (float*)pinned.Pointer + received[sender].Offset, stretches[sender].Length);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text;
 using Ds2.Kernels.Engines;
 using Ds2.Kernels.Engines.Host;
+using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Runtime;
 using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Distributed;
@@ -24,6 +25,13 @@ internal sealed class Ranks : IDisposable
         DefaultValueFactory = _ => Mpi.Auto,
     };
 
+    private static readonly Option<string> Buffers = new Option<string>("--mpi-buffers")
+    {
+        Description = "what a GPU's gradients and parameters are exchanged from: its own memory (device), host memory that they are copied through (host), or the GPU's where the MPI library says that it is CUDA-aware (auto)",
+        HelpName = "auto|device|host",
+        DefaultValueFactory = _ => "auto",
+    }.AcceptOnlyFromAmong("auto", "device", "host");
+
     private static readonly Option<int> Timeout = CommandLine.Bounded("--exchange-timeout", "seconds that a process waits for the others before it ends the job; 0 for ever", 600, 0);
 
     private readonly TextWriter errors = Console.Error;
@@ -43,7 +51,7 @@ internal sealed class Ranks : IDisposable
     }
 
     /// <summary>The options.</summary>
-    public static Option[] Options => [LibraryChoice, Timeout];
+    public static Option[] Options => [LibraryChoice, Buffers, Timeout];
 
     /// <summary>What the ranks exchange by.</summary>
     public ICommunicator Communicator { get; }
@@ -60,9 +68,6 @@ internal sealed class Ranks : IDisposable
     /// <summary>The machine of each rank.</summary>
     public IReadOnlyList<string> Hosts { get; }
 
-    /// <summary>The library that they exchange by; null for one on its own.</summary>
-    public string? Library => (Communicator as MpiCommunicator)?.Library;
-
     /// <summary>Ranks that share the cores that this one may use: those of its machine, unless the launcher has given each, or each socket's, cores of their own.</summary>
     private int Sharing { get; }
 
@@ -72,7 +77,7 @@ internal sealed class Ranks : IDisposable
     public static int Run(ParseResult parsed, Func<Ranks, int> command)
     {
         int seconds = parsed.GetValue(Timeout);
-        using var ranks = new Ranks(Mpi.Open(parsed.GetValue(LibraryChoice)!, seconds == 0 ? null : TimeSpan.FromSeconds(seconds)));
+        using var ranks = new Ranks(Mpi.Open(parsed.GetValue(LibraryChoice)!, seconds == 0 ? null : TimeSpan.FromSeconds(seconds), parsed.GetValue(Buffers) != "host"));
         if (!ranks.AreSeveral)
             return command(ranks);
         try
@@ -100,6 +105,24 @@ internal sealed class Ranks : IDisposable
     /// <summary>This rank's device: the one asked for, or of several GPUs the one that has its number on this machine.</summary>
     public DeviceChoice Device(DeviceChoice asked) =>
         AreSeveral && asked.Number == 0 && asked.Kind is DeviceKind.Auto or DeviceKind.Cuda or DeviceKind.OpenCl ? asked with { Number = Communicator.LocalRank } : asked;
+
+    /// <summary>Refuses an exchange from the device's memory that is asked for and cannot be.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="engine">This rank's device.</param>
+    /// <exception cref="InputException">The MPI library takes no device pointers, or the device has none.</exception>
+    public void CheckBuffers(ParseResult parsed, IEngine engine)
+    {
+        if (!AreSeveral || parsed.GetValue(Buffers) != "device")
+            return;
+        if (!Communicator.TakesDeviceMemory)
+            throw new InputException($"--mpi-buffers device: this {LibraryName} is not CUDA-aware (MPIX_Query_cuda_support): install a build that is, or --mpi-buffers auto");
+        if (!HasDevicePointers(engine))
+            throw new InputException($"--mpi-buffers device: {engine.Name} has no device pointers: --device cuda, or --mpi-buffers auto");
+    }
+
+    /// <summary>The library that they exchange by, and whether from the device's own memory; null for one on its own.</summary>
+    /// <param name="engine">This rank's device.</param>
+    public string? Library(IEngine engine) => LibraryName is { } name && Communicator.TakesDeviceMemory && HasDevicePointers(engine) ? $"{name}, device pointers" : LibraryName;
 
     /// <summary>Machine and device of each rank; null for one on its own.</summary>
     /// <param name="device">What this rank was given.</param>
@@ -141,6 +164,10 @@ internal sealed class Ranks : IDisposable
                 throw new InputException($"rank {other} on {Hosts[other]} has other {name} than rank 0 on {Hosts[0]}: all ranks need the same command line, program and files");
         }
     }
+
+    private string? LibraryName => (Communicator as MpiCommunicator)?.Library;
+
+    private static bool HasDevicePointers(IEngine engine) => engine is IlgpuEngine { HasDevicePointers: true };
 
     /// <summary>What each rank has to say, by rank.</summary>
     private string[] ShowAll(string own) => [.. Communicator.AllGather(Encoding.UTF8.GetBytes(own)).Select(Encoding.UTF8.GetString)];

@@ -164,6 +164,7 @@ internal static class TrainCommand
         StrictText.Note(validation, parsed.GetValue(Strict));
         DeviceChoice device = ranks.Device(parsed.GetValue(Device));
         using IEngine engine = CommandLine.CreateEngine(device, ranks.Threads(parsed.GetValue(Threads)));
+        ranks.CheckBuffers(parsed, engine);
         PresetChoice? chosen = null;
         if (IsChosen(parsed, start))
         {
@@ -184,7 +185,7 @@ internal static class TrainCommand
             data.ListLeftOut(folder);
         IReadOnlyList<RankPlace>? places = ranks.Places(device, engine);
         reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path, beamDecides, chosen,
-            places, ranks.Library));
+            places, ranks.Library(engine)));
         interruption.Token.ThrowIfCancellationRequested();
         interruption.Doing = "finishing the step and saving; once more to end at once";
         TrainingResult result = trainer.Run(interruption.Token);

@@ -53,14 +53,7 @@ internal sealed class CudaCopies : IHostCopies
         accelerator.Bind();
         Behind(copies, opsDone, ops);
         source.View().CopyToCPUUnsafeAsync(copies, ref destination.Span[0], destination.Length);
-        IntPtr done = NewEvent();
-        Record(done, copies);
-        return () =>
-        {
-            accelerator.Bind();
-            CudaException.ThrowIfFailed(CudaAPI.CurrentAPI.SynchronizeEvent(done));
-            CudaException.ThrowIfFailed(CudaAPI.CurrentAPI.DestroyEvent(done));
-        };
+        return Mark(accelerator, copies);
     }
 
     /// <inheritdoc/>
@@ -85,6 +78,21 @@ internal sealed class CudaCopies : IHostCopies
         copies.Dispose();
         foreach (IDisposable block in memory)
             block.Dispose();
+    }
+
+    /// <summary>Marks what is queued on a stream so far.</summary>
+    /// <returns>To be called once, on any thread: it sleeps until that is done, and leaves the thread with the device.</returns>
+    public static Action Mark(CudaAccelerator accelerator, CudaStream stream)
+    {
+        accelerator.Bind();
+        IntPtr done = NewEvent();
+        Record(done, stream);
+        return () =>
+        {
+            accelerator.Bind();
+            CudaException.ThrowIfFailed(CudaAPI.CurrentAPI.SynchronizeEvent(done));
+            CudaException.ThrowIfFailed(CudaAPI.CurrentAPI.DestroyEvent(done));
+        };
     }
 
     /// <summary>Has what is queued on a stream from now on come after what is queued on another one so far.</summary>

@@ -65,6 +65,9 @@ public sealed class IlgpuEngine : IEngine
         _ => "emulated GPU (ILGPU on the CPU)",
     };
 
+    /// <summary>Whether its memory has addresses that a CUDA-aware library takes: CUDA's, and the emulated device's, which are the host's own.</summary>
+    public bool HasDevicePointers => Accelerator.AcceleratorType is AcceleratorType.Cuda or AcceleratorType.CPU;
+
     /// <summary>ILGPU's accelerator.</summary>
     internal Accelerator Accelerator { get; }
 

@@ -10,7 +10,7 @@ using CopyLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, i
 /// <summary><see cref="Addition"/> on a GPU: one pass, bound by memory.</summary>
 internal sealed class IlgpuAddition(IlgpuEngine engine) : Addition(engine)
 {
-    private const int Threads = 256;
+    public const int Threads = 256;
 
     private readonly AddLauncher add = engine.Load<AddLauncher>(AddKernel);
     private readonly CopyLauncher move = engine.Load<CopyLauncher>(CopyKernel);
@@ -24,7 +24,7 @@ internal sealed class IlgpuAddition(IlgpuEngine engine) : Addition(engine)
         move(Gpu.Stream, IlgpuEngine.Cover(x.Length, Threads), x.View(), x.Length, copy.View());
 
     [GpuKernel(Threads)]
-    private static void AddKernel(ArrayView<float> a, ArrayView<float> b, int length, ArrayView<float> sum)
+    internal static void AddKernel(ArrayView<float> a, ArrayView<float> b, int length, ArrayView<float> sum)
     {
         int i = Grid.GlobalIndex.X;
         if (i < length)
@@ -32,7 +32,7 @@ internal sealed class IlgpuAddition(IlgpuEngine engine) : Addition(engine)
     }
 
     [GpuKernel(Threads)]
-    private static void CopyKernel(ArrayView<float> x, int length, ArrayView<float> copied)
+    internal static void CopyKernel(ArrayView<float> x, int length, ArrayView<float> copied)
     {
         int i = Grid.GlobalIndex.X;
         if (i < length)

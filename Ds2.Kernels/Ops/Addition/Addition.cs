@@ -1,4 +1,5 @@
 using Ds2.Kernels.Engines;
+using Ds2.Kernels.Engines.Ilgpu;
 
 namespace Ds2.Kernels.Ops;
 
@@ -9,6 +10,9 @@ public abstract class Addition(IEngine engine) : Op(engine)
 {
     /// <summary>The implementation for an engine.</summary>
     public static Addition On(IEngine engine) => engine.Implement<Addition>(host => new HostAddition(host), ilgpu => new IlgpuAddition(ilgpu));
+
+    /// <summary>The memory of an engine whose tensors a library that takes device pointers reaches by itself, and sums in it beside the ops; null where there are no such pointers.</summary>
+    public static IExchangeMemory? InMemoryOf(IEngine engine) => engine is IlgpuEngine { HasDevicePointers: true } gpu ? new IlgpuExchangeMemory(gpu) : null;
 
     /// <summary>sum[i] = a[i] + b[i].</summary>
     /// <param name="a">Any shape.</param>

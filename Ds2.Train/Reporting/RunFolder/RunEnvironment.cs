@@ -25,7 +25,7 @@ internal sealed record RunEnvironment
     /// <summary>Machine and device of each rank, where several train together; null for one on its own.</summary>
     public required IReadOnlyList<RankPlace>? Ranks { get; init; }
 
-    /// <summary>The MPI library that they exchange by; null for one on its own.</summary>
+    /// <summary>The MPI library that they exchange by, and whether from their devices' own memory; null for one on its own.</summary>
     public required string? Mpi { get; init; }
 
     public string Machine { get; } = Environment.MachineName;
