@@ -9,8 +9,8 @@ namespace Ds2.Tests.Gpu;
 public sealed class GpuReportTests
 {
     private const double LeastGemmRate = 0.94;
-    private const double MostGemmConflicts = 0.03;
-    private const double LeastConvolutionShare = 0.75;
+    private const double MostConflicts = 0.03;
+    private const double LeastConvolutionShare = 0.88;
 
     private static readonly string[] KernelFields = ["name", "registers", "sharedBytes", "stackBytes", "spillBytes", "threads", "occupancy", "mainLoop"];
 
@@ -58,12 +58,14 @@ public sealed class GpuReportTests
     [TestCase("GemmKernels.MultiplyKernel")]
     [TestCase("GemmKernels.MultiplyTransposedBKernel")]
     [TestCase("GemmKernels.MultiplyTransposedAKernel")]
-    public void Gemm_HasFewRegisterBankConflicts(string name)
+    [TestCase("CorrelationKernel.CorrelateKernel")]
+    [TestCase("TapGradientKernel.SumWindowsKernel")]
+    public void MainLoop_HasFewRegisterBankConflicts(string name)
     {
         NeedsDisassembly();
         if (!CudaTools.IsRelease("11.8"))
             Assert.Ignore("the figure is of CUDA 11.8's ptxas");
-        Assert.That(Of(name).MainLoop!.ConflictShare, Is.LessThanOrEqualTo(MostGemmConflicts));
+        Assert.That(Of(name).MainLoop!.ConflictShare, Is.LessThanOrEqualTo(MostConflicts));
     }
 
     [TestCase("GemmKernels.MultiplyKernel")]

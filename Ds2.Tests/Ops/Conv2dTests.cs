@@ -22,6 +22,13 @@ public sealed class Conv2dTests(string engine) : OpTest(engine)
         new(N: 1, C: 1, H: 1, W: 1, K: 1, R: 1, S: 1, StrideH: 5, PadH: 2), // above
         new(N: 2, C: 2, H: 2, W: 3, K: 3, R: 2, S: 3, StrideH: 8, StrideW: 11, PadH: 4, PadW: 5),
         new(N: 2, C: 1, H: 3, W: 5, K: 2, R: 3, S: 3, StrideH: 2, StrideW: 2, PadH: 1, PadW: 4), // the first and the last window lie in the padding
+        new(N: 1, C: 1, H: 2, W: 41, K: 2, R: 1, S: 3, PadW: 2), // a GPU's lanes: the first columns in the padding, those 32 further inside
+        new(N: 1, C: 2, H: 5, W: 135, K: 17, R: 4, S: 2, PadH: 1), // two groups of columns and of channels; four rows of the window, three at a time
+        new(N: 1, C: 1, H: 2, W: 290, K: 1, R: 2, S: 3, StrideW: 2), // two groups of columns, two apart
+        new(N: 1, C: 1, H: 2, W: 80, K: 2, R: 2, S: 37, StrideW: 2, PadW: 3), // more taps than are staged at a time, of two residues
+        new(N: 1, C: 1, H: 3, W: 45, K: 2, R: 3, S: 11, StrideW: 3, PadW: 1),
+        new(N: 1, C: 1, H: 2, W: 40, K: 2, R: 2, S: 7, StrideW: 4),
+        new(N: 1, C: 3, H: 9, W: 16, K: 2, R: 8, S: 11), // 24 rows of taps: two groups of the weight gradient, of which one begins within a quad of rows
     ];
 
     private static readonly Conv2dShape[] HostShapes =

@@ -31,7 +31,7 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
                     return Correlate(correlation, launch, AllBytes());
                 case TapGradient plan:
                     var convolution = (Conv2dShape)launch.Arguments[names.IndexOf("shape")];
-                    double columns = RoundUp(convolution.OutW, TapGradientKernel.Depth);
+                    double columns = RoundUp(convolution.OutW, 4);
                     double perGroup = 2.0 * TapGradientKernel.TileOutputs * TapGradientKernel.TileTaps * plan.ChunkRows * columns;
                     return new LaunchWork(convolution.Flops, Groups(launch) * perGroup, AllBytes());
                 case GruStep step:
@@ -54,11 +54,12 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
         double AllBytes() => launch.Arguments.Zip(names).Sum(pair => pair.First is IArrayView view ? view.LengthInBytes * (Updated.Contains(pair.Second) ? 2.0 : 1) : 0);
     }
 
-    /// <summary>Rows of taps that lie inside the image, of all output rows.</summary>
-    public static double TapRows(Correlation correlation) => Enumerable.Range(0, correlation.Rows).Sum(row =>
+    /// <summary>Rows of taps that lie inside the image, of all output rows; or how often so many of them at a time are taken.</summary>
+    public static double TapRows(Correlation correlation, int together = 1) => Enumerable.Range(0, correlation.Rows).Sum(row =>
     {
         int first = row * correlation.RowScale + correlation.RowShift;
-        return Math.Max(0, Math.Min(correlation.TapRows, correlation.Height - first) - Math.Max(0, -first));
+        int inside = Math.Max(0, Math.Min(correlation.TapRows, correlation.Height - first) - Math.Max(0, -first));
+        return (inside + together - 1) / together;
     });
 
     /// <summary>How many groups a launch has.</summary>

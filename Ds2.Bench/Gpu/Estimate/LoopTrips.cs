@@ -93,41 +93,53 @@ internal static class LoopTrips
 
     private static IReadOnlyList<LoopDescription> Correlate(Correlation correlation, int threads)
     {
-        double blocks = Math.Ceiling((double)correlation.TapColumns / correlation.TapBlock), taps = correlation.TapColumns / blocks;
+        double blocks = Math.Max(1, Math.Ceiling((double)correlation.TapColumns / correlation.TapBlock)), taps = correlation.TapColumns / blocks;
         int columns = Math.Min(CorrelationKernel.TileColumns, correlation.Columns);
+
+        // Of a stage, on the mean of all rows of the output.
+        double stages = LaunchWork.TapRows(correlation, correlation.StagedRows) / correlation.Rows;
+        double rows = stages == 0 ? 0 : LaunchWork.TapRows(correlation) / correlation.Rows / stages;
+        double elements = correlation.ColumnScale == 1 ? 0 : (columns - 1) * correlation.Residues + taps;
+
+        // Of a line, on the mean of a row's: six taps at a time, then five, then one.
+        int[] lines = [.. Enumerable.Range(0, correlation.Residues).Select(residue => (int)Math.Ceiling((taps - residue) / correlation.Residues))];
         return
         [
-            LoopDescription.Of("channels", correlation.Channels,
-                LoopDescription.Of("rows of the window", LaunchWork.TapRows(correlation) / correlation.Rows,
-                    LoopDescription.Of("blocks of taps", blocks,
-                        LoopDescription.Fill((columns - 1) * correlation.ReadStride + taps + MeanLead),
-                        LoopDescription.Products(taps * CorrelationKernel.TileOutputs * CorrelationKernel.TileColumns / threads)))),
-            .. StoredRows(columns, threads),
+            LoopDescription.Of("blocks of taps", blocks,
+                LoopDescription.Of("channels", correlation.Channels,
+                    LoopDescription.Of("rows of the window, some at a time", stages,
+                        LoopDescription.Of("elements of lines", Math.Ceiling(elements / threads)),
+                        LoopDescription.Of("lines", rows * correlation.Residues,
+                            LoopDescription.Of("six taps", lines.Average(line => line / 6)),
+                            LoopDescription.Of("five taps", lines.Average(line => line % 6 / 5)),
+                            LoopDescription.Of("taps", lines.Average(line => line % 6 % 5)))))),
+            .. Enumerable.Range(0, 4).Select(_ => LoopDescription.Of("stored rows", 4, LoopDescription.Of("their elements", Math.Ceiling((columns + MeanLead) / 32)))),
         ];
     }
 
     private static IReadOnlyList<LoopDescription> SumWindows(Conv2dShape shape, TapGradient plan, int threads)
     {
         const int Warps = 4;
-        double lines = Math.Min(plan.TileLines, shape.C * shape.R * plan.LinesPerRow);
-        double span = (TapGradientKernel.Depth - 1) * plan.ReadStride + plan.Taps + MeanLead;
+        int[] quads = [.. Enumerable.Range(0, (plan.Slots + plan.TileSlots - 1) / plan.TileSlots).Select(tile =>
+            (Math.Min(plan.Slots, (tile + 1) * plan.TileSlots) - 1) / plan.Taps - tile * plan.TileSlots / plan.Taps + 1)];
+        double pieces = Math.Ceiling((double)shape.OutW / plan.Columns);
+        bool dense = plan.StagedStep == 1;
         return
         [
+            LoopDescription.Of("lines", Math.Ceiling(4.0 * quads.Max() / threads)),
             LoopDescription.Of("output rows", plan.ChunkRows,
-                LoopDescription.Of("blocks of columns", Math.Ceiling((double)shape.OutW / TapGradientKernel.Depth),
-                    LoopDescription.Fill(TapGradientKernel.TileOutputs * 1.5 * TapGradientKernel.Depth), // dY, each row in three pieces of 32
-                    LoopDescription.Of("lines of a warp", Math.Ceiling(lines / Warps), LoopDescription.Fill(Warps * span)),
-                    LoopDescription.Products((double)TapGradientKernel.TileOutputs * TapGradientKernel.TileTaps * TapGradientKernel.Depth / threads))),
-            .. StoredRows(lines * plan.Taps, threads),
+                LoopDescription.Of("pieces of a row", pieces,
+                    LoopDescription.Of("rows of dY, a quarter of a warp's eight at a time", 8.0 / Warps),
+                    LoopDescription.Of("lines of a warp, two at a time", quads.Average(some => (some + 1) / 2),
+                        LoopDescription.Of("elements far apart", dense ? 0 : Math.Ceiling(plan.Span / 32.0)),
+                        LoopDescription.Of("those of the second", dense ? 0 : Math.Ceiling(plan.Span / 32.0)),
+                        LoopDescription.Of("elements", dense ? Math.Ceiling((plan.Span + MeanLead) / 96) : 0)),
+                    LoopDescription.Products(TapGradientKernel.TileOutputs * TapGradientKernel.TileTaps * Math.Ceiling(shape.OutW / pieces / 4) * 4 / threads))),
         ];
     }
 
     /// <summary>Lanes that stay idle at a row's start, so that its first load is a whole sector of eight floats: on the mean.</summary>
     private const double MeanLead = 3.5;
-
-    /// <summary>A tile that is stored through shared memory: four times eight rows.</summary>
-    private static IEnumerable<LoopDescription> StoredRows(double length, int threads) => Enumerable.Range(0, 4).Select(_ =>
-        LoopDescription.Of("stored rows", 8, LoopDescription.Of("their elements", Math.Ceiling((length + MeanLead) / threads))));
 
     private static void Match(CodeLoop around, IReadOnlyList<LoopDescription> described, int threads, Dictionary<CodeLoop, double> trips)
     {

@@ -67,21 +67,36 @@ internal struct Correlation
     /// <summary>Columns of taps that are staged at a time; set by the launcher.</summary>
     public int TapBlock;
 
+    /// <summary>Rows of the window that are staged at a time; set by the launcher.</summary>
+    public int StagedRows;
+
     /// <summary>Image columns from a staged element to the next; set by the launcher.</summary>
     public int StagedStep;
 
-    /// <summary>Staged elements from an output column's to the next one's; set by the launcher.</summary>
-    public int ReadStride;
+    /// <summary>Staged elements from an output column's to the next one's, and lines of a staged row; set by the launcher.</summary>
+    public int Residues;
+
+    /// <summary>65,536 / Residues, rounded up; set by the launcher.</summary>
+    public int Reciprocal;
+
+    /// <summary>How many of TapBlock columns of taps each staged line has, a byte each, the first line's lowest; set by the launcher.</summary>
+    public uint LineTaps;
+
+    /// <summary>The same of the last block's columns.</summary>
+    public uint LastLineTaps;
 }
 
 /// <summary>The correlation of images with taps as an implicit matrix product: the window matrix is never stored, nor is any index computed for one of its elements.</summary>
 /// <remarks>
-/// A group of 64 threads makes 128 columns of one output row, for 32 output channels (DeepSpeech2 has 32). It walks over the channels and rows of the window:
-/// of each it puts one segment of an image row and the row's taps into shared memory, where tap j of column q is the segment's element q ColumnScale + j.
-/// A warp has 16 channels, a lane four columns 32 apart: 8 shared loads for 64 multiply-adds, free of bank conflicts, those of the taps the same for all lanes.
+/// A group of 64 threads makes 128 columns of one output row, for 32 output channels (DeepSpeech2 has 32). It walks over the channels of the window and, three
+/// at a time, over its rows: of each it puts one segment of an image row and the row's taps into shared memory. Where the windows of neighbouring columns are
+/// s apart, the segment lies there as s lines, one for each residue modulo s, and so do the taps: along a line, windows are one element apart.
+/// A warp has 16 channels, a lane four columns 32 apart, and a line holds Float4 u = elements u, u + 32, u + 64, u + 96: a tap is five 128-bit shared loads, four
+/// of them the same for all lanes, for 64 multiply-adds, all at immediate offsets, and each operand comes to the register bank that suits it.
 /// Rows of the window outside the image are skipped, not multiplied by zeros. Groups are small and many for each multiprocessor: while one waits for its
-/// segment, others compute. Image and output rows start anywhere in memory: the first lanes stay idle so that every warp moves whole 32-byte sectors.
-/// Each element is one chain of multiply-adds, in the order of (c, i, j). Source: Chetlur et al., arXiv:1410.0759, section 3.
+/// segments, others compute. Output rows start anywhere in memory: the first lanes stay idle so that warps write whole 32-byte sectors.
+/// Each element is one chain of multiply-adds, over blocks of tap columns, channels, rows, residues and columns, in this order.
+/// Source: Chetlur et al., arXiv:1410.0759, section 3.
 /// </remarks>
 internal sealed class CorrelationKernel(IlgpuEngine engine)
 {
@@ -93,39 +108,66 @@ internal sealed class CorrelationKernel(IlgpuEngine engine)
 
     private const int Threads = 64;
     private const int MostTaps = 16;
-    private const int MostStride = 8;
+    private const int MostLines = 4;
+    private const int MostRows = 3;
 
     /// <summary>Floats in a sector, the least that memory moves.</summary>
     private const int Sector = 8;
 
-    // In units of Float4: the taps of a block for all channels, and the longest segment. The output passes through the segment's memory, eight rows at a time.
+    // In units of Float4: three rows of up to twelve taps for all channels, and four lines. Eight groups, as many as registers allow, share 64 KB.
+    private const int StagedTaps = 36;
     private const int TapRow = TileOutputs / 4;
-    private const int SharedTaps = MostTaps * TapRow;
+    private const int SharedTaps = 5 * Threads; // At least as many as are staged: each thread fetches five.
+    private const int LinePitch = 32 + MostTaps - 1;
+    private const int SharedLines = MostLines * LinePitch;
+
+    // The output passes through the same memory, four channels of a warp at a time.
     private const int OutputPitch = TileColumns + 4;
-    private const int SharedSegment = 8 * OutputPitch / 4;
 
     private readonly CorrelationLauncher correlate = engine.Load<CorrelationLauncher>(CorrelateKernel);
+
+    /// <summary>Floats behind the taps of a correlation that its groups fetch, and do not use.</summary>
+    public const int TapsBehind = 4 * SharedTaps;
 
     /// <summary>Groups of <see cref="TileOutputs"/> channels.</summary>
     public static int Tiles(int outputs) => (outputs + TileOutputs - 1) / TileOutputs;
 
+    /// <summary>Says how a correlation's image and taps are staged, from its TapColumns and ColumnScale.</summary>
+    /// <remarks>Far apart, the columns of one tap are staged without those between them, and taps one by one.</remarks>
+    public static Correlation Staged(Correlation correlation)
+    {
+        bool dense = correlation.ColumnScale <= MostLines;
+        correlation.TapBlock = dense ? Math.Clamp(correlation.TapColumns, 1, Math.Min(MostTaps * correlation.ColumnScale, StagedTaps)) : 1;
+        correlation.StagedStep = dense ? 1 : correlation.ColumnScale;
+        correlation.Residues = dense ? correlation.ColumnScale : 1;
+        int mostRows = correlation.ColumnScale == 1 ? MostRows : Math.Min(2, MostLines / correlation.Residues);
+        correlation.StagedRows = Math.Min(mostRows, StagedTaps / correlation.TapBlock);
+        correlation.Reciprocal = ((1 << 16) + correlation.Residues - 1) / correlation.Residues;
+        correlation.LineTaps = LineTaps(correlation.TapBlock, correlation.Residues);
+        correlation.LastLineTaps = LineTaps(correlation.TapColumns % correlation.TapBlock, correlation.Residues);
+        return correlation;
+    }
+
+    /// <summary>Taps of each line, a byte each; the first residues have one more than others, and each staged row has the same lines.</summary>
+    private static uint LineTaps(int columns, int residues)
+    {
+        uint taps = 0;
+        for (int line = MostLines - 1; line >= 0; line--)
+            taps = taps << 8 | (uint)((columns - line % residues + residues - 1) / residues);
+        return taps;
+    }
+
     /// <summary>Queues the correlation, or nothing where the output is empty.</summary>
-    /// <param name="correlation">What to compute.</param>
+    /// <param name="correlation">What to compute, <see cref="Staged"/>.</param>
     /// <param name="images">Images.</param>
     /// <param name="image">[images, Channels, Height, Width].</param>
-    /// <param name="taps">[Tiles(Outputs), Channels, TapRows, TapColumns, 32], zero for outputs that do not exist.</param>
+    /// <param name="taps">[Tiles(Outputs), blocks of TapColumns, Channels, TapRows, columns of the block by their residue, 32], zero for outputs that do not exist, and <see cref="TapsBehind"/> floats more.</param>
     /// <param name="bias">[Outputs]; not read without HasBias.</param>
     /// <param name="output">Overwritten where the strides lead.</param>
     public void Launch(Correlation correlation, int images, ArrayView<float> image, ArrayView<float> taps, ArrayView<float> bias, ArrayView<float> output)
     {
         if (correlation.Outputs == 0 || correlation.Rows == 0 || correlation.Columns == 0 || images == 0)
             return;
-
-        // Far apart, the columns of one tap are staged without those between them, and taps one by one.
-        bool dense = correlation.ColumnScale <= MostStride;
-        correlation.TapBlock = dense ? Math.Min(correlation.TapColumns, MostTaps) : 1;
-        correlation.StagedStep = dense ? 1 : correlation.ColumnScale;
-        correlation.ReadStride = dense ? correlation.ColumnScale : 1;
         int tiles = images * Tiles(correlation.Outputs);
         for (correlation.FirstTile = 0; correlation.FirstTile < tiles; correlation.FirstTile += engine.GridDepth)
         {
@@ -135,11 +177,11 @@ internal sealed class CorrelationKernel(IlgpuEngine engine)
         }
     }
 
-    [GpuKernel(Threads)]
+    [GpuKernel(Threads, GroupsPerMultiprocessor = 8)]
     private static void CorrelateKernel(ArrayView<float> image, ArrayView<float> taps, ArrayView<float> bias, ArrayView<float> output, Correlation correlation)
     {
-        ArrayView<Float4> shared = SharedMemory.Allocate<Float4>(SharedTaps + SharedSegment);
-        ArrayView<float> segment = shared.SubView(SharedTaps, SharedSegment).Cast<float>();
+        ArrayView<Float4> shared = SharedMemory.Allocate<Float4>(SharedTaps + SharedLines);
+        ArrayView<Float4> lines = shared.SubView(SharedTaps, SharedLines);
         int lane = Group.IdxX & 31;
         int warp = Group.IdxX >> 5;
         int tiles = (correlation.Outputs + TileOutputs - 1) / TileOutputs;
@@ -153,170 +195,226 @@ internal sealed class CorrelationKernel(IlgpuEngine engine)
         int row0 = Grid.IdxY * correlation.RowScale + correlation.RowShift;
         int firstTapRow = IntrinsicMath.Max(0, -row0);
         int endTapRow = IntrinsicMath.Min(correlation.TapRows, correlation.Height - row0);
-        int imageColumn0 = column0 * correlation.ColumnScale + correlation.ColumnShift;
 
-        int slab = 32 * correlation.ReadStride;
         ArrayView<Float4> laneTaps = shared.SubView(4 * warp, SharedTaps - 4 * warp);
-        ArrayView<float> columns0 = segment.SubView(lane * correlation.ReadStride, 32);
-        ArrayView<float> columns1 = segment.SubView(lane * correlation.ReadStride + slab, 32);
-        ArrayView<float> columns2 = segment.SubView(lane * correlation.ReadStride + 2 * slab, 32);
-        ArrayView<float> columns3 = segment.SubView(lane * correlation.ReadStride + 3 * slab, 32);
+        ArrayView<Float4> laneLines = lines.SubView(lane, SharedLines - lane);
         Tile16x4 sum = default;
-        for (int c = 0; c < correlation.Channels; c++)
+
+        for (int j0 = 0; j0 < correlation.TapColumns; j0 += correlation.TapBlock)
         {
-            for (int i = firstTapRow; i < endTapRow; i++)
+            int count = IntrinsicMath.Min(correlation.TapBlock, correlation.TapColumns - j0);
+            uint lineTaps = count == correlation.TapBlock ? correlation.LineTaps : correlation.LastLineTaps;
+            int imageColumn = column0 * correlation.ColumnScale + correlation.ColumnShift + j0;
+            for (int c = 0; c < correlation.Channels; c++)
             {
-                int imageRow = ((n * correlation.Channels + c) * correlation.Height + row0 + i) * correlation.Width;
-                int tapRow = ((tile * correlation.Channels + c) * correlation.TapRows + i) * correlation.TapColumns;
-                for (int j0 = 0; j0 < correlation.TapColumns; j0 += correlation.TapBlock)
+                int imageRow = (n * correlation.Channels + c) * correlation.Height + row0;
+                int tapRow = c * correlation.TapRows;
+                int firstTap = (tile * correlation.TapColumns + j0) * correlation.Channels * correlation.TapRows;
+                for (int i = firstTapRow; i < endTapRow; i += correlation.StagedRows)
                 {
-                    int count = IntrinsicMath.Min(correlation.TapBlock, correlation.TapColumns - j0);
-                    Group.Barrier(); // Until now, others may have read the last segment.
-                    StageTaps(taps, shared, (tapRow + j0) * TapRow, count * TapRow);
-                    StageSegment(image, segment, correlation, imageRow, imageColumn0 + j0, (columns - 1) * correlation.ReadStride + count);
+                    int rows = IntrinsicMath.Min(correlation.StagedRows, endTapRow - i);
+                    Group.Barrier(); // Until now, others may have read the last rows.
+                    int length = rows * count * TapRow;
+                    StageTaps(taps.Cast<Float4>().SubView((firstTap + (tapRow + i) * count) * TapRow + Group.IdxX, 4 * Threads + 1), shared.SubView(Group.IdxX, 4 * Threads + 1));
+                    int from = (imageRow + i) * correlation.Width;
+                    if (correlation.Residues == 1 & correlation.StagedStep == 1)
+                        StageRows(image, lines.Cast<float>(), correlation.Width, from, imageColumn, rows, count);
+                    else
+                        StageResidues(image, lines.Cast<float>(), correlation, from, imageColumn, rows, (columns - 1) * correlation.Residues + count);
                     Group.Barrier();
-                    if (active)
+
+                    // A byte for each line: its taps. A warp without channels of its own leaves after a tap. Loops, not conditions, around the multiply-adds, and
+                    // this one left at its end: where a sum may come from either of two ways, the assembler keeps it in two registers and copies it.
+                    uint lefts = active ? lineTaps & (uint.MaxValue >> (32 - 8 * rows * correlation.Residues)) : 1;
+                    int line = 0;
+                    int tap = 0;
+                    do
                     {
-                        // Views, so that the loads of two taps share their address registers: the second's offsets are then immediate.
-                        int j = 0;
-                        for (; j + 1 < count; j += 2)
+                        int left = (int)(lefts & 255);
+                        int at = line;
+                        for (; left > 5; left -= 6)
                         {
-                            ArrayView<Float4> twoTaps = laneTaps.SubView(j * TapRow, TapRow + 4);
-                            ArrayView<float> two0 = columns0.SubView(j, 2);
-                            ArrayView<float> two1 = columns1.SubView(j, 2);
-                            ArrayView<float> two2 = columns2.SubView(j, 2);
-                            ArrayView<float> two3 = columns3.SubView(j, 2);
-                            MultiplyAdd(ref sum, twoTaps, 0, two0, two1, two2, two3, 0);
-                            MultiplyAdd(ref sum, twoTaps, TapRow, two0, two1, two2, two3, 1);
+                            // Views, so that all loads share their address registers: the offsets are then immediate.
+                            ArrayView<Float4> x = laneLines.SubView(at, 6);
+                            ArrayView<Float4> w = laneTaps.SubView(tap, 6 * TapRow);
+                            Tile16x4.MultiplyAdd(ref sum, w, 0, x[0]);
+                            Tile16x4.MultiplyAdd(ref sum, w, TapRow, x[1]);
+                            Tile16x4.MultiplyAdd(ref sum, w, 2 * TapRow, x[2]);
+                            Tile16x4.MultiplyAdd(ref sum, w, 3 * TapRow, x[3]);
+                            Tile16x4.MultiplyAdd(ref sum, w, 4 * TapRow, x[4]);
+                            Tile16x4.MultiplyAdd(ref sum, w, 5 * TapRow, x[5]);
+                            at += 6;
+                            tap += 6 * TapRow;
                         }
 
-                        if (j < count)
-                            MultiplyAdd(ref sum, laneTaps, j * TapRow, columns0, columns1, columns2, columns3, j);
+                        for (; left > 4; left -= 5)
+                        {
+                            ArrayView<Float4> x = laneLines.SubView(at, 5);
+                            ArrayView<Float4> w = laneTaps.SubView(tap, 5 * TapRow);
+                            Tile16x4.MultiplyAdd(ref sum, w, 0, x[0]);
+                            Tile16x4.MultiplyAdd(ref sum, w, TapRow, x[1]);
+                            Tile16x4.MultiplyAdd(ref sum, w, 2 * TapRow, x[2]);
+                            Tile16x4.MultiplyAdd(ref sum, w, 3 * TapRow, x[3]);
+                            Tile16x4.MultiplyAdd(ref sum, w, 4 * TapRow, x[4]);
+                            at += 5;
+                            tap += 5 * TapRow;
+                        }
+
+                        for (; left > 0; left--)
+                        {
+                            Tile16x4.MultiplyAdd(ref sum, laneTaps.SubView(tap, TapRow), 0, laneLines[at]);
+                            at++;
+                            tap += TapRow;
+                        }
+
+                        lefts >>= 8;
+                        line += LinePitch;
                     }
+                    while (lefts != 0);
                 }
             }
         }
 
         int first = correlation.OutputBase + n * correlation.OutputImage + Grid.IdxY * correlation.OutputRow + column0 * correlation.OutputColumn;
-        int output0 = tile * TileOutputs;
-        Store(output, bias, segment, correlation, first, output0, columns, sum.S0, sum.S1, sum.S2, sum.S3);
-        Store(output, bias, segment, correlation, first, output0 + 4, columns, sum.S4, sum.S5, sum.S6, sum.S7);
-        Store(output, bias, segment, correlation, first, output0 + 8, columns, sum.S8, sum.S9, sum.S10, sum.S11);
-        Store(output, bias, segment, correlation, first, output0 + 12, columns, sum.S12, sum.S13, sum.S14, sum.S15);
+        int output0 = tile * TileOutputs + 16 * warp;
+        ArrayView<float> own = shared.SubView(warp * OutputPitch, OutputPitch).Cast<float>();
+        Store(output, bias, own, correlation, first, output0, columns, sum.S0, sum.S1, sum.S2, sum.S3);
+        Store(output, bias, own, correlation, first, output0 + 4, columns, sum.S4, sum.S5, sum.S6, sum.S7);
+        Store(output, bias, own, correlation, first, output0 + 8, columns, sum.S8, sum.S9, sum.S10, sum.S11);
+        Store(output, bias, own, correlation, first, output0 + 12, columns, sum.S12, sum.S13, sum.S14, sum.S15);
     }
 
-    /// <summary>Puts a block of taps, for all 32 channels, into shared memory.</summary>
+    /// <summary>Puts the taps of some rows, for all 32 channels, into shared memory, and what follows them: nobody reads that.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StageTaps(ArrayView<float> taps, ArrayView<Float4> shared, int first, int count)
+    private static void StageTaps(ArrayView<Float4> from, ArrayView<Float4> to)
     {
-        ArrayView<Float4> fours = taps.Cast<Float4>();
-        int thread = Group.IdxX;
-        if (thread + Threads < count)
+        // All five are on their way before the first is waited for.
+        Float4 taps0 = from[0];
+        Float4 taps1 = from[Threads];
+        Float4 taps2 = from[2 * Threads];
+        Float4 taps3 = from[3 * Threads];
+        Float4 taps4 = from[4 * Threads];
+        to[0] = taps0;
+        to[Threads] = taps1;
+        to[2 * Threads] = taps2;
+        to[3 * Threads] = taps3;
+        to[4 * Threads] = taps4;
+    }
+
+    /// <summary>Puts up to three rows of the image into shared memory, zero outside it: a warp two of the four slabs of 32 columns, and what taps reach of the next.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StageRows(ArrayView<float> image, ArrayView<float> lines, int width, int from, int imageColumn, int rows, int count)
+    {
+        int lane = Group.IdxX & 31;
+        int slab = Group.IdxX >> 5 << 1;
+        int column = imageColumn + 32 * slab + lane;
+        bool reached = lane < count - 1;
+        bool inside0 = (uint)column < (uint)width;
+        bool inside1 = (uint)(column + 32) < (uint)width;
+        bool inside2 = (uint)(column + 64) < (uint)width & reached;
+
+        // All nine are on their way before the first is waited for. Of rows that are not wanted, the last one again.
+        int second = IntrinsicMath.Min(1, rows - 1);
+        int third = IntrinsicMath.Min(2, rows - 1);
+        int first = from + column;
+        Float4 row0 = ReadRow(image, first, inside0, inside1, inside2);
+        Float4 row1 = ReadRow(image, first + second * width, inside0, inside1, inside2);
+        Float4 row2 = ReadRow(image, first + third * width, inside0, inside1, inside2);
+        ArrayView<float> to = lines.SubView(4 * lane + slab);
+        PutLine(to, 0, row0, reached);
+        PutLine(to, 4 * LinePitch, row1, reached);
+        PutLine(to, 2 * 4 * LinePitch, row2, reached);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Float4 ReadRow(ArrayView<float> image, int from, bool inside0, bool inside1, bool inside2)
+    {
+        Float4 row = default;
+        if (inside0)
+            row.X = image[from];
+        if (inside1)
+            row.Y = image[from + 32];
+        if (inside2)
+            row.Z = image[from + 64];
+        return row;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PutLine(ArrayView<float> to, int line, Float4 row, bool reached)
+    {
+        to[line] = row.X;
+        to[line + 1] = row.Y;
+        if (reached)
         {
-            Float4 low = fours[first + thread];
-            Float4 high = fours[first + thread + Threads];
-            shared[thread] = low;
-            shared[thread + Threads] = high;
+            to[line + 4 * 32] = row.Y;
+            to[line + 4 * 32 + 1] = row.Z;
         }
-        else if (thread < count)
+    }
+
+    /// <summary>Puts <paramref name="length"/> elements of one or two rows of the image into shared memory, zero outside it, each residue's in a line of its own.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StageResidues(
+        ArrayView<float> image, ArrayView<float> lines, Correlation correlation, int from, int imageColumn, int rows, int length)
+    {
+        int next = (rows - 1) * correlation.Width;
+        int nextLine = (rows - 1) * correlation.Residues * 4 * LinePitch;
+        for (int p = Group.IdxX; p < length; p += Threads)
         {
-            shared[thread] = fours[first + thread];
+            int column = imageColumn + p * correlation.StagedStep;
+            float value0 = 0;
+            float value1 = 0;
+            if ((uint)column < (uint)correlation.Width)
+            {
+                value0 = image[from + column];
+                value1 = image[from + column + next];
+            }
+
+            // Element 32 k + u of a line lies in Float4 u at k, and, where a lane's taps reach it beyond 32 columns, in Float4 32 + u at k - 1.
+            int place = p * correlation.Reciprocal >> 16;
+            int slab = place >> 5;
+            int u = place & 31;
+            int to = 4 * ((p - place * correlation.Residues) * LinePitch + u) + slab;
+            if (slab < 4)
+            {
+                lines[to] = value0;
+                lines[to + nextLine] = value1;
+            }
+
+            if (slab > 0 & u < MostTaps - 1)
+            {
+                lines[to + 4 * 32 - 1] = value0;
+                lines[to + 4 * 32 - 1 + nextLine] = value1;
+            }
         }
-    }
-
-    /// <summary>Puts <paramref name="length"/> elements of an image row into shared memory, zero outside the image.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StageSegment(
-        ArrayView<float> image, ArrayView<float> segment, Correlation correlation, int imageRow, int imageColumn, int length)
-    {
-        int ahead = correlation.StagedStep == 1 ? (imageRow + imageColumn) & (Sector - 1) : 0;
-        for (int p = Group.IdxX - ahead; p < length; p += 4 * Threads)
-        {
-            // All four on their way before the first is waited for.
-            float value0 = Read(image, correlation, imageRow, imageColumn, p, length);
-            float value1 = Read(image, correlation, imageRow, imageColumn, p + Threads, length);
-            float value2 = Read(image, correlation, imageRow, imageColumn, p + 2 * Threads, length);
-            float value3 = Read(image, correlation, imageRow, imageColumn, p + 3 * Threads, length);
-            Put(segment, p, length, value0);
-            Put(segment, p + Threads, length, value1);
-            Put(segment, p + 2 * Threads, length, value2);
-            Put(segment, p + 3 * Threads, length, value3);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Read(ArrayView<float> image, Correlation correlation, int imageRow, int imageColumn, int p, int length)
-    {
-        int column = imageColumn + p * correlation.StagedStep;
-        float value = 0;
-        if ((uint)p < (uint)length && (uint)column < (uint)correlation.Width)
-            value = image[imageRow + column];
-        return value;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Put(ArrayView<float> segment, int p, int length, float value)
-    {
-        if ((uint)p < (uint)length)
-            segment[p] = value;
-    }
-
-    /// <summary>Adds the products of one tap: sixteen channels, four columns.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void MultiplyAdd(
-        ref Tile16x4 sum, ArrayView<Float4> taps, int tap,
-        ArrayView<float> columns0, ArrayView<float> columns1, ArrayView<float> columns2, ArrayView<float> columns3, int j)
-    {
-        var x = new Float4(columns0[j], columns1[j], columns2[j], columns3[j]);
-        Float4 w = taps[tap];
-        sum.S0 = Float4.MultiplyAdd(w.X, x, sum.S0);
-        sum.S1 = Float4.MultiplyAdd(w.Y, x, sum.S1);
-        sum.S2 = Float4.MultiplyAdd(w.Z, x, sum.S2);
-        sum.S3 = Float4.MultiplyAdd(w.W, x, sum.S3);
-        w = taps[tap + 1];
-        sum.S4 = Float4.MultiplyAdd(w.X, x, sum.S4);
-        sum.S5 = Float4.MultiplyAdd(w.Y, x, sum.S5);
-        sum.S6 = Float4.MultiplyAdd(w.Z, x, sum.S6);
-        sum.S7 = Float4.MultiplyAdd(w.W, x, sum.S7);
-        w = taps[tap + 2];
-        sum.S8 = Float4.MultiplyAdd(w.X, x, sum.S8);
-        sum.S9 = Float4.MultiplyAdd(w.Y, x, sum.S9);
-        sum.S10 = Float4.MultiplyAdd(w.Z, x, sum.S10);
-        sum.S11 = Float4.MultiplyAdd(w.W, x, sum.S11);
-        w = taps[tap + 3];
-        sum.S12 = Float4.MultiplyAdd(w.X, x, sum.S12);
-        sum.S13 = Float4.MultiplyAdd(w.Y, x, sum.S13);
-        sum.S14 = Float4.MultiplyAdd(w.Z, x, sum.S14);
-        sum.S15 = Float4.MultiplyAdd(w.W, x, sum.S15);
     }
 
     /// <summary>Stores four channels of each warp, through shared memory, so that each row is written from the start of a sector on.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Store(
-        ArrayView<float> output, ArrayView<float> bias, ArrayView<float> segment, Correlation correlation, int first, int output0, int columns,
+        ArrayView<float> output, ArrayView<float> bias, ArrayView<float> own, Correlation correlation, int first, int output0, int columns,
         Float4 s0, Float4 s1, Float4 s2, Float4 s3)
     {
         int lane = Group.IdxX & 31;
-        int row = (Group.IdxX >> 5) * 4;
+        ArrayView<float> mine = own.SubView(lane, 4 * OutputPitch - 31);
         Group.Barrier();
-        PutRow(segment, row * OutputPitch + lane, s0);
-        PutRow(segment, (row + 1) * OutputPitch + lane, s1);
-        PutRow(segment, (row + 2) * OutputPitch + lane, s2);
-        PutRow(segment, (row + 3) * OutputPitch + lane, s3);
+        PutRow(mine, 0, s0);
+        PutRow(mine, OutputPitch, s1);
+        PutRow(mine, 2 * OutputPitch, s2);
+        PutRow(mine, 3 * OutputPitch, s3);
         Group.Barrier();
-        for (row = 0; row < 8; row++)
+        for (int row = 0; row < 4; row++)
         {
-            int channel = output0 + (row >> 2) * 16 + (row & 3);
+            int channel = output0 + row;
             if (channel < correlation.Outputs)
             {
                 int start = first + channel * correlation.OutputChannel;
                 float shift = 0;
                 if (correlation.HasBias != 0)
                     shift = bias[channel];
-                for (int p = Group.IdxX - (start & (Sector - 1)); p < columns; p += Threads)
+                for (int p = lane - (start & (Sector - 1)); p < columns; p += 32)
                 {
                     if (p >= 0)
-                        output[start + p * correlation.OutputColumn] = segment[row * OutputPitch + p] + shift;
+                        output[start + p * correlation.OutputColumn] = own[row * OutputPitch + p] + shift;
                 }
             }
         }
@@ -329,14 +427,5 @@ internal sealed class CorrelationKernel(IlgpuEngine engine)
         segment[index + 32] = columns.Y;
         segment[index + 64] = columns.Z;
         segment[index + 96] = columns.W;
-    }
-
-    /// <summary>A thread's part of the tile: sixteen channels of four columns each.</summary>
-    private struct Tile16x4
-    {
-        public Float4 S0, S1, S2, S3;
-        public Float4 S4, S5, S6, S7;
-        public Float4 S8, S9, S10, S11;
-        public Float4 S12, S13, S14, S15;
     }
 }

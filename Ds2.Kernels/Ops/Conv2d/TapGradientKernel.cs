@@ -8,6 +8,7 @@ namespace Ds2.Kernels.Ops;
 using TapGradientLauncher = Action<AcceleratorStream, KernelConfig, ArrayView<float>, ArrayView<float>, ArrayView<float>, Conv2dShape, TapGradient>;
 
 /// <summary>How the weight gradient of a convolution is cut into groups.</summary>
+/// <remarks>A line is a row of the kernel, of one input channel, or a piece of a long row. Four lines make a quad, a quad's taps of one column a slot.</remarks>
 internal struct TapGradient
 {
     /// <summary>Taps of a line: neighbours in a row of the kernel.</summary>
@@ -16,8 +17,20 @@ internal struct TapGradient
     /// <summary>Lines in a row of the kernel.</summary>
     public int LinesPerRow;
 
-    /// <summary>Lines of a group.</summary>
-    public int TileLines;
+    /// <summary>Lines in all.</summary>
+    public int Lines;
+
+    /// <summary>Slots in all; the last quad's lines need not exist.</summary>
+    public int Slots;
+
+    /// <summary>Elements of a slice from a channel's taps in one line of each quad to those in the next.</summary>
+    public int SlotPitch;
+
+    /// <summary>Slots of a group.</summary>
+    public int TileSlots;
+
+    /// <summary>Output columns that are staged at a time, a multiple of four.</summary>
+    public int Columns;
 
     /// <summary>Image columns from a staged element to the next.</summary>
     public int StagedStep;
@@ -25,7 +38,10 @@ internal struct TapGradient
     /// <summary>Staged elements from an output column's to the next one's.</summary>
     public int ReadStride;
 
-    /// <summary>Staged elements from a line's first to the next one's.</summary>
+    /// <summary>Staged elements of a line.</summary>
+    public int Span;
+
+    /// <summary>Staged elements from a quad's first to the next one's.</summary>
     public int Pitch;
 
     /// <summary>Slices of an image's sum: of so many output rows each.</summary>
@@ -40,11 +56,12 @@ internal struct TapGradient
 
 /// <summary>The weight gradient of a convolution: dY times the windows, summed over the pixels, which are cut into slices.</summary>
 /// <remarks>
-/// A line is a row of the kernel, of one input channel (or a piece of a long row). A group of 128 threads takes 32 output channels and as many whole lines as
-/// have 256 taps. It walks over the output rows of its slice, 64 columns at a time: 32 rows of dY, and for each line the one segment of the image that all
-/// its taps share, go to shared memory. A warp has 16 channels, a lane four taps 32 apart; for four columns it loads 16 times 16 bytes of dY, the same for
-/// all lanes, and 16 image elements, for 256 multiply-adds. Neighbouring taps read neighbouring banks, also where a line ends: its pitch is its taps modulo 32.
-/// The slices' sums are added in order afterwards. (A NaN of the image can reach other taps than its own where an output row ends.)
+/// A group of 128 threads takes 32 output channels and 64 slots, each of which is four taps: of the same column, in four lines. It walks over the output rows of
+/// its slice, some 70 columns at a time: 32 rows of dY, and for each quad the segments of the image that its four lines meet, element by element beside each
+/// other, go to shared memory. A warp has 16 channels, a lane one slot; for four columns it loads 16 times 16 bytes of dY, the same for all lanes, and four times
+/// 16 bytes of the image, for 256 multiply-adds. Neighbouring slots read neighbouring banks, also where a quad ends: its pitch is its taps modulo 8.
+/// The slices' sums are added in order afterwards, which also puts them into the weight's order: a thread stores its four taps as they are.
+/// (A NaN of the image can reach other taps than its own where an output row ends.)
 /// </remarks>
 internal sealed class TapGradientKernel(IlgpuEngine engine)
 {
@@ -52,11 +69,11 @@ internal sealed class TapGradientKernel(IlgpuEngine engine)
     public const int TileOutputs = 32;
 
     /// <summary>Taps of a group, at most.</summary>
-    public const int TileTaps = 256;
+    public const int TileTaps = 4 * TileSlots;
 
-    /// <summary>Output columns that are staged at a time.</summary>
-    public const int Depth = 64;
-
+    private const int TileSlots = 64;
+    private const int MostColumns = 88; // A lane takes up to three of a row that starts anywhere in a sector,
+    private const int MostSpan = 89; // and of a line, most cheaply.
     private const int Threads = 128;
     private const int Warps = Threads / 32;
     private const int MostTaps = 32;
@@ -65,334 +82,358 @@ internal sealed class TapGradientKernel(IlgpuEngine engine)
     /// <summary>Floats in a sector, the least that memory moves.</summary>
     private const int Sector = 8;
 
-    // 21,248 bytes: three groups fit the 64 KB of a P100's multiprocessor.
-    private const int SharedGradient = TileOutputs * Depth / 4;
-    private const int SharedImage = 816;
-    private const int OutputPitch = TileTaps + 4;
+    // In units of Float4. With the lines, 21,760 bytes: three groups fit the 64 KB of a P100's multiprocessor. Seven quads of eleven taps meet 82 elements each of 72 columns.
+    private const int Shared = 1232;
+    private const int GradientPitch = TileOutputs / 4 + 1;
+    private const int MostQuads = 32;
 
-    // Three groups on each multiprocessor of a P100 at a time, twice, so that the last to finish does not keep the others waiting long.
-    private const int GroupsWanted = 2 * 3 * 56;
+    // A P100's: rounds of its groups are what a launch takes. A slice costs its stores and their addition besides, about that share of an output row.
+    private const int Multiprocessors = 56;
+    private const double SliceRows = 0.15;
+    private const long MostPartial = 1 << 24;
+
+    // Where a line does not exist: outside every image.
+    private const int NoRow = int.MinValue / 2;
 
     private readonly TapGradientLauncher gradient = engine.Load<TapGradientLauncher>(SumWindowsKernel);
 
-    /// <summary>How many slices the sum is cut into.</summary>
-    public static int Slices(Conv2dShape shape) => checked(shape.N * Plan(shape).Chunks);
-
-    /// <summary>Queues the slices' sums.</summary>
-    /// <param name="shape">The sizes; no empty tensor.</param>
-    /// <param name="x">[N, C, H, W].</param>
-    /// <param name="dY">[N, K, OutH, OutW].</param>
-    /// <param name="partial">[Slices, K, C, R, S]; overwritten.</param>
-    public void Launch(Conv2dShape shape, ArrayView<float> x, ArrayView<float> dY, ArrayView<float> partial)
-    {
-        TapGradient plan = Plan(shape);
-        int slices = shape.N * plan.Chunks;
-        for (; plan.FirstSlice < slices; plan.FirstSlice += engine.GridDepth)
-        {
-            var grid = new Index3D(
-                LineTiles(shape, plan), (shape.K + TileOutputs - 1) / TileOutputs, Math.Min(engine.GridDepth, slices - plan.FirstSlice));
-            gradient(engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), x, dY, partial, shape, plan);
-        }
-    }
-
-    private static TapGradient Plan(Conv2dShape shape)
+    /// <summary>How a shape is cut; no empty tensor.</summary>
+    public static TapGradient Plan(Conv2dShape shape)
     {
         bool dense = shape.StrideW <= MostStride;
         TapGradient plan = default;
         plan.Taps = dense ? shape.S <= MostTaps ? shape.S : MostTaps / 2 : 1;
         plan.LinesPerRow = (shape.S + plan.Taps - 1) / plan.Taps;
+        plan.Lines = checked(shape.C * shape.R * plan.LinesPerRow);
+        plan.Slots = (plan.Lines + 3) / 4 * plan.Taps;
+        plan.SlotPitch = (plan.Slots + Sector - 1) / Sector * Sector;
         plan.StagedStep = dense ? 1 : shape.StrideW;
         plan.ReadStride = dense ? shape.StrideW : 1;
-        int span = (Depth - 1) * plan.ReadStride + plan.Taps;
-        plan.Pitch = span + (32 + plan.Taps % 32 - span % 32) % 32;
-        plan.TileLines = Math.Min(TileTaps / plan.Taps, 4 * SharedImage / plan.Pitch);
-        long groups = (long)LineTiles(shape, plan) * ((shape.K + TileOutputs - 1) / TileOutputs) * shape.N;
-        int chunks = (int)Math.Clamp((GroupsWanted + groups - 1) / groups, 1, shape.OutH);
-        plan.ChunkRows = (shape.OutH + chunks - 1) / chunks;
-        plan.Chunks = (shape.OutH + plan.ChunkRows - 1) / plan.ChunkRows;
+
+        // Slots that start anywhere, or whole quads where those of few taps would be of too many; then as many columns as fit, in pieces of like length.
+        int quads = (TileSlots - 2) / plan.Taps + 2;
+        plan.TileSlots = TileSlots;
+        if (quads > MostQuads)
+        {
+            quads = Math.Min(TileSlots / plan.Taps, MostQuads);
+            plan.TileSlots = quads * plan.Taps;
+        }
+
+        int columns = MostColumns + 4;
+        do
+        {
+            columns -= 4;
+            SetColumns(ref plan, columns);
+        }
+        while ((columns * GradientPitch + quads * plan.Pitch > Shared || plan.Span > MostSpan) && columns > 4);
+        int pieces = (shape.OutW + columns - 1) / columns;
+        SetColumns(ref plan, (shape.OutW + 4 * pieces - 1) / (4 * pieces) * 4);
+        Slice(ref plan, shape);
         return plan;
     }
 
-    private static int LineTiles(Conv2dShape shape, TapGradient plan) => (shape.C * shape.R * plan.LinesPerRow + plan.TileLines - 1) / plan.TileLines;
+    /// <summary>How many slices the sum is cut into.</summary>
+    public static int Slices(Conv2dShape shape, TapGradient plan) => checked(shape.N * plan.Chunks);
 
-    [GpuKernel(Threads)]
+    /// <summary>Elements of a slice: [K, 4, SlotPitch], the taps of every fourth line together.</summary>
+    public static int SliceLength(Conv2dShape shape, TapGradient plan) => checked(shape.K * 4 * plan.SlotPitch);
+
+    /// <summary>Queues the slices' sums.</summary>
+    /// <param name="shape">The sizes; no empty tensor.</param>
+    /// <param name="plan">Its plan.</param>
+    /// <param name="x">[N, C, H, W].</param>
+    /// <param name="dY">[N, K, OutH, OutW].</param>
+    /// <param name="partial">[Slices, K, 4, SlotPitch]; overwritten but for what pads the pitch.</param>
+    public void Launch(Conv2dShape shape, TapGradient plan, ArrayView<float> x, ArrayView<float> dY, ArrayView<float> partial)
+    {
+        int slices = Slices(shape, plan);
+        for (; plan.FirstSlice < slices; plan.FirstSlice += engine.GridDepth)
+        {
+            var grid = new Index3D(Tiles(plan), (shape.K + TileOutputs - 1) / TileOutputs, Math.Min(engine.GridDepth, slices - plan.FirstSlice));
+            gradient(engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), x, dY, partial, shape, plan);
+        }
+    }
+
+    private static int Tiles(TapGradient plan) => (plan.Slots + plan.TileSlots - 1) / plan.TileSlots;
+
+    private static void SetColumns(ref TapGradient plan, int columns)
+    {
+        plan.Columns = columns;
+        plan.Span = (plan.Columns - 1) * plan.ReadStride + plan.Taps;
+        plan.Pitch = plan.Span + (8 + plan.Taps % 8 - plan.Span % 8) % 8;
+    }
+
+    /// <summary>Slices of as many rows as take least, if a group takes as long as it has rows.</summary>
+    /// <remarks>The sums of all slices are not to take more than 64 MB, where an image has more than one.</remarks>
+    private static void Slice(ref TapGradient plan, Conv2dShape shape)
+    {
+        long groups = (long)Tiles(plan) * ((shape.K + TileOutputs - 1) / TileOutputs) * shape.N;
+        long length = (long)SliceLength(shape, plan) * shape.N;
+        double least = double.PositiveInfinity;
+        for (int rows = shape.OutH; rows > 0; rows--)
+        {
+            int chunks = (shape.OutH + rows - 1) / rows;
+            if (chunks > 1 && chunks * length > MostPartial)
+                break;
+            double time = Math.Ceiling((double)groups * chunks / Multiprocessors) * (rows + SliceRows);
+            if (time < least)
+                (least, plan.ChunkRows, plan.Chunks) = (time, rows, chunks);
+        }
+    }
+
+    [GpuKernel(Threads, GroupsPerMultiprocessor = 3)]
     private static void SumWindowsKernel(ArrayView<float> x, ArrayView<float> dY, ArrayView<float> partial, Conv2dShape shape, TapGradient plan)
     {
-        ArrayView<Float4> shared = SharedMemory.Allocate<Float4>(SharedGradient + SharedImage);
-        ArrayView<float> image = shared.SubView(SharedGradient, SharedImage).Cast<float>();
+        ArrayView<Float4> shared = SharedMemory.Allocate<Float4>(Shared);
+        ArrayView<Line> lines = SharedMemory.Allocate<Line>(4 * MostQuads);
+        ArrayView<Float4> image = shared.SubView(plan.Columns * GradientPitch, Shared - plan.Columns * GradientPitch);
         int lane = Group.IdxX & 31;
         int warp = Group.IdxX >> 5;
         int output0 = Grid.IdxY * TileOutputs;
-        int line0 = Grid.IdxX * plan.TileLines;
-        int lines = IntrinsicMath.Min(plan.TileLines, shape.C * shape.R * plan.LinesPerRow - line0);
         int n = (plan.FirstSlice + Grid.IdxZ) / plan.Chunks;
         int firstRow = (plan.FirstSlice + Grid.IdxZ - n * plan.Chunks) * plan.ChunkRows;
-        int endRow = IntrinsicMath.Min(firstRow + plan.ChunkRows, shape.OutH);
+        int outHeight = shape.OutH;
+        int outWidth = shape.OutW;
+        int plane = outHeight * outWidth;
+        int endRow = IntrinsicMath.Min(firstRow + plan.ChunkRows, outHeight);
 
-        // What this thread computes: 16 channels, the taps 32 apart from this one on.
+        // What this thread computes: 16 channels of a slot. A slot that does not exist reads what the first one does.
         int half = warp & 1;
-        int tap0 = (warp >> 1) * (TileTaps / 2) + lane;
-        ArrayView<Float4> gradients = shared.SubView(half * (SharedGradient / 2), SharedGradient / 2);
-        ArrayView<float> window0 = Window(image, plan, lines, tap0);
-        ArrayView<float> window1 = Window(image, plan, lines, tap0 + 32);
-        ArrayView<float> window2 = Window(image, plan, lines, tap0 + 64);
-        ArrayView<float> window3 = Window(image, plan, lines, tap0 + 96);
-        bool active = output0 + 16 * half < shape.K && tap0 - lane < lines * plan.Taps;
+        int slot0 = Grid.IdxX * plan.TileSlots;
+        int slots = IntrinsicMath.Min(plan.TileSlots, plan.Slots - slot0);
+        int slot = (warp >> 1) * 32 + lane;
+        int quad0 = slot0 / plan.Taps;
+        int quads = (slot0 + slots - 1) / plan.Taps - quad0 + 1;
+        int quad = (slot0 + slot) / plan.Taps;
+        int place = slot < slots ? (quad - quad0) * plan.Pitch + slot0 + slot - quad * plan.Taps : 0;
+        bool active = output0 + 16 * half < shape.K & slot - lane < slots;
+        ArrayView<Float4> gradients = shared.SubView(4 * half, plan.Columns * GradientPitch - 4 * half);
+        ArrayView<Float4> window = image.SubView(place, quads * plan.Pitch - place);
 
-        // What this warp fetches: a quarter of the lines, one after the other.
-        int linesPerWarp = (lines + Warps - 1) / Warps;
-        int ownLine = warp * linesPerWarp;
-        int ownLines = IntrinsicMath.Min(linesPerWarp, lines - ownLine);
-        LineCursor start = Locate(shape, plan, line0 + ownLine);
-
+        for (int line = Group.IdxX; line < 4 * quads; line += Threads)
+            lines[line] = Locate(shape, plan, 4 * quad0 + line, 4 * (line >> 2) * plan.Pitch + (line & 3));
         Tile16x4 sum = default;
         for (int row = firstRow; row < endRow; row++)
         {
-            for (int column = 0; column < shape.OutW; column += Depth)
+            int column = 0;
+            do
             {
-                int columns = IntrinsicMath.Min(Depth, shape.OutW - column);
+                int columns = IntrinsicMath.Min(plan.Columns, outWidth - column);
                 Group.Barrier(); // Until now, others may have read the last columns.
-                for (int k = warp; k < TileOutputs; k += 4 * Warps)
+                StageGradient(dY, shared.Cast<float>(), (n * shape.K + output0) * plane + row * outWidth + column, plane, shape.K - output0, columns, plan.Columns);
+                int pixelRow = row * shape.StrideH;
+                int pixel = (n * shape.C * shape.H + pixelRow) * shape.W + column * shape.StrideW;
+                for (int own = warp; own < 4 * quads; own += 2 * Warps)
                 {
-                    // All twelve on their way before the first is waited for.
-                    int from = ((n * shape.K + output0 + k) * shape.OutH + row) * shape.OutW + column;
-                    int step = Warps * shape.OutH * shape.OutW;
-                    Float4 row0 = ReadGradient(dY, from, columns, output0 + k < shape.K);
-                    Float4 row1 = ReadGradient(dY, from + step, columns, output0 + k + Warps < shape.K);
-                    Float4 row2 = ReadGradient(dY, from + 2 * step, columns, output0 + k + 2 * Warps < shape.K);
-                    Float4 row3 = ReadGradient(dY, from + 3 * step, columns, output0 + k + 3 * Warps < shape.K);
-                    PutGradient(shared, k, from, row0);
-                    PutGradient(shared, k + Warps, from + step, row1);
-                    PutGradient(shared, k + 2 * Warps, from + 2 * step, row2);
-                    PutGradient(shared, k + 3 * Warps, from + 3 * step, row3);
-                }
-
-                LineCursor cursor = start;
-                for (int line = 0; line < ownLines; line++)
-                {
-                    StageLine(
-                        x, image, shape, plan, n, cursor.Channel, row * shape.StrideH + cursor.Row - shape.PadH,
-                        column * shape.StrideW + cursor.Piece * plan.Taps - shape.PadW, (ownLine + line) * plan.Pitch, columns);
-                    cursor.Piece++;
-                    if (cursor.Piece == plan.LinesPerRow)
+                    // Each warp fetches one of a quad's lines, of two quads at a time; of the last one twice, where their number is odd.
+                    Line line0 = lines[own];
+                    Line line1 = lines[IntrinsicMath.Min(own + Warps, 4 * quads - Warps + warp)];
+                    int width0 = (uint)(pixelRow + line0.Row) < (uint)shape.H ? shape.W : 0;
+                    int width1 = (uint)(pixelRow + line1.Row) < (uint)shape.H ? shape.W : 0;
+                    int first = column * shape.StrideW;
+                    if (plan.StagedStep == 1)
                     {
-                        cursor.Piece = 0;
-                        cursor.Row++;
-                        if (cursor.Row == shape.R)
-                        {
-                            cursor.Row = 0;
-                            cursor.Channel++;
-                        }
+                        StageLines(
+                            x, image.Cast<float>(), plan.Span, pixel + line0.Start, first + line0.Column, width0, line0.To, pixel + line1.Start, first + line1.Column, width1, line1.To);
+                    }
+                    else
+                    {
+                        StageApart(x, image.Cast<float>(), plan, pixel + line0.Start, first + line0.Column, width0, line0.To);
+                        StageApart(x, image.Cast<float>(), plan, pixel + line1.Start, first + line1.Column, width1, line1.To);
                     }
                 }
 
                 Group.Barrier();
-                if (active)
+
+                // Loops, not conditions, around the multiply-adds: where sums may come from either of two ways, the assembler keeps them in two registers and copies them.
+                int at = 0;
+                int of = 0;
+                for (int left = active ? columns : 0; left > 0; left -= 4)
                 {
-                    int stride = plan.ReadStride;
-                    for (int four = 0; four < Depth / 4; four++)
-                    {
-                        // Views, so that the loads share address registers: the offsets are then the same for all, or immediate.
-                        ArrayView<Float4> gradient = gradients.SubView(four, SharedGradient / 2 - four);
-                        ArrayView<float> four0 = window0.SubView(4 * four * stride, 4 * stride);
-                        ArrayView<float> four1 = window1.SubView(4 * four * stride, 4 * stride);
-                        ArrayView<float> four2 = window2.SubView(4 * four * stride, 4 * stride);
-                        ArrayView<float> four3 = window3.SubView(4 * four * stride, 4 * stride);
-                        var x0 = new Float4(four0[0], four1[0], four2[0], four3[0]);
-                        var x1 = new Float4(four0[stride], four1[stride], four2[stride], four3[stride]);
-                        var x2 = new Float4(four0[2 * stride], four1[2 * stride], four2[2 * stride], four3[2 * stride]);
-                        var x3 = new Float4(four0[3 * stride], four1[3 * stride], four2[3 * stride], four3[3 * stride]);
-                        sum.S0 = MultiplyAdd(gradient[0], x0, x1, x2, x3, sum.S0);
-                        sum.S1 = MultiplyAdd(gradient[Depth / 4], x0, x1, x2, x3, sum.S1);
-                        sum.S2 = MultiplyAdd(gradient[2 * Depth / 4], x0, x1, x2, x3, sum.S2);
-                        sum.S3 = MultiplyAdd(gradient[3 * Depth / 4], x0, x1, x2, x3, sum.S3);
-                        sum.S4 = MultiplyAdd(gradient[4 * Depth / 4], x0, x1, x2, x3, sum.S4);
-                        sum.S5 = MultiplyAdd(gradient[5 * Depth / 4], x0, x1, x2, x3, sum.S5);
-                        sum.S6 = MultiplyAdd(gradient[6 * Depth / 4], x0, x1, x2, x3, sum.S6);
-                        sum.S7 = MultiplyAdd(gradient[7 * Depth / 4], x0, x1, x2, x3, sum.S7);
-                        sum.S8 = MultiplyAdd(gradient[8 * Depth / 4], x0, x1, x2, x3, sum.S8);
-                        sum.S9 = MultiplyAdd(gradient[9 * Depth / 4], x0, x1, x2, x3, sum.S9);
-                        sum.S10 = MultiplyAdd(gradient[10 * Depth / 4], x0, x1, x2, x3, sum.S10);
-                        sum.S11 = MultiplyAdd(gradient[11 * Depth / 4], x0, x1, x2, x3, sum.S11);
-                        sum.S12 = MultiplyAdd(gradient[12 * Depth / 4], x0, x1, x2, x3, sum.S12);
-                        sum.S13 = MultiplyAdd(gradient[13 * Depth / 4], x0, x1, x2, x3, sum.S13);
-                        sum.S14 = MultiplyAdd(gradient[14 * Depth / 4], x0, x1, x2, x3, sum.S14);
-                        sum.S15 = MultiplyAdd(gradient[15 * Depth / 4], x0, x1, x2, x3, sum.S15);
-                    }
+                    // Views, so that all loads share address registers: the offsets are then immediate.
+                    ArrayView<Float4> gradient = gradients.SubView(of, 3 * GradientPitch + 4);
+                    ArrayView<Float4> four = window.SubView(at, 3 * plan.ReadStride + 1);
+                    Tile16x4.MultiplyAdd(ref sum, gradient, 0, four[0]);
+                    Tile16x4.MultiplyAdd(ref sum, gradient, GradientPitch, four[plan.ReadStride]);
+                    Tile16x4.MultiplyAdd(ref sum, gradient, 2 * GradientPitch, four[2 * plan.ReadStride]);
+                    Tile16x4.MultiplyAdd(ref sum, gradient, 3 * GradientPitch, four[3 * plan.ReadStride]);
+                    at += 4 * plan.ReadStride;
+                    of += 4 * GradientPitch;
                 }
+
+                column += plan.Columns;
             }
+            while (column < outWidth);
         }
 
-        ArrayView<float> rows = shared.Cast<float>();
-        Store(partial, rows, shape, plan, line0, lines, output0, sum.S0, sum.S1, sum.S2, sum.S3);
-        Store(partial, rows, shape, plan, line0, lines, output0 + 4, sum.S4, sum.S5, sum.S6, sum.S7);
-        Store(partial, rows, shape, plan, line0, lines, output0 + 8, sum.S8, sum.S9, sum.S10, sum.S11);
-        Store(partial, rows, shape, plan, line0, lines, output0 + 12, sum.S12, sum.S13, sum.S14, sum.S15);
+        if (slot < slots)
+        {
+            int to = ((plan.FirstSlice + Grid.IdxZ) * shape.K + output0 + 16 * half) * 4 * plan.SlotPitch + slot0 + slot;
+            int left = shape.K - output0 - 16 * half;
+            Store(partial, to, plan.SlotPitch, left, sum.S0, sum.S1, sum.S2, sum.S3);
+            Store(partial, to + 16 * plan.SlotPitch, plan.SlotPitch, left - 4, sum.S4, sum.S5, sum.S6, sum.S7);
+            Store(partial, to + 32 * plan.SlotPitch, plan.SlotPitch, left - 8, sum.S8, sum.S9, sum.S10, sum.S11);
+            Store(partial, to + 48 * plan.SlotPitch, plan.SlotPitch, left - 12, sum.S12, sum.S13, sum.S14, sum.S15);
+        }
     }
 
-    /// <summary>The staged elements that one tap meets, the first output column's first. A tap that does not exist reads those of the first one.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static ArrayView<float> Window(ArrayView<float> image, TapGradient plan, int lines, int tap)
-    {
-        int line = tap / plan.Taps;
-        int first = line < lines ? line * plan.Pitch + tap - line * plan.Taps : 0;
-        return image.SubView(first, 4 * SharedImage - first);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static LineCursor Locate(Conv2dShape shape, TapGradient plan, int line)
+    private static Line Locate(Conv2dShape shape, TapGradient plan, int line, int to)
     {
         int kernelRow = line / plan.LinesPerRow;
-        LineCursor cursor = default;
-        cursor.Piece = line - kernelRow * plan.LinesPerRow;
-        cursor.Channel = kernelRow / shape.R;
-        cursor.Row = kernelRow - cursor.Channel * shape.R;
-        return cursor;
+        int channel = kernelRow / shape.R;
+        Line located = default;
+        int row = kernelRow - channel * shape.R - shape.PadH;
+        located.Row = line < plan.Lines ? row : NoRow;
+        located.Column = (line - kernelRow * plan.LinesPerRow) * plan.Taps - shape.PadW;
+        located.To = to;
+        located.Start = (channel * shape.H + row) * shape.W + located.Column;
+        return located;
     }
 
-    /// <summary>A lane's three elements of a row of dY; its first is so far ahead that the warp reads from the start of a sector on.</summary>
+    /// <summary>Puts <paramref name="columns"/> columns of 32 channels of dY into shared memory, channels innermost; zero beyond, and where a channel does not exist.</summary>
+    /// <remarks>Planes of channels eight apart start alike within a sector, whatever their size: a warp takes four such at a time.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Float4 ReadGradient(ArrayView<float> dY, int from, int columns, bool exists)
+    private static void StageGradient(ArrayView<float> dY, ArrayView<float> to, int from, int plane, int channels, int columns, int allColumns)
     {
-        int p = (Group.IdxX & 31) - (from & (Sector - 1));
-        Float4 values = default;
-        if (exists)
+        for (int k = Group.IdxX >> 5; k < 8; k += Warps)
         {
-            if ((uint)p < (uint)columns)
-                values.X = dY[from + p];
-            if (p + 32 < columns)
-                values.Y = dY[from + p + 32];
-            if (p + 64 < columns)
-                values.Z = dY[from + p + 64];
+            // All twelve are on their way before the first is waited for. A lane's first element is so far ahead that the warp reads from the start of a sector on.
+            int first = from + k * plane;
+            int lane = Group.IdxX & 31;
+            int p = lane - (first & (Sector - 1));
+            first = first - (first & (Sector - 1)) + lane;
+            int exist = channels - k;
+            bool inside0 = (uint)p < (uint)columns;
+            bool inside1 = p + 32 < columns;
+            bool inside2 = p + 64 < columns;
+            Float4 row0 = ReadGradient(dY, first, inside0 & exist > 0, inside1 & exist > 0, inside2 & exist > 0);
+            Float4 row1 = ReadGradient(dY, first + 8 * plane, inside0 & exist > 8, inside1 & exist > 8, inside2 & exist > 8);
+            Float4 row2 = ReadGradient(dY, first + 16 * plane, inside0 & exist > 16, inside1 & exist > 16, inside2 & exist > 16);
+            Float4 row3 = ReadGradient(dY, first + 24 * plane, inside0 & exist > 24, inside1 & exist > 24, inside2 & exist > 24);
+            int at = p * 4 * GradientPitch + k;
+            if ((uint)p < (uint)allColumns)
+                PutGradient(to, at, row0.X, row1.X, row2.X, row3.X);
+            if (p + 32 < allColumns)
+                PutGradient(to, at + 32 * 4 * GradientPitch, row0.Y, row1.Y, row2.Y, row3.Y);
+            if (p + 64 < allColumns)
+                PutGradient(to, at + 64 * 4 * GradientPitch, row0.Z, row1.Z, row2.Z, row3.Z);
         }
+    }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Float4 ReadGradient(ArrayView<float> dY, int from, bool inside0, bool inside1, bool inside2)
+    {
+        // A view, so that the three share their address; it ends where dY does.
+        int start = IntrinsicMath.Min(from, dY.IntLength - 1);
+        ArrayView<float> row = dY.SubView(start, IntrinsicMath.Min(65, dY.IntLength - start));
+        Float4 values = default;
+        if (inside0)
+            values.X = row[0];
+        if (inside1)
+            values.Y = row[32];
+        if (inside2)
+            values.Z = row[64];
         return values;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PutGradient(ArrayView<Float4> shared, int k, int from, Float4 values)
+    private static void PutGradient(ArrayView<float> to, int column, float channel0, float channel8, float channel16, float channel24)
     {
-        int p = (Group.IdxX & 31) - (from & (Sector - 1));
-        ArrayView<float> row = shared.Cast<float>().SubView(k * Depth, Depth);
-        if (p >= 0)
-            row[p] = values.X;
-        row[p + 32] = values.Y;
-        if (p + 64 < Depth)
-            row[p + 64] = values.Z;
+        ArrayView<float> channels = to.SubView(column, 25);
+        channels[0] = channel0;
+        channels[8] = channel8;
+        channels[16] = channel16;
+        channels[24] = channel24;
     }
 
-    /// <summary>Puts the segment of an image row that a line's taps meet into shared memory, zero outside the image and beyond the last column's.</summary>
+    /// <summary>Puts the segments of image rows that two lines' taps meet into shared memory, zero outside the image, every fourth float.</summary>
+    /// <remarks>Lanes start so far ahead that the warp reads from the start of a sector on. All six elements are on their way before the first is waited for.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StageLine(
-        ArrayView<float> x, ArrayView<float> image, Conv2dShape shape, TapGradient plan, int n, int channel, int row, int column, int to, int columns)
+    private static void StageLines(
+        ArrayView<float> x, ArrayView<float> image, int span, int from0, int column0, int width0, int to0, int from1, int column1, int width1, int to1)
     {
-        int rowStart = ((n * shape.C + channel) * shape.H + row) * shape.W;
-        int ahead = plan.StagedStep == 1 ? (rowStart + column) & (Sector - 1) : 0;
-        int length = (uint)row < (uint)shape.H ? (columns - 1) * plan.ReadStride + plan.Taps : 0;
-        int span = (Depth - 1) * plan.ReadStride + plan.Taps;
-        for (int p = (Group.IdxX & 31) - ahead; p < span; p += 96)
+        int p0 = (Group.IdxX & 31) - (from0 & (Sector - 1));
+        int p1 = (Group.IdxX & 31) - (from1 & (Sector - 1));
+        do
         {
-            float value0 = Read(x, shape, plan, rowStart, column, p, length);
-            float value1 = Read(x, shape, plan, rowStart, column, p + 32, length);
-            float value2 = Read(x, shape, plan, rowStart, column, p + 64, length);
-            if (p >= 0)
-                image[to + p] = value0;
-            if (p + 32 < span)
-                image[to + p + 32] = value1;
-            if (p + 64 < span)
-                image[to + p + 64] = value2;
+            Float4 values0 = ReadLine(x, from0 + p0, column0 + p0, width0, p0 + 64 < span);
+            Float4 values1 = ReadLine(x, from1 + p1, column1 + p1, width1, p1 + 64 < span);
+            PutLine(image, to0, p0, span, values0);
+            PutLine(image, to1, p1, span, values1);
+            p0 += 96;
+            p1 += 96;
+        }
+        while (IntrinsicMath.Min(p0, p1) < span);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Float4 ReadLine(ArrayView<float> x, int from, int column, int width, bool third)
+    {
+        Float4 values = default;
+        if ((uint)column < (uint)width)
+            values.X = x[from];
+        if ((uint)(column + 32) < (uint)width)
+            values.Y = x[from + 32];
+        if ((uint)(column + 64) < (uint)width & third)
+            values.Z = x[from + 64];
+        return values;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PutLine(ArrayView<float> image, int to, int p, int span, Float4 values)
+    {
+        int four = to + 4 * p;
+        if ((uint)p < (uint)span)
+            image[four] = values.X;
+        if (p + 32 < span)
+            image[four + 4 * 32] = values.Y;
+        if (p + 64 < span)
+            image[four + 4 * 64] = values.Z;
+    }
+
+    /// <summary>The same for one line, of elements far apart.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StageApart(ArrayView<float> x, ArrayView<float> image, TapGradient plan, int from, int column, int width, int to)
+    {
+        for (int p = Group.IdxX & 31; p < plan.Span; p += 32)
+        {
+            float value = 0;
+            if ((uint)(column + p * plan.StagedStep) < (uint)width)
+                value = x[from + p * plan.StagedStep];
+            image[to + 4 * p] = value;
         }
     }
 
+    /// <summary>Stores a slot's four taps of up to four channels.</summary>
+    /// <remarks>One by one: stored as Float4, the sums would lie in the register banks of the image's elements, which they are multiplied with.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float Read(ArrayView<float> x, Conv2dShape shape, TapGradient plan, int rowStart, int column, int p, int length)
+    private static void Store(ArrayView<float> partial, int to, int pitch, int left, Float4 s0, Float4 s1, Float4 s2, Float4 s3)
     {
-        int imageColumn = column + p * plan.StagedStep;
-        float value = 0;
-        if ((uint)p < (uint)length && (uint)imageColumn < (uint)shape.W)
-            value = x[rowStart + imageColumn];
-        return value;
-    }
-
-    /// <summary>sum + the products of four columns: one channel, four taps.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Float4 MultiplyAdd(Float4 gradient, Float4 x0, Float4 x1, Float4 x2, Float4 x3, Float4 sum)
-    {
-        sum = Float4.MultiplyAdd(gradient.X, x0, sum);
-        sum = Float4.MultiplyAdd(gradient.Y, x1, sum);
-        sum = Float4.MultiplyAdd(gradient.Z, x2, sum);
-        return Float4.MultiplyAdd(gradient.W, x3, sum);
-    }
-
-    /// <summary>Stores four channels of each half, through shared memory, so that each row is written from the start of a sector on.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(
-        ArrayView<float> partial, ArrayView<float> rows, Conv2dShape shape, TapGradient plan, int line0, int lines, int output0,
-        Float4 s0, Float4 s1, Float4 s2, Float4 s3)
-    {
-        int lane = Group.IdxX & 31;
-        int warp = Group.IdxX >> 5;
-        int put = (warp & 1) * 4 * OutputPitch + (warp >> 1) * (TileTaps / 2) + lane;
-        Group.Barrier();
-        PutRow(rows, put, s0);
-        PutRow(rows, put + OutputPitch, s1);
-        PutRow(rows, put + 2 * OutputPitch, s2);
-        PutRow(rows, put + 3 * OutputPitch, s3);
-        Group.Barrier();
-        int window = shape.C * shape.R * shape.S;
-        for (int row = 0; row < 8; row++)
-        {
-            int channel = output0 + (row >> 2) * 16 + (row & 3);
-            if (channel < shape.K)
-            {
-                int start = ((plan.FirstSlice + Grid.IdxZ) * shape.K + channel) * window;
-                int first = start + TapIndex(shape, plan, line0, 0);
-                for (int tap = Group.IdxX - (first & (Sector - 1)); tap < lines * plan.Taps; tap += Threads)
-                {
-                    if (tap >= 0)
-                    {
-                        int line = tap / plan.Taps;
-                        int index = TapIndex(shape, plan, line0 + line, tap - line * plan.Taps);
-                        if (index >= 0)
-                            partial[start + index] = rows[row * OutputPitch + tap];
-                    }
-                }
-            }
-        }
-    }
-
-    /// <summary>A tap's place in the window (c, r, s), or -1 where the line's row of the kernel has ended.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static int TapIndex(Conv2dShape shape, TapGradient plan, int line, int tap)
-    {
-        int kernelRow = line / plan.LinesPerRow;
-        int s = (line - kernelRow * plan.LinesPerRow) * plan.Taps + tap;
-        return s < shape.S ? kernelRow * shape.S + s : -1;
+        if (left > 0)
+            Store(partial, to, pitch, s0);
+        if (left > 1)
+            Store(partial, to + 4 * pitch, pitch, s1);
+        if (left > 2)
+            Store(partial, to + 8 * pitch, pitch, s2);
+        if (left > 3)
+            Store(partial, to + 12 * pitch, pitch, s3);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void PutRow(ArrayView<float> rows, int index, Float4 taps)
+    private static void Store(ArrayView<float> partial, int to, int pitch, Float4 taps)
     {
-        rows[index] = taps.X;
-        rows[index + 32] = taps.Y;
-        rows[index + 64] = taps.Z;
-        rows[index + 96] = taps.W;
+        partial[to] = taps.X;
+        partial[to + pitch] = taps.Y;
+        partial[to + 2 * pitch] = taps.Z;
+        partial[to + 3 * pitch] = taps.W;
     }
 
-    /// <summary>A line: an input channel, a row of the kernel, and a piece of that row.</summary>
-    private struct LineCursor
+    /// <summary>What a line of taps meets first, from where an output pixel's row and column times their strides lie in an image's first plane, and where it goes.</summary>
+    private struct Line
     {
-        public int Channel;
+        public int Start;
         public int Row;
-        public int Piece;
-    }
-
-    /// <summary>A thread's part of the tile: sixteen channels of four taps each.</summary>
-    private struct Tile16x4
-    {
-        public Float4 S0, S1, S2, S3;
-        public Float4 S4, S5, S6, S7;
-        public Float4 S8, S9, S10, S11;
-        public Float4 S12, S13, S14, S15;
+        public int Column;
+        public int To;
     }
 }
