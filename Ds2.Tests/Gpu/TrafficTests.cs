@@ -43,7 +43,7 @@ public sealed class TrafficTests
                 return [product.ToArray()];
             },
             Tolerances.Sum(k),
-            kernel).Of(kernel);
+            [kernel]).Of(kernel);
         Assert.That(counted.Ways("shared_load"), Is.EqualTo(1).Within(0.001), "bank conflicts of the shared loads");
         Assert.That(counted.Ways("shared_store"), Is.LessThan(1.05), "bank conflicts of the shared stores");
     }
@@ -96,13 +96,17 @@ public sealed class TrafficTests
                 return [y, dX.ToArray(), dB.ToArray()];
             },
             Tolerances.Recurrent(Hidden, Frames),
-            cells);
+            cells,
+            cooperates: false);
+
+        // Beside U, in tensors of a state each: three gates' gradients of the frame after; of each frame three gates, candidate, state before, dY and carried gradient.
+        double others = (3.0 * (Frames - 1) + 7.0 * Frames) * shape.Hidden.Length / Frames / shape.RecurrentWeight.Length / (Frames - 1) * (isHalf ? 2 : 1);
         foreach ((string kernel, double fromCache) in cells.Zip([forwardFromCache, backwardFromCache]))
         {
             double matrix = (isHalf ? 2.0 : 4.0) * shape.RecurrentWeight.Length * (Frames - 1);
             double distinct = 32 * counted.Of(kernel).Sum("distinct_sectors", "read") / matrix, all = 32 * counted.Of(kernel).Sum("global_load", "sectors") / matrix;
             TestContext.Out.WriteLine($"{kernel}: {distinct:F3} times U's bytes a frame, {all:F3} from the second-level cache");
-            Assert.That(distinct, Is.InRange(1, 1.1), $"{kernel}: bytes read");
+            Assert.That(distinct, Is.InRange(1, 1.02 + others), $"{kernel}: bytes read");
             Assert.That(all, Is.InRange(1, fromCache), $"{kernel}: bytes read, again and again");
         }
     }
@@ -124,8 +128,7 @@ public sealed class TrafficTests
                 return [y.ToArray(), dWeight.ToArray(), dBias.ToArray(), dX.ToArray()];
             },
             Tolerances.Sum(Math.Max(shape.Window, shape.OutH * shape.OutW)),
-            "CorrelateKernel",
-            "SumWindowsKernel");
+            ["CorrelateKernel", "SumWindowsKernel"]);
     }
 
     private static void AssertEfficient(LaunchCounters counted) => Assert.Multiple(() =>
@@ -135,7 +138,7 @@ public sealed class TrafficTests
     });
 
     /// <summary>Runs the work on the emulated P100 and on the host, compares the results, and returns what was counted; these kernels must be efficient.</summary>
-    private static LaunchCounters Count(Func<IEngine, float[][]> work, Tolerance tolerance, params string[] kernels)
+    private static LaunchCounters Count(Func<IEngine, float[][]> work, Tolerance tolerance, string[] kernels, bool cooperates = true)
     {
         float[][] expected;
         using (var host = new HostEngine())
@@ -143,7 +146,11 @@ public sealed class TrafficTests
         LaunchCounters before = LaunchCounters.Read();
         float[][] actual;
         using (var cuda = IlgpuEngine.Cuda())
+        {
+            cuda.Cooperates = cooperates;
             actual = work(cuda);
+        }
+
         for (int i = 0; i < expected.Length; i++)
             Compare.Close(actual[i].ToDouble(), expected[i].ToDouble(), tolerance, $"result {i}");
 
