@@ -25,7 +25,8 @@ internal static class EpochCommand
         var kills = new Option<int>("--kills") { Description = "how often the second run is killed", DefaultValueFactory = _ => 2, HelpName = "N" };
         var seed = new Option<int>("--seed") { Description = "decides the moments of the kills", DefaultValueFactory = _ => 1, HelpName = "N" };
         var threads = new Option<int>("--threads") { Description = "of training", DefaultValueFactory = _ => 1, HelpName = "N" };
-        var command = new Command("epoch", "An epoch of LibriSpeech's size through Ds2.Train's command line, killed and resumed.") { program, folder, share, stored, order, epochs, kills, seed, threads };
+        var together = new Option<bool>("--together") { Description = "both runs at the same time: half as long where cores are free, but neither's times are its own" };
+        var command = new Command("epoch", "An epoch of LibriSpeech's size through Ds2.Train's command line, killed and resumed.") { program, folder, share, stored, order, epochs, kills, seed, threads, together };
         command.SetAction(parsed =>
         {
             double part = parsed.GetValue(share);
@@ -33,7 +34,7 @@ internal static class EpochCommand
                 throw new InputException("--share must be above 0 and at most 1");
             var run = new EpochRun(
                 parsed.GetRequiredValue(program).Split(' ', StringSplitOptions.RemoveEmptyEntries), part, parsed.GetValue(stored), parsed.GetValue(order)!,
-                parsed.GetValue(epochs), parsed.GetValue(kills), parsed.GetValue(seed), parsed.GetValue(threads));
+                parsed.GetValue(epochs), parsed.GetValue(kills), parsed.GetValue(seed), parsed.GetValue(threads), parsed.GetValue(together));
             if (parsed.GetValue(folder) is { } kept)
                 return Run(kept, run);
             DirectoryInfo temporary = Directory.CreateTempSubdirectory("ds2-epoch-");
@@ -67,17 +68,9 @@ internal static class EpochCommand
             "--train-manifest", training, "--val-manifest", validation, "--device", "host", "--threads", $"{run.Threads}", "--json",
             "--checkpoint-minutes", "5", "--checkpoint-batches", run.Share < 0.1 ? $"{Math.Max(1, utterances / Batch / 16)}" : "0",
         ];
-        // Hours, at full size: an earlier call's, of the same arguments, serves.
-        string asked = string.Join(' ', arguments);
-        if (File.Exists(finished) && File.ReadAllText(finished) == asked)
-        {
-            Console.WriteLine($"left alone: found finished in {whole}");
-        }
-        else
-        {
-            Report("left alone", TrainingProcess.Run(run.Program, [.. arguments, "--out", Fresh(whole)], run.Epochs, killAt: null));
-            File.WriteAllText(finished, asked);
-        }
+        Task leftAlone = Task.Run(LeaveAlone);
+        if (!run.Together)
+            leftAlone.GetAwaiter().GetResult();
 
         var random = new Random(run.Seed);
         double[] moments = [.. Enumerable.Range(0, run.Kills).Select(_ => random.NextDouble()).Order()];
@@ -85,23 +78,38 @@ internal static class EpochCommand
         for (int i = 0; i <= run.Kills; i++)
         {
             TrainingProcess part = TrainingProcess.Run(run.Program, [.. arguments, "--out", killed, "--resume", "auto"], run.Epochs, i < run.Kills ? moments[i] : null);
-            Report(part.Killed ? string.Create(CultureInfo.InvariantCulture, $"killed at {moments[i]:P0} of the batches") : "to the end", part);
-            if (i > 0)
-                Row("  steps taken again", reached - part.FirstBatch, "");
+            string name = part.Killed ? string.Create(CultureInfo.InvariantCulture, $"killed at {moments[i]:P0} of the batches") : "killed before, now to the end";
+            Console.WriteLine(string.Join('\n', [.. Report(name, part), .. i > 0 ? new[] { Row("  steps taken again", reached - part.FirstBatch, "") } : []]));
             reached = part.LastBatch + 1;
         }
 
+        leftAlone.GetAwaiter().GetResult();
         RunMetrics metrics = RunMetrics.Read(Path.Combine(whole, "metrics.jsonl"));
         if (RunMetrics.Read(Path.Combine(killed, "metrics.jsonl")).FirstDifference(metrics) is { } difference)
             throw new InputException($"the run that was killed differs from the one left alone: {difference}");
         Console.WriteLine($"metrics of both runs are equal but for times: {metrics.AudioSeconds.Count} batches");
         RequireEachOnce(corpus, metrics, run.Epochs);
         Console.WriteLine($"each of {corpus.Utterances.Count} utterances was trained on once{(run.Epochs > 1 ? " in the first epoch, and each later epoch has the same batches' number and seconds in all" : "")}");
-        Row("waiting for the loader", 100 * metrics.LoadSeconds / metrics.BatchSeconds, "% of the steps' time");
-        Row("speech", metrics.AudioSeconds.Sum() / metrics.BatchSeconds, "s/s");
+        Console.WriteLine(Row("waiting for the loader", 100 * metrics.LoadSeconds / metrics.BatchSeconds, "% of the steps' time"));
+        Console.WriteLine(Row("speech", metrics.AudioSeconds.Sum() / metrics.BatchSeconds, "s/s"));
         foreach (string file in new[] { "metrics.jsonl", "report.html", "latest.safetensors", "transcripts.tsv" })
-            Row(file, new FileInfo(Path.Combine(whole, file)).Length / 1000.0, "kB");
+            Console.WriteLine(Row(file, new FileInfo(Path.Combine(whole, file)).Length / 1000.0, "kB"));
         return 0;
+
+        void LeaveAlone()
+        {
+            // Hours, at full size: an earlier call's, of the same arguments, serves.
+            string asked = string.Join(' ', arguments);
+            if (File.Exists(finished) && File.ReadAllText(finished) == asked)
+            {
+                Console.WriteLine($"left alone: found finished in {whole}");
+                return;
+            }
+
+            TrainingProcess part = TrainingProcess.Run(run.Program, [.. arguments, "--out", Fresh(whole)], run.Epochs, killAt: null);
+            Console.WriteLine(string.Join('\n', Report("left alone", part)));
+            File.WriteAllText(finished, asked);
+        }
 
         int Count(int all) => Math.Max(Batch, (int)Math.Round(run.Share * all));
     }
@@ -138,21 +146,15 @@ internal static class EpochCommand
         return folder;
     }
 
-    private static void Report(string name, TrainingProcess part)
-    {
-        Console.WriteLine(name);
-        Row("  whole time", part.Seconds, "s");
-        Row("  first step done after", part.FirstBatchSeconds, "s");
-        Row("  peak memory until then", part.StartPeak, "MB");
-        for (int quarter = 0; quarter < part.QuarterPeaks.Count; quarter++)
-        {
-            if (part.QuarterPeaks[quarter] > 0)
-                Row($"  in quarter {quarter + 1} of the batches", part.QuarterPeaks[quarter], "MB");
-        }
-    }
+    /// <summary>A run's lines, to be written at once: another may write at the same time.</summary>
+    private static IEnumerable<string> Report(string name, TrainingProcess part) =>
+    [
+        name, Row("  whole time", part.Seconds, "s"), Row("  first step done after", part.FirstBatchSeconds, "s"), Row("  peak memory until then", part.StartPeak, "MB"),
+        .. part.QuarterPeaks.Index().Where(quarter => quarter.Item > 0).Select(quarter => Row($"  in quarter {quarter.Index + 1} of the batches", quarter.Item, "MB")),
+    ];
 
-    private static void Row(string name, double value, string unit) => Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name,-34} {value,9:0.0} {unit}"));
+    private static string Row(string name, double value, string unit) => string.Create(CultureInfo.InvariantCulture, $"{name,-34} {value,9:0.0} {unit}");
 
     /// <summary>What is run.</summary>
-    private sealed record EpochRun(IReadOnlyList<string> Program, double Share, bool Stored, string Order, int Epochs, int Kills, int Seed, int Threads);
+    private sealed record EpochRun(IReadOnlyList<string> Program, double Share, bool Stored, string Order, int Epochs, int Kills, int Seed, int Threads, bool Together);
 }

@@ -5,7 +5,7 @@ namespace Ds2.Runtime.Data.Batching;
 /// <summary>Lowers the calling thread's priority.</summary>
 internal static partial class LowPriority
 {
-    private const int Process = 0, Nice = 10;
+    private const int Process = 0, Nice = 5;
 
     /// <summary>Makes the calling thread give way to threads that compute. Without effect where the system has no such thing.</summary>
     public static void Enter()
