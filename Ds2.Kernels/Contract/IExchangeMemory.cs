@@ -1,13 +1,13 @@
 namespace Ds2.Kernels.Contract;
 
-/// <summary>Memory that processes exchange where it lies, the host's or a device's, and sums there beside an engine's ops.</summary>
+/// <summary>Where the buffers of an exchange between processes lie, in the host's memory or a GPU's, and the additions that are done there while the engine's ops run on.</summary>
 /// <remarks>
-/// A device's has no elements to the host: it can be sliced and pinned, so that a library which takes device pointers is handed its address, and its span throws. One thread at a time adds, which need not be the engine's.
+/// A GPU's memory can be sliced and pinned, which gives its device address, for a library that takes such; its span throws, as the host cannot read it. One thread at a time adds, which need not be the engine's.
 /// The caller disposes this before the engine.
 /// </remarks>
 public interface IExchangeMemory : IDisposable
 {
-    /// <summary>The most elements that are best added at once.</summary>
+    /// <summary>How many elements to give one call of <see cref="Add"/>: what fits the cache on the host, without a limit on a GPU.</summary>
     int Block { get; }
 
     /// <summary>New memory; it may hold anything. Valid until this is disposed. For the engine's thread alone.</summary>
@@ -19,7 +19,7 @@ public interface IExchangeMemory : IDisposable
     Memory<float> Of(Tensor tensor);
 
     /// <summary>Marks what the ops called so far leave. For the engine's thread alone.</summary>
-    /// <returns>To be called once, on the thread that then exchanges: it waits for those ops, while later ones run.</returns>
+    /// <returns>To be called once, on the thread that then exchanges: it waits for those ops, while later ones run, and makes the device that thread's current one, as a library that takes device pointers needs.</returns>
     Action Mark();
 
     /// <summary>sum[i] = a[i] + b[i], one rounding each. It may be done later, in the order of the calls: <see cref="Complete"/> waits for it.</summary>

@@ -35,6 +35,9 @@ public sealed class QueuedCommunicator(ICommunicator communicator) : ICommunicat
     /// <inheritdoc/>
     public bool TakesDeviceMemory => communicator.TakesDeviceMemory;
 
+    /// <summary>Whether all calls that were left to the thread came to their end. Where one did not, the library may still hold requests on its memory, which is then not to be given back.</summary>
+    public bool IsSettled => last.IsCompletedSuccessfully;
+
     /// <summary>The ranks themselves: for calls that are left to the thread, and for those alone.</summary>
     public ICommunicator Communicator => communicator;
 
@@ -96,7 +99,7 @@ public sealed class QueuedCommunicator(ICommunicator communicator) : ICommunicat
     /// <inheritdoc/>
     public void GiveUp() => communicator.GiveUp();
 
-    /// <summary>Ends the thread; the ranks stay. Where its call waits for ranks that do not come, it is given up after some seconds: once this returns, no memory is in use any more.</summary>
+    /// <summary>Ends the thread; the ranks stay. Where its call waits for ranks that do not come, it is given up after some seconds; see <see cref="IsSettled"/>.</summary>
     public void Dispose()
     {
         if (disposed)

@@ -46,7 +46,7 @@ internal sealed class StepExchange : IDisposable
         this.parameters = parameters;
         this.shares = shares;
         values = parameters.Values;
-        device = ranks.TakesDeviceMemory ? Addition.InMemoryOf(parameters.Engine) : null;
+        device = ranks.TakesDeviceMemory ? Addition.NewExchangeMemory(parameters.Engine) : null;
         exchange = new GradientExchange(ranks.Communicator, memory: device);
         copies = InPlace(values) is null ? parameters.Engine.NewHostCopies() : null;
         exchangedGradients = InPlace(parameters.Gradients) ?? Mirror();

@@ -123,10 +123,11 @@ public sealed class Trainer : IDisposable
     /// <summary>Gives the run's memory back; model and loaders stay.</summary>
     public void Dispose()
     {
-        // What is still on its way must not find its memory given back.
+        // What is still on its way must not find its memory given back; where the job has failed, the process ends with it.
         ranks.Dispose();
         recognizer.Dispose();
-        step.Dispose();
+        if (ranks.IsSettled)
+            step.Dispose();
     }
 
     /// <summary>Holds the batches that a checkpoint's epoch had against those that it has now: a position among others would skip utterances or repeat them.</summary>

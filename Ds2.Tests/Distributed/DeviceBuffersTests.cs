@@ -28,10 +28,10 @@ public sealed class DeviceBuffersTests(string launcher, string library, string n
         if (!TestEngines.Names.Contains("cuda") || Environment.GetEnvironmentVariable("LD_LIBRARY_PATH")?.Contains("ptxemu", StringComparison.Ordinal) != true)
             Assert.Ignore("needs the emulated P100 (DS2_TEST_DEVICE=cuda): libraries here take no pointers of a real one");
         MpiJob.Require(launcher);
-        string[] settings = ["--device", "cuda", "--set", "accumulate=2", "--set", $"optimizer={optimizer}", "--epochs", "2"], shared = [.. settings, "--mpi", AwareLibrary()];
+        string[] settings = ["--device", "cuda", "--set", "accumulate=2", "--set", $"optimizer={optimizer}", "--epochs", "2"], shared = [.. settings, "--mpi"];
         (Dictionary<string, float[]> alone, _) = Finish(1, "alone", settings);
-        (Dictionary<string, float[]> copied, string? copiedBy) = Finish(2, "copied", [.. shared, "--mpi-buffers", "host"]);
-        (Dictionary<string, float[]> direct, string? directBy) = Finish(2, "direct", shared);
+        (Dictionary<string, float[]> copied, string? copiedBy) = Finish(2, "copied", [.. shared, AwareLibrary(), "--mpi-buffers", "host"]);
+        (Dictionary<string, float[]> direct, string? directBy) = Finish(2, "direct", [.. shared, AwareLibrary("-DMAPS_MEMORY")]);
         using (Assert.EnterMultipleScope())
         {
             Assert.That((copiedBy, directBy), Is.EqualTo((name, $"{name}, device pointers")));
@@ -68,11 +68,16 @@ public sealed class DeviceBuffersTests(string launcher, string library, string n
     }
 
     /// <summary>The launcher's library under another name, but that it says it is CUDA-aware, and has each rank alone on its machine: the emulated P100 is one.</summary>
-    private string AwareLibrary()
+    /// <param name="flags">MAPS_MEMORY: its end finds fault with memory that it sent from and that is no longer there, as a library would that has it mapped until then.</param>
+    private string AwareLibrary(params string[] flags)
     {
         string source = corpus.PathOf("aware.c"), file = corpus.PathOf("libaware.so");
         File.WriteAllText(source, """
-            extern int MPI_Comm_rank(void *, int *), MPI_Comm_split(void *, int, int, void **);
+            #include <dlfcn.h>
+            #include <stdio.h>
+            #include <unistd.h>
+            extern int MPI_Comm_rank(void *, int *), MPI_Comm_split(void *, int, int, void **), PMPI_Finalize(void);
+            extern int PMPI_Isend(void *, int, void *, int, int, void *, void *);
             int MPIX_Query_cuda_support(void) { return 1; }
             int MPI_Comm_split_type(void *all, int type, int key, void *info, void **node)
             {
@@ -80,10 +85,35 @@ public sealed class DeviceBuffersTests(string launcher, string library, string n
                 MPI_Comm_rank(all, &rank);
                 return MPI_Comm_split(all, rank, key, node);
             }
+            #ifdef MAPS_MEMORY
+            static void *sent;
+            static int is_on_device(void *address)
+            {
+                void *cuda = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+                int (*attribute)(void *, int, void *) = cuda ? dlsym(cuda, "cuPointerGetAttribute") : 0;
+                int kind;
+                return attribute && attribute(&kind, 2, address) == 0;
+            }
+            int MPI_Isend(void *from, int count, void *type, int to, int tag, void *all, void *request)
+            {
+                if (is_on_device(from))
+                    sent = from;
+                return PMPI_Isend(from, count, type, to, tag, all, request);
+            }
+            int MPI_Finalize(void)
+            {
+                if (!sent || !is_on_device(sent))
+                {
+                    fputs(sent ? "memory given back before MPI_Finalize\n" : "no device memory was sent\n", stderr);
+                    _exit(9);
+                }
+                return PMPI_Finalize();
+            }
+            #endif
             """);
         try
         {
-            using Process compiler = Process.Start("gcc", ["-shared", "-fPIC", "-o", file, source, "-Wl,--no-as-needed", $"-l:{library}"]);
+            using Process compiler = Process.Start("gcc", ["-shared", "-fPIC", .. flags, "-o", file, source, "-Wl,--no-as-needed", $"-l:{library}"]);
             compiler.WaitForExit();
             Assert.That(compiler.ExitCode, Is.Zero, "gcc");
         }
@@ -99,6 +129,7 @@ public sealed class DeviceBuffersTests(string launcher, string library, string n
     {
         MpiJob.Result job = MpiJob.RunProgram(launcher, ranks, Program, Arguments(folder, arguments));
         Assert.That(job.Code, Is.Zero, job.Output + job.Error);
+        Assert.That(job.Error, Does.Not.Contain("MPI_Finalize"));
         JsonNode start = JsonNode.Parse(File.ReadAllText(corpus.PathOf($"{folder}/environment.json")))!.AsArray().Single()!;
         return (TrainingRuns.TensorsOf(new CheckpointPolicy(corpus.PathOf(folder), TimeSpan.Zero).Latest), (string?)start["mpi"]);
     }

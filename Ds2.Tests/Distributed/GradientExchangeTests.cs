@@ -54,7 +54,7 @@ public sealed class GradientExchangeTests
         ThreadRanks.Run(ranks, communicator =>
         {
             using IlgpuEngine engine = DevicePointers.NewEngine(device);
-            using IExchangeMemory memory = Addition.InMemoryOf(engine)!;
+            using IExchangeMemory memory = Addition.NewExchangeMemory(engine)!;
             Tensor[] own = [.. branches[communicator.Rank].Select(_ => engine.Allocate(new Shape(length)))];
             foreach ((Branch branch, Tensor tensor) in branches[communicator.Rank].Zip(own))
                 tensor.CopyFrom(Tree(gradients[branch.First..(branch.First + branch.Count)]));
@@ -74,10 +74,10 @@ public sealed class GradientExchangeTests
 
     /// <summary>Tensors of the host, and OpenCL's, are handed to no library as a device's.</summary>
     [Test]
-    public void InMemoryOf_AnEngineWithoutDevicePointers_IsNull()
+    public void NewExchangeMemory_AnEngineWithoutDevicePointers_IsNull()
     {
         using var host = new HostEngine(threads: 1);
-        Assert.That(Addition.InMemoryOf(host), Is.Null);
+        Assert.That(Addition.NewExchangeMemory(host), Is.Null);
     }
 
     private static IEnumerable<string> Devices => TestEngines.Names.Where(DevicePointers.Has);

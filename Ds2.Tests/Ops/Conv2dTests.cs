@@ -218,6 +218,29 @@ public sealed class Conv2dTests(string engine) : OpTest(engine)
             Compare.BitEqual(second[i], first[i]);
     }
 
+    private static readonly Conv2dShape[] LargestShapes =
+    [
+        new(N: 18, C: 32, H: 61, W: 40, K: 32, R: 21, S: 11, StrideH: 2), // conv.3 of 161 rows: ten images take more slices than eighteen
+        new(N: 34, C: 32, H: 15, W: 40, K: 32, R: 7, S: 11, StrideH: 2, PadH: 3), // of 40
+        new(N: 9, C: 1, H: 161, W: 31, K: 32, R: 41, S: 11, StrideH: 2, StrideW: 2),
+    ];
+
+    /// <summary>Whoever has memory for the largest batch has it for all: none is taken in the middle of an epoch.</summary>
+    [TestCaseSource(nameof(LargestShapes))]
+    public void Workspaces_AreEnoughForSmallerBatches(Conv2dShape largest)
+    {
+        int forward = Op.ForwardWorkspace(largest), backward = Op.BackwardWorkspace(largest);
+        for (int n = 1; n <= largest.N; n++)
+        {
+            for (int w = largest.S; w <= largest.W; w++)
+            {
+                Conv2dShape shape = largest with { N = n, W = w };
+                Assert.That(Op.ForwardWorkspace(shape), Is.LessThanOrEqualTo(forward), $"forward, {shape}");
+                Assert.That(Op.BackwardWorkspace(shape), Is.LessThanOrEqualTo(backward), $"backward, {shape}");
+            }
+        }
+    }
+
     [Test]
     public void ForwardAndBackward_WrongArguments_AreRefused()
     {

@@ -35,6 +35,7 @@ internal sealed class Ranks : IDisposable
     private static readonly Option<int> Timeout = CommandLine.Bounded("--exchange-timeout", "seconds that a process waits for the others before it ends the job; 0 for ever", 600, 0);
 
     private readonly TextWriter errors = Console.Error;
+    private readonly Stack<IDisposable> kept = [];
 
     private Ranks(ICommunicator communicator)
     {
@@ -106,6 +107,14 @@ internal sealed class Ranks : IDisposable
     public DeviceChoice Device(DeviceChoice asked) =>
         AreSeveral && asked.Number == 0 && asked.Kind is DeviceKind.Auto or DeviceKind.Cuda or DeviceKind.OpenCl ? asked with { Number = Communicator.LocalRank } : asked;
 
+    /// <summary>Keeps what holds memory that the MPI library may know, a GPU's context above all, until the library has ended. After a failure it may still hold requests on it: then the process ends with it.</summary>
+    public T Keep<T>(T owner)
+        where T : IDisposable
+    {
+        kept.Push(owner);
+        return owner;
+    }
+
     /// <summary>Refuses an exchange from the device's memory that is asked for and cannot be.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="engine">This rank's device.</param>
@@ -122,7 +131,7 @@ internal sealed class Ranks : IDisposable
 
     /// <summary>The library that they exchange by, and whether from the device's own memory; null for one on its own.</summary>
     /// <param name="engine">This rank's device.</param>
-    public string? Library(IEngine engine) => LibraryName is { } name && Communicator.TakesDeviceMemory && HasDevicePointers(engine) ? $"{name}, device pointers" : LibraryName;
+    public string? Library(IEngine engine) => LibraryName is { } name && AreSeveral && Communicator.TakesDeviceMemory && HasDevicePointers(engine) ? $"{name}, device pointers" : LibraryName;
 
     /// <summary>Machine and device of each rank; null for one on its own.</summary>
     /// <param name="device">What this rank was given.</param>
@@ -179,10 +188,12 @@ internal sealed class Ranks : IDisposable
         return File.Exists(status) ? File.ReadLines(status).FirstOrDefault(line => line.StartsWith("Cpus_allowed_list", StringComparison.Ordinal)) ?? "" : "";
     }
 
-    /// <summary>Ends MPI, once all ranks are done.</summary>
+    /// <summary>Ends MPI, once all ranks are done, and gives back what was kept, the last first.</summary>
     public void Dispose()
     {
         Communicator.Dispose();
+        while (kept.TryPop(out IDisposable? owner))
+            owner.Dispose();
         Console.SetError(errors);
     }
 }

@@ -163,7 +163,7 @@ internal static class TrainCommand
         StrictText.Note(training, parsed.GetValue(Strict));
         StrictText.Note(validation, parsed.GetValue(Strict));
         DeviceChoice device = ranks.Device(parsed.GetValue(Device));
-        using IEngine engine = CommandLine.CreateEngine(device, ranks.Threads(parsed.GetValue(Threads)));
+        IEngine engine = ranks.Keep(CommandLine.CreateEngine(device, ranks.Threads(parsed.GetValue(Threads))));
         ranks.CheckBuffers(parsed, engine);
         PresetChoice? chosen = null;
         if (IsChosen(parsed, start))
@@ -172,7 +172,7 @@ internal static class TrainCommand
             options = Shared(Options(parsed, start.Basis(chosen)), ranks);
         }
 
-        using DeepSpeech2 model = start.CreateModel(options, engine, TrainingData.Note);
+        DeepSpeech2 model = ranks.Keep(start.CreateModel(options, engine, TrainingData.Note));
         using RunReporters reporters = ranks.IsFirst ? CreateReporters(parsed) : new RunReporters([]);
         using TrainingData data = TrainingData.Open(
             options, start.Describe(options), model, training, validation, parsed.GetValue(FeatureCache), ranks.Loaders(parsed.GetValue(Loaders)), interruption.Token, ranks.Lane);

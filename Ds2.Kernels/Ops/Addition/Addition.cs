@@ -11,8 +11,8 @@ public abstract class Addition(IEngine engine) : Op(engine)
     /// <summary>The implementation for an engine.</summary>
     public static Addition On(IEngine engine) => engine.Implement<Addition>(host => new HostAddition(host), ilgpu => new IlgpuAddition(ilgpu));
 
-    /// <summary>The memory of an engine whose tensors a library that takes device pointers reaches by itself, and sums in it beside the ops; null where there are no such pointers.</summary>
-    public static IExchangeMemory? InMemoryOf(IEngine engine) => engine is IlgpuEngine { HasDevicePointers: true } gpu ? new IlgpuExchangeMemory(gpu) : null;
+    /// <summary>A GPU's memory as MPI can be handed it, with additions on a stream of their own; null for an engine without device pointers. The caller disposes it, before the engine.</summary>
+    public static IExchangeMemory? NewExchangeMemory(IEngine engine) => engine is IlgpuEngine { HasDevicePointers: true } gpu ? new IlgpuExchangeMemory(gpu) : null;
 
     /// <summary>sum[i] = a[i] + b[i].</summary>
     /// <param name="a">Any shape.</param>

@@ -47,7 +47,12 @@ internal sealed class IlgpuExchangeMemory : IExchangeMemory
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentException">The tensor is another engine's.</exception>
-    public Memory<float> Of(Tensor tensor) => new DeviceFloats(tensor.View()).Memory;
+    public Memory<float> Of(Tensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        Check.Is(tensor, engine, tensor.Shape);
+        return new DeviceFloats(tensor.View()).Memory;
+    }
 
     /// <inheritdoc/>
     public Action Mark()

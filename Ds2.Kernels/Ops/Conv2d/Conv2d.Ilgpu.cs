@@ -37,7 +37,7 @@ internal sealed class IlgpuConv2d(IlgpuEngine engine) : Conv2d(engine)
             return 0;
         TapGradient plan = TapGradientKernel.Plan(shape);
         return checked(Workspace.Round(PackedClassesLength(shape))
-            + Workspace.Round(TapGradientKernel.Slices(shape, plan) * TapGradientKernel.SliceLength(shape, plan)));
+            + Workspace.Round(TapGradientKernel.MostSlices(shape, plan) * TapGradientKernel.SliceLength(shape, plan)));
     }
 
     /// <inheritdoc/>

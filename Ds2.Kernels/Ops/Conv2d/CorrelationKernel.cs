@@ -88,7 +88,7 @@ internal struct Correlation
 
 /// <summary>The correlation of images with taps as an implicit matrix product: the window matrix is never stored, nor is any index computed for one of its elements.</summary>
 /// <remarks>
-/// A group of 64 threads makes 128 columns of one output row, for 32 output channels (DeepSpeech2 has 32). It walks over the channels of the window and, three
+/// A group of 64 threads makes 128 columns of one output row, for 32 output channels (DeepSpeech2 has 32). It walks over the channels of the window and, up to three
 /// at a time, over its rows: of each it puts one segment of an image row and the row's taps into shared memory. Where the windows of neighbouring columns are
 /// s apart, the segment lies there as s lines, one for each residue modulo s, and so do the taps: along a line, windows are one element apart.
 /// A warp has 16 channels, a lane four columns 32 apart, and a line holds Float4 u = elements u, u + 32, u + 64, u + 96: a tap is five 128-bit shared loads, four

@@ -87,9 +87,9 @@ internal sealed class TapGradientKernel(IlgpuEngine engine)
     private const int GradientPitch = TileOutputs / 4 + 1;
     private const int MostQuads = 32;
 
-    // A P100's: rounds of its groups are what a launch takes. A slice costs its stores and their addition besides, about that share of an output row.
+    // A P100's: rounds of its groups are what a launch takes. A slice costs its stores and their addition besides, as much as about that share of an output row.
     private const int Multiprocessors = 56;
-    private const double SliceRows = 0.15;
+    private const double SliceOverheadRows = 0.15;
     private const long MostPartial = 1 << 24;
 
     // Where a line does not exist: outside every image.
@@ -135,6 +135,20 @@ internal sealed class TapGradientKernel(IlgpuEngine engine)
     /// <summary>How many slices the sum is cut into.</summary>
     public static int Slices(Conv2dShape shape, TapGradient plan) => checked(shape.N * plan.Chunks);
 
+    /// <summary>The most slices that a batch of up to N images is cut into: fewer images can have more.</summary>
+    public static int MostSlices(Conv2dShape shape, TapGradient plan)
+    {
+        int most = 0;
+        for (int images = 1; images <= shape.N; images++)
+        {
+            Conv2dShape batch = shape with { N = images };
+            Slice(ref plan, batch);
+            most = Math.Max(most, Slices(batch, plan));
+        }
+
+        return most;
+    }
+
     /// <summary>Elements of a slice: [K, 4, SlotPitch], the taps of every fourth line together.</summary>
     public static int SliceLength(Conv2dShape shape, TapGradient plan) => checked(shape.K * 4 * plan.SlotPitch);
 
@@ -175,7 +189,7 @@ internal sealed class TapGradientKernel(IlgpuEngine engine)
             int chunks = (shape.OutH + rows - 1) / rows;
             if (chunks > 1 && chunks * length > MostPartial)
                 break;
-            double time = Math.Ceiling((double)groups * chunks / Multiprocessors) * (rows + SliceRows);
+            double time = Math.Ceiling((double)groups * chunks / Multiprocessors) * (rows + SliceOverheadRows);
             if (time < least)
                 (least, plan.ChunkRows, plan.Chunks) = (time, rows, chunks);
         }

@@ -5,7 +5,7 @@ namespace Ds2.Kernels.Ops;
 /// <summary>Matrix product: C = op(A) op(B) + beta C, optionally plus a bias for each column.</summary>
 /// <remarks>
 /// Row-major. NN, NT and TN are the forward, data-gradient and weight-gradient products of a linear layer. Each element is summed over K in an
-/// order that depends on the sizes alone. NaN and infinities propagate as IEEE 754 has them; with beta 0, C is not read.
+/// order that the engine, the sizes and whether there is a workspace decide, never timing. NaN and infinities propagate as IEEE 754 has them; with beta 0, C is not read.
 /// Source: Goto, van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008.
 /// </remarks>
 /// <param name="engine">The engine it runs on.</param>
@@ -25,7 +25,7 @@ public abstract class Gemm(IEngine engine) : Op(engine)
     /// <param name="beta">The factor of C's old value; 0 does not read it.</param>
     /// <param name="bias">[N], added to each row; null for none.</param>
     /// <param name="workspace">At least <see cref="WorkspaceFor"/> elements: the sum over K may be cut into slices, which run side by side and are added in order. That is for weight
-    /// gradients, few elements of long sums. Null: the order of a row's sums does not depend on how many rows there are, as it should not of activations.</param>
+    /// gradients, few elements of long sums. Null: no sum is cut. On a GPU its order is then the same for any number of rows, as activations need; on the host up to 64 rows go through kernels of their own, which sum in another order.</param>
     /// <exception cref="ArgumentException">A shape or the engine differs, c overlaps another tensor, both operands are transposed, or the workspace is short.</exception>
     public void Multiply(GemmShape shape, Tensor a, Tensor b, Tensor c, float beta = 0, Tensor? bias = null, Workspace? workspace = null)
     {
