@@ -24,6 +24,9 @@ internal static class Failure
     /// <returns>The exit code.</returns>
     public static int Report(Exception exception, string who = "")
     {
+        // Of what several threads have met, the first.
+        while (exception is AggregateException { InnerException: { } first })
+            exception = first;
         switch (exception)
         {
             case CorpusFaultsException faults:

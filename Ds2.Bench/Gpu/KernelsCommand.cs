@@ -35,7 +35,7 @@ internal static class KernelsCommand
             DeviceKind.Emulated => IlgpuDeviceKind.Emulated,
             _ => throw new InputException($"--device {device}: kernels are timed on cuda, opencl or emulated"),
         },
-        device.Number, clock);
+        device.Number ?? 0, clock);
 
     private static void Run(StepOptions options, IlgpuEngine engine, KernelClock clock, IReadOnlyDictionary<string, EstimatedKernel> estimates)
     {

@@ -4,8 +4,8 @@ namespace Ds2.Kernels.Engines;
 
 /// <summary>A device as <c>--device</c> names it: a kind, and which of that kind: <c>cuda</c>, <c>cuda:1</c>.</summary>
 /// <param name="Kind">The kind.</param>
-/// <param name="Number">Which of the kind, counted from 0; only CUDA's and OpenCL's devices are counted. With auto, which of CUDA's, as a job's ranks take one each.</param>
-public readonly record struct DeviceChoice(DeviceKind Kind, int Number = 0)
+/// <param name="Number">Which of the kind, counted from 0; only CUDA's and OpenCL's devices are counted. With auto, which of CUDA's, as a job's ranks take one each. Null where nothing is said: the first, or each rank its own.</param>
+public readonly record struct DeviceChoice(DeviceKind Kind, int? Number = null)
 {
     /// <summary>What can be written, for help and messages.</summary>
     public const string Forms = "auto|cuda[:N]|opencl[:N]|host|emulated";
@@ -29,6 +29,6 @@ public readonly record struct DeviceChoice(DeviceKind Kind, int Number = 0)
             : throw new FormatException($"'{text}': '{parts[1]}' is no number of a device; `devices` lists them from 0");
     }
 
-    /// <summary>As it is written: <c>cuda:1</c>; the first of a kind without its number.</summary>
-    public override string ToString() => Kind.ToString().ToLowerInvariant() + (Number == 0 ? "" : $":{Number}");
+    /// <summary>As it is written: <c>cuda</c>, <c>cuda:1</c>.</summary>
+    public override string ToString() => Kind.ToString().ToLowerInvariant() + (Number is { } number ? $":{number}" : "");
 }

@@ -14,9 +14,9 @@ public static class EngineFactory
     /// <exception cref="DeviceUnavailableException">A device asked for by name is absent or cannot be used; the message is one line.</exception>
     public static IEngine Create(DeviceChoice device, int threads = 0, Action<string>? onFallback = null) => device.Kind switch
     {
-        DeviceKind.Auto => Auto(() => IlgpuEngine.Cuda(device.Number), () => new HostEngine(threads), onFallback),
-        DeviceKind.Cuda => IlgpuEngine.Cuda(device.Number),
-        DeviceKind.OpenCl => IlgpuEngine.OpenCl(device.Number),
+        DeviceKind.Auto => Auto(() => IlgpuEngine.Cuda(device.Number ?? 0), () => new HostEngine(threads), onFallback),
+        DeviceKind.Cuda => IlgpuEngine.Cuda(device.Number ?? 0),
+        DeviceKind.OpenCl => IlgpuEngine.OpenCl(device.Number ?? 0),
         DeviceKind.Host => new HostEngine(threads),
         DeviceKind.Emulated => IlgpuEngine.Emulated(),
         _ => throw new ArgumentOutOfRangeException(nameof(device)),

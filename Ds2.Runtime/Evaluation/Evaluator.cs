@@ -37,9 +37,12 @@ public sealed class Evaluator(Recognizer recognizer, IDecoder? other = null, ICo
     /// <param name="progress">Told the number of utterances done after each batch; of several ranks, as if all were as far as this one.</param>
     /// <param name="cancellation">Ends it between two batches, on all ranks.</param>
     /// <exception cref="OperationCanceledException">It was ended.</exception>
+    /// <exception cref="InputException">There is not enough memory for the largest batch, found before the first.</exception>
     public EvaluationResult Run(BatchLoader loader, Action<int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(loader);
+        foreach (BatchSize size in loader.Largest)
+            recognizer.Take(size);
         var heard = new Dictionary<int, HeardBatch>();
         int done = 0, share = ranks?.Ranks ?? 1;
         foreach (Batch batch in loader.Epoch(0))

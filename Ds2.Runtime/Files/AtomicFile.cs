@@ -11,7 +11,7 @@ public static class AtomicFile
     /// rename(2) within a folder replaces the old file in one step, so a process killed at any moment leaves one of the two whole; the flush before it
     /// keeps that true when the machine itself fails, as a rename must not reach the disk before the data that it names. The folder is flushed too:
     /// what a caller does next, such as to delete what the file replaces, must not reach the disk before the rename.
-    /// One writer a path at a time. The folder is made where it is missing.
+    /// One writer a path at a time. The folder is made where it is missing. Of a symbolic link the file that it leads to is replaced, and what is under /dev is written to as it is.
     /// </remarks>
     /// <param name="path">The file to make or replace.</param>
     /// <param name="write">Writes the content; where it throws, the old file stays and the part written goes.</param>
@@ -19,6 +19,15 @@ public static class AtomicFile
     public static void Write(string path, Action<Stream> write)
     {
         string full = Path.GetFullPath(path);
+        if (IsDevice(full))
+        {
+            using var device = new FileStream(full, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+            write(device);
+            return;
+        }
+
+        if (new FileInfo(full).LinkTarget is not null)
+            full = File.ResolveLinkTarget(full, returnFinalTarget: true)!.FullName;
         string folder = Path.GetDirectoryName(full)!;
         if (File.Exists(folder))
             throw new IOException($"{path}: cannot be written: {folder} is a file, not a folder");
@@ -43,6 +52,10 @@ public static class AtomicFile
         }
         DiskSync.FlushFolder(folder);
     }
+
+    /// <summary>Whether a rename would put a file in a device's place, /dev/null or /dev/stdout: whoever may do that has asked for something else. Shared memory is files.</summary>
+    private static bool IsDevice(string full) =>
+        !OperatingSystem.IsWindows() && full.StartsWith("/dev/", StringComparison.Ordinal) && !full.StartsWith("/dev/shm/", StringComparison.Ordinal) && Path.Exists(full);
 
     /// <summary>Whether a write failed because the disk, or what of it the user may have, is full: others will fail too.</summary>
     public static bool IsFullDisk(Exception exception)

@@ -20,7 +20,7 @@ public sealed record ModelOptions
     public FeatureNormalization Normalization { get; init; }
 
     /// <summary>Channels of both convolutions.</summary>
-    [Option("channels of both convolutions", Min = 1, OnResume = ResumeRule.Fixed)]
+    [Option("channels of both convolutions", Min = 1, Max = 4096, OnResume = ResumeRule.Fixed)]
     public int Channels { get; init; } = 32;
 
     /// <summary>Frames of zeros before and after each utterance.</summary>
@@ -29,11 +29,11 @@ public sealed record ModelOptions
     public int PadFrames { get; init; }
 
     /// <summary>Hidden units of each GRU direction.</summary>
-    [Option("hidden units of each GRU direction", Min = 1, OnResume = ResumeRule.Fixed)]
+    [Option("hidden units of each GRU direction", Min = 1, Max = 65536, OnResume = ResumeRule.Fixed)]
     public int Hidden { get; init; } = 2560;
 
     /// <summary>GRU layers.</summary>
-    [Option("GRU layers", Min = 1, OnResume = ResumeRule.Fixed)]
+    [Option("GRU layers", Min = 1, Max = 1000, OnResume = ResumeRule.Fixed)]
     public int Layers { get; init; } = 3;
 
     /// <summary>Whether each GRU runs in both directions, outputs summed.</summary>

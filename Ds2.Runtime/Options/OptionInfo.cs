@@ -61,12 +61,15 @@ public sealed class OptionInfo
     internal bool Allows(object options) => property.GetValue(options) switch
     {
         int number => InRange(number),
-        double number => double.IsFinite(number) && InRange(number),
+        double number => double.IsFinite(number) && InRange(number) && IsWithin((float)number),
         null => false,
         _ => true,
     };
 
-    private bool InRange(double number) => number >= attribute.Min && number <= attribute.Max && number > attribute.Above && number < attribute.Below;
+    private bool InRange(double number) => number >= attribute.Min && number <= attribute.Max && IsWithin(number);
+
+    /// <summary>Between the bounds that are not values themselves: as fp32 too, in which kernels compute. 0.99999999 is 1 there.</summary>
+    private bool IsWithin(double number) => number > attribute.Above && number < attribute.Below;
 
     private static string Number(double value) => value.ToString(CultureInfo.InvariantCulture);
 }

@@ -44,6 +44,11 @@ public sealed class Recognizer : IDisposable
         pass.Reserve(size.Utterances, size.Frames, training: false);
     }
 
+    /// <summary>The same, with a line for the user where there is not enough.</summary>
+    /// <exception cref="InputException">There is not.</exception>
+    internal void Take(BatchSize size) => BatchReservation.Take(
+        model, size, "", 1, BytesFor, Reserve, size.Utterances > 1 ? $"try --batch {size.Utterances / 2}" : "cut the longest recordings, or leave them out of the manifest");
+
     /// <summary>The texts of some recordings, given their features.</summary>
     /// <param name="values">[N, 1, F, T]: normalized features, zero after each recording's end.</param>
     /// <param name="frames">[N]: frames of each recording. One too short for an output frame has nothing in it that can be heard: its text is empty.</param>

@@ -25,28 +25,8 @@ internal sealed class MemoryReservation(DataOptions options, DeepSpeech2 model)
             Take(size, "validation ", 2, recognizer.BytesFor, recognizer.Reserve);
     }
 
-    private void Take(BatchSize size, string set, int copies, Func<BatchSize, long> bytesFor, Action<BatchSize> reserve)
-    {
-        string batch = $"a {set}batch of {size.Utterances} utterances of up to {size.Frames} frames";
-        try
-        {
-            long bytes = bytesFor(size);
-            try
-            {
-                reserve(size);
-            }
-            catch (OutOfMemoryException exception)
-            {
-                throw new InputException(
-                    $"{model.Engine.Name}: {bytes:N0} bytes are needed for {batch}, beside {(long)copies * sizeof(float) * model.Parameters.Count:N0} for the parameters: {Advice(size, set)}",
-                    exception);
-            }
-        }
-        catch (OverflowException exception)
-        {
-            throw new InputException($"{batch} has more than 2^31 elements: {Advice(size, set)}", exception);
-        }
-    }
+    private void Take(BatchSize size, string set, int copies, Func<BatchSize, long> bytesFor, Action<BatchSize> reserve) =>
+        BatchReservation.Take(model, size, set, copies, bytesFor, reserve, Advice(size, set));
 
     private string Advice(BatchSize size, string set) => size.Utterances > 1
         ? (options.BatchFrames > 0 ? $"try --set batchFrames={options.BatchFrames / 2}" : $"try --set batch={size.Utterances / 2}")

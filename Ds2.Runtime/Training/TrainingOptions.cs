@@ -49,8 +49,11 @@ public sealed record TrainingOptions
     public int Epochs { get; init; } = 10;
 
     /// <summary>The word error rate, in percent, at which the run ends.</summary>
-    [Option("the word error rate in percent at which the run ends")]
+    [Option("the word error rate in percent at which the run ends; 0 for no target: it then ends early only where no word is wrong")]
     public double TargetWer { get; init; } = 23.0;
+
+    /// <summary>Whether there is a target that a run may miss.</summary>
+    public bool HasTarget => TargetWer > 0;
 
     /// <summary>Epochs in a row without a better word error rate after which the run ends; 0 for never.</summary>
     [Option("epochs in a row without a better word error rate after which the run ends; 0 for never", Min = 0)]

@@ -261,7 +261,7 @@ public sealed class CommandLineTests
         yield return Case("device of no number", "cuda:x", "evaluate", "--checkpoint", "c", "--manifest", "m", "--device", "cuda:x");
         yield return Case("infinite value", "maxNorm", "train", "--set", "maxNorm=1e999");
         yield return Case("target that is no number", "--target-wer", "train", "--target-wer", "NaN");
-        yield return Case("model beyond 32-bit indices", "too large", "train", "--set", "hidden=100000", "--device", "host");
+        yield return Case("model beyond 32-bit indices", "too large", "train", "--set", "hidden=60000", "--device", "host");
         yield return Case("threads that are no number", "--threads", "train", "--threads", "many");
         yield return Case("no epochs", "--epochs", "train", "--epochs", "0");
 

@@ -82,6 +82,73 @@ public sealed class DataCommandsTests
         Assert.That(Program.Run("data", "augment", "--in", folder["in.wav"], "--out", folder["out.wav"], "--tempo", "0").Code, Is.EqualTo(2));
     }
 
+    /// <summary>An output that is the command's own input is refused before anything is read: it would be gone.</summary>
+    [TestCase("features", "--in", "F", "--kind", "fbank40", "--out", "F")]
+    [TestCase("data", "augment", "--in", "F", "--out", "F", "--gain", "-6")]
+    [TestCase("data", "merge", "other.csv", "F", "--out", "F")]
+    [TestCase("lm", "build", "--text", "other.txt", "F", "--out", "F")]
+    [TestCase("lm", "compile", "--arpa", "F", "--out", "F")]
+    [TestCase("evaluate", "--checkpoint", "model.safetensors", "--manifest", "F", "--transcripts", "F")]
+    [TestCase("evaluate", "--checkpoint", "F", "--manifest", "other.csv", "--transcripts", "F")]
+    public void OutputThatIsAnInput_IsRefused(params string[] arguments)
+    {
+        File.WriteAllText(folder["file"], "what it is");
+        // The same file by another way.
+        string[] named = [.. arguments.Select((argument, i) => argument != "F" ? argument : i == arguments.Length - 1 ? folder["x/../file"] : folder["file"])];
+        (int code, _, string error) = Program.Run(named);
+        Assert.That((code, error.Trim().Split('\n').Length), Is.EqualTo((2, 1)), error);
+        Assert.That(error, Does.Contain(folder["file"]).And.Contain("name another file"));
+        Assert.That(File.ReadAllText(folder["file"]), Is.EqualTo("what it is"));
+    }
+
+    /// <summary>A recording that turns out bad where several are looked at at once: one line, as where they are read one by one.</summary>
+    [Test]
+    public void Train_RecordingWithoutANumberIn_IsOneLine()
+    {
+        string validation = folder.WriteNoise(16000, 16000);
+        byte[] wav = File.ReadAllBytes(folder["u0.wav"]);
+        float[] samples = new float[16000];
+        samples[500] = float.NaN;
+        byte[] sound = [.. System.Runtime.InteropServices.MemoryMarshal.AsBytes<float>(samples)];
+        byte[] head = wav[..44];
+        head[20] = 3; // IEEE float
+        BitConverter.TryWriteBytes(head.AsSpan(4), 36 + sound.Length);
+        BitConverter.TryWriteBytes(head.AsSpan(28), 64000);
+        head[32] = 4;
+        head[34] = 32;
+        BitConverter.TryWriteBytes(head.AsSpan(40), sound.Length);
+        File.WriteAllBytes(folder["bad.wav"], [.. head, .. sound]);
+        File.WriteAllText(folder["bad.csv"], "bad.wav,u0.txt\n");
+        (int code, _, string error) = Program.Run("train", "--preset", "mini", "--train-manifest", folder["bad.csv"], "--val-manifest", validation, "--out", folder["run"], "--device", "host");
+        Assert.That((code, error.Trim().Split('\n')[^1]), Is.EqualTo((2, $"ds2: {folder["bad.wav"]}: sample 500 is NaN")).Using<(int, string)>((a, b) => a.Item1 == b.Item1 && a.Item2.StartsWith(b.Item2, StringComparison.Ordinal)), error);
+        Assert.That(error, Does.Not.Contain("   at "));
+    }
+
+    /// <summary>Values that would be others in fp32, or whose arrays no machine has.</summary>
+    [TestCase("dropout=0.99999999")]
+    [TestCase("beta2=0.99999999")]
+    [TestCase("maxNorm=1e-50")]
+    [TestCase("hidden=1000000000")]
+    [TestCase("accumulate=1000000")]
+    [TestCase("timeMasks=2147483647")]
+    [TestCase("rowMasks=2147483647")]
+    public void Train_OptionBeyondItsRange_IsOneLine(string setting)
+    {
+        (int code, _, string error) = Program.Run("train", "--set", setting, "--out", folder["run"], "--device", "host");
+        Assert.That((code, error.Trim().Split('\n').Length), Is.EqualTo((2, 1)), error);
+        Assert.That(error, Does.Contain($"'{setting.Split('=')[0]}'").And.Contain("must be"));
+    }
+
+    [TestCase("--loaders", "2147483647")]
+    [TestCase("--threads", "2147483647")]
+    [TestCase("--beam", "2147483647")]
+    public void Train_NumberThatNoMachineHas_IsRefused(string option, string value)
+    {
+        (int code, _, string error) = Program.Run("train", option, value, "--out", folder["run"]);
+        Assert.That(code, Is.EqualTo(2), error);
+        Assert.That(error, Does.Contain(option).And.Contain("at most"));
+    }
+
     [Test]
     public void Train_LeavesOutCountsAndLists_InTrainingAlone()
     {

@@ -22,7 +22,7 @@ public sealed class ParameterListTests
             Assert.That(rows[0], Is.EqualTo(new[] { "name", "meaning", "values", "`mini`", "`cpu`", "`gpu`", "`mlperf`", "`ds2`" }));
             Assert.That(rows.Skip(2).Select(row => row[0]), Is.EqualTo(RunOptions.All.Select(option => $"`{option.Name}`")));
             Assert.That(rows.Skip(2).SelectMany(row => row[1..3]), Has.None.Empty);
-            Assert.That(rows.Single(row => row[0] == "`hidden`")[2..], Is.EqualTo(new[] { "a whole number, at least 1", "192", "320", "768", "2560", "2560" }));
+            Assert.That(rows.Single(row => row[0] == "`hidden`")[2..], Is.EqualTo(new[] { "a whole number, at least 1 and at most 65536", "192", "320", "768", "2560", "2560" }));
             Assert.That(rows.Single(row => row[0] == "`optimizer`")[2..], Is.EqualTo(new[] { "sgd, adamw, muon", "adamw", "muon", "muon", "sgd", "sgd" }));
             Assert.That(rows, Has.All.Length.EqualTo(8), "no cell has a bar in it");
         });

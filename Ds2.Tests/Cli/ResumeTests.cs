@@ -170,6 +170,56 @@ public sealed class ResumeTests
         Assert.That(Events(output)[1].GetProperty("epoch").GetInt32(), Is.EqualTo(2));
     }
 
+    /// <summary>As its options, a resumed run keeps its corpora: it used to go on with the built-in one.</summary>
+    [Test]
+    public void Resume_WithoutManifests_GoesOnWithItsOwn()
+    {
+        Train("run", "--epochs", "1");
+        (int code, string output, string error) = Program.Run("train", "--out", corpus.PathOf("run"), "--device", "host", "--json", "--resume", "auto", "--epochs", "2");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(error, Does.Contain($"goes on with its own manifests: {corpus.Manifest}, {corpus.Manifest}"));
+        Assert.That(Events(output)[0].GetProperty("trainUtterances").GetInt32(), Is.EqualTo(File.ReadAllLines(corpus.Manifest).Length));
+        File.WriteAllText(corpus.PathOf("run/environment.json"), "[{");
+        (code, _, error) = Program.Run("train", "--out", corpus.PathOf("run"), "--device", "host", "--resume", "auto", "--epochs", "3");
+        Assert.That(code, Is.EqualTo(2), error);
+        Assert.That(error.Trim().Split('\n')[^1], Does.Contain("environment.json").And.Contain("--train-manifest"));
+    }
+
+    [Test]
+    public void ResumeAuto_WithoutAFolder_IsRefused()
+    {
+        (int code, _, string error) = Program.Run("train", "--resume", "auto", "--train-manifest", corpus.Manifest, "--val-manifest", corpus.Manifest);
+        Assert.That((code, error.Trim()), Is.EqualTo((2, "ds2: --resume auto goes on with the run in --out: name its folder")));
+    }
+
+    /// <summary>What a new run would replace is a finished run's, or the user's own; what it may replace is what a run left that never came to its first epoch's end.</summary>
+    [TestCase("metrics.jsonl", true)]
+    [TestCase("options.json", true)]
+    [TestCase("errors/worst.tsv", true)]
+    [TestCase("notes.txt", false)]
+    public void Train_IntoAFolderWithFilesOfItsNames_IsRefused(string name, bool refused)
+    {
+        string path = corpus.PathOf($"run/{name}"), kept = corpus.PathOf("run/tensorboard/mine/x");
+        string[] lines = ["""{"event":"batch","epoch":1}""", """{"event":"epoch","epoch":1}"""];
+        foreach (string file in new[] { path, kept })
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            File.WriteAllLines(file, lines);
+        }
+
+        (int code, _, string error) = Program.Run([.. corpus.TrainArguments("run"), "--epochs", "1", "--json", "--tensorboard"]);
+        Assert.That(code, Is.EqualTo(refused ? 2 : 0), error);
+        if (refused)
+        {
+            Assert.That(error, Does.Contain(path).And.Contain("name another --out"));
+            // Once there is no epoch in the metrics, the run is one that may begin again.
+            File.WriteAllLines(corpus.PathOf("run/metrics.jsonl"), lines[..1]);
+            Assert.That(Program.Run([.. corpus.TrainArguments("run"), "--epochs", "1", "--json", "--tensorboard"]).Code, Is.Zero);
+        }
+
+        Assert.That(kept, Does.Exist);
+    }
+
     private static JsonElement[] Events(string output) =>
         [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonDocument.Parse(line).RootElement)];
 

@@ -64,6 +64,18 @@ public sealed class RunFaultTests
         Assert.That(output, Does.Contain("\"epochs\":2"));
     }
 
+    /// <summary>As in training, what no memory has is found before the first batch, not with the longest one at the end.</summary>
+    [Test]
+    public void Evaluate_BatchBeyondAllMemory_IsOneLineBeforeTheFirst()
+    {
+        Assert.That(Program.Run(Train("--epochs", "1", "--json")).Code, Is.Zero);
+        corpus.MakeFirstLong(40_000_000);
+        (int code, string output, string error) = Program.Run(
+            "evaluate", "--checkpoint", corpus.PathOf("run/latest.safetensors"), "--manifest", corpus.Manifest, "--device", "host", "--batch", "8");
+        Assert.That((code, output, error.Trim().Split('\n').Length), Is.EqualTo((2, "", 1)), error);
+        Assert.That(error, Does.Contain("more than 2^31 elements").And.Contain("try --batch 3"));
+    }
+
     private static (int Code, string Error) WithStdoutFull(params string[] arguments)
     {
         if (!File.Exists("/dev/full"))

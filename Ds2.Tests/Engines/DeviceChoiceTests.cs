@@ -7,12 +7,13 @@ namespace Ds2.Tests.Engines;
 /// <summary>Which device a name means, and what happens where it cannot be used.</summary>
 public sealed class DeviceChoiceTests
 {
-    [TestCase("auto", DeviceKind.Auto, 0)]
-    [TestCase("HOST", DeviceKind.Host, 0)]
-    [TestCase("cuda", DeviceKind.Cuda, 0)]
+    [TestCase("auto", DeviceKind.Auto, null)]
+    [TestCase("HOST", DeviceKind.Host, null)]
+    [TestCase("cuda", DeviceKind.Cuda, null)]
+    [TestCase("cuda:0", DeviceKind.Cuda, 0)]
     [TestCase("cuda:1", DeviceKind.Cuda, 1)]
     [TestCase("OpenCL:12", DeviceKind.OpenCl, 12)]
-    public void Parse_NamesAKindAndWhich(string text, DeviceKind kind, int number)
+    public void Parse_NamesAKindAndWhich(string text, DeviceKind kind, int? number)
     {
         var choice = DeviceChoice.Parse(text);
         Assert.That(choice, Is.EqualTo(new DeviceChoice(kind, number)));

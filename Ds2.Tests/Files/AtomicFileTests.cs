@@ -1,10 +1,55 @@
 using System.Diagnostics;
+using Ds2.Runtime.Files;
 using Ds2.Tests.Training;
 
 namespace Ds2.Tests.Files;
 
 public sealed class AtomicFileTests
 {
+    /// <summary>A link stays one, and where it leads is replaced, also where that is not there yet.</summary>
+    [TestCase(true)]
+    [TestCase(false)]
+    public void Write_ToALink_ReplacesWhatItLeadsTo(bool exists)
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("ds2-test-");
+        try
+        {
+            string target = Path.Combine(folder.FullName, "there", "target"), link = Path.Combine(folder.FullName, "link");
+            if (exists)
+            {
+                Directory.CreateDirectory(Path.GetDirectoryName(target)!);
+                File.WriteAllText(target, "old, and longer");
+            }
+
+            File.CreateSymbolicLink(link, Path.Combine("there", "target"));
+            AtomicFile.Write(link, stream => stream.Write("new"u8));
+            Assert.That((File.ReadAllText(target), new FileInfo(link).LinkTarget), Is.EqualTo(("new", Path.Combine("there", "target"))));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    /// <summary>What /dev/null or /dev/stdout would become, is tried on a descriptor of this process, which nobody can replace.</summary>
+    [Test]
+    public void Write_UnderDev_WritesThere()
+    {
+        if (!Directory.Exists("/dev/fd"))
+            Assert.Ignore("needs /dev/fd");
+        string path = Path.GetTempFileName();
+        try
+        {
+            using (var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite))
+                AtomicFile.Write($"/dev/fd/{file.SafeFileHandle.DangerousGetHandle()}", stream => stream.Write("written"u8));
+            Assert.That(File.ReadAllText(path), Is.EqualTo("written"));
+        }
+        finally
+        {
+            File.Delete(path);
+        }
+    }
+
     /// <summary>What strace sees of a run: after a checkpoint's rename, its folder is opened and flushed.</summary>
     [Test]
     public void Write_FlushesTheFolderAfterTheRename()

@@ -12,6 +12,9 @@ namespace Ds2.Train.Commands;
 /// <summary>The commands and the options that several of them share.</summary>
 internal static class CommandLine
 {
+    /// <summary>More than any machine has cores.</summary>
+    public const int MostThreads = 4096;
+
     /// <summary>All commands; without one, <c>train</c> runs.</summary>
     public static RootCommand Create()
     {
@@ -88,7 +91,7 @@ internal static class CommandLine
     };
 
     /// <summary><c>--threads</c>.</summary>
-    public static Option<int> Threads() => Bounded("--threads", "threads of the host engine; 0 for one per core", 0, 0);
+    public static Option<int> Threads() => Bounded("--threads", "threads of the host engine; 0 for one per core", 0, 0, MostThreads);
 
     /// <summary><c>--recurrent-precision</c>, of what recognizes.</summary>
     public static Option<string?> Precision() => new Option<string?>("--recurrent-precision")
@@ -101,7 +104,7 @@ internal static class CommandLine
     public static RecurrentPrecision? PrecisionOf(string? value) => value is null ? null : Enum.Parse<RecurrentPrecision>(value, ignoreCase: true);
 
     /// <summary><c>--loaders</c>.</summary>
-    public static Option<int> Loaders() => Bounded("--loaders", "threads that read recordings and extract features; 0 for one per core but one, 2 to 8", 0, 0);
+    public static Option<int> Loaders() => Bounded("--loaders", "threads that read recordings and extract features; 0 for one per core but one, 2 to 8", 0, 0, MostThreads);
 
     /// <summary>The number that a value of <c>--loaders</c> stands for.</summary>
     public static int LoadersOf(int value) => value > 0 ? value : BatchLoader.DefaultWorkers;
@@ -109,17 +112,33 @@ internal static class CommandLine
     /// <summary><c>--json</c>.</summary>
     public static Option<bool> Json() => new("--json") { Description = "one JSON object a line on stdout, nothing else there" };
 
-    /// <summary>An integer option with a smallest value.</summary>
-    public static Option<int> Bounded(string name, string description, int value, int minimum)
+    /// <summary>An integer option with a smallest and a largest value.</summary>
+    public static Option<int> Bounded(string name, string description, int value, int minimum, int maximum = int.MaxValue)
     {
         var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => value, HelpName = "N" };
         option.Validators.Add(result =>
         {
             // What is no number at all, the parser says itself; asked for its value here, it would throw.
-            if (result.Tokens is [.., var last] && int.TryParse(last.Value, out int given) && given < minimum)
+            if (result.Tokens is not [.., var last] || !int.TryParse(last.Value, out int given))
+                return;
+            if (given < minimum)
                 result.AddError($"{name} must be at least {minimum}");
+            if (given > maximum)
+                result.AddError($"{name} must be at most {maximum}");
         });
         return option;
+    }
+
+    /// <summary>Refuses an output that is one of the command's own inputs: it would be gone.</summary>
+    /// <param name="option">The output's option.</param>
+    /// <param name="output">Its file.</param>
+    /// <param name="inputs">Files that are read; what is no file's name counts for nothing.</param>
+    /// <exception cref="InputException">It is one of them.</exception>
+    public static void RequireApart(string option, string output, params IEnumerable<string?> inputs)
+    {
+        string full = Path.GetFullPath(output);
+        if (inputs.FirstOrDefault(input => input is not null && Path.GetFullPath(input) == full) is { } same)
+            throw new InputException($"{option} {output}: is what {same} is read from, and would replace it: name another file");
     }
 
     /// <summary>The engine asked for, its kernels compiled: a run's first step takes no longer than the others.</summary>

@@ -18,7 +18,7 @@ internal sealed class CorpusRecognition(string manifestDescription)
     private readonly Option<string> manifest = new("--manifest") { Description = manifestDescription, Required = true, HelpName = "FILE" };
     private readonly Option<bool> strictText = StrictText.Option();
     private readonly Option<bool> skipBad = CorpusFaultReport.SkipBad();
-    private readonly Option<int> batch = CommandLine.Bounded("--batch", "utterances at a time", 8, 1);
+    private readonly Option<int> batch = CommandLine.Bounded("--batch", "utterances at a time", 8, 1, 65536);
     private readonly Option<DeviceChoice> device = CommandLine.Device();
     private readonly Option<int> threads = CommandLine.Threads();
     private readonly Option<string?> precision = CommandLine.Precision();
@@ -33,9 +33,12 @@ internal sealed class CorpusRecognition(string manifestDescription)
     /// <summary>The manifest that a command line names.</summary>
     public string ManifestOf(ParseResult parsed) => parsed.GetRequiredValue(manifest);
 
+    /// <summary>The checkpoint that a command line names.</summary>
+    public string CheckpointOf(ParseResult parsed) => parsed.GetRequiredValue(checkpoint);
+
     /// <summary>Opens the checkpoint that a command line names.</summary>
     /// <exception cref="InputException">It cannot be read, or is none.</exception>
-    public ModelFile Open(ParseResult parsed) => ModelFile.Open(parsed.GetRequiredValue(checkpoint));
+    public ModelFile Open(ParseResult parsed) => ModelFile.Open(CheckpointOf(parsed));
 
     /// <summary>Loads the corpus of a model's features and labels, and says which of its characters the labels cannot write.</summary>
     /// <exception cref="InputException">It cannot be read, its features are of another kind, or there are such characters and they are to be refused.</exception>

@@ -3,6 +3,7 @@ using System.Globalization;
 using Ds2.Runtime;
 using Ds2.Runtime.Audio;
 using Ds2.Runtime.Data.Augment;
+using Ds2.Runtime.Files;
 
 namespace Ds2.Train.Commands;
 
@@ -42,8 +43,9 @@ internal static class DataAugmentCommand
             throw new InputException("--gain must be from -100 to 100");
         if (change.Noise?.Level is not (null or (>= 0 and <= 100)))
             throw new InputException("--noise-level must be from 0 to 100");
+        CommandLine.RequireApart("--out", output, input);
         float[] changed = change.Apply(AudioFile.Read(input));
-        WavWriter.Write(output, changed);
+        AtomicFile.Write(output, stream => stream.Write(WavWriter.Encode(changed)));
         string noise = change.Noise is { } excerpt ? $", {Path.GetFileName(excerpt.File)} at {Number(excerpt.Level)}" : "";
         Console.WriteLine($"{output}: {Number((double)changed.Length / AudioFile.SampleRate)} s, tempo {Number(change.Tempo)}, gain {Number(change.Gain)} dB{noise}");
         return 0;

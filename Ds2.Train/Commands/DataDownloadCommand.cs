@@ -36,7 +36,7 @@ internal static class DataDownloadCommand
         HelpName = "FILE",
     };
 
-    private static readonly Option<int> Timeout = CommandLine.Bounded("--timeout", "seconds that a server may be silent", 60, 1);
+    private static readonly Option<int> Timeout = CommandLine.Bounded("--timeout", "seconds that a server may be silent", 60, 1, 24 * 60 * 60);
     private static readonly Option<int> Retries = CommandLine.Bounded("--retries", "attempts after a failed one that brought nothing new", 8, 0);
 
     public static Command Create()

@@ -1,7 +1,9 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text;
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Files;
 using Ds2.Runtime.Text;
 using Ds2.Train.Reporting;
 
@@ -42,7 +44,7 @@ internal static class DataStatsCommand
             Write(statistics);
         if (plot is not null)
         {
-            File.WriteAllText(plot, LengthPlot.Svg(all, Bins));
+            AtomicFile.Write(plot, stream => stream.Write(Encoding.UTF8.GetBytes(LengthPlot.Svg(all, Bins))));
             Console.WriteLine(plot);
         }
         return 0;

@@ -12,6 +12,9 @@ namespace Ds2.Train.Commands;
 /// <summary>How logits become texts: <c>--lm</c>, <c>--beam</c>, <c>--alpha</c>, <c>--beta</c>, <c>--unknown-penalty</c>, <c>--hotwords</c>. Greedy without any of them.</summary>
 internal sealed class DecodingArguments
 {
+    /// <summary>A gigabyte of prefixes.</summary>
+    private const int MostPrefixes = 1_000_000;
+
     private static readonly BeamOptions Defaults = new();
 
     private readonly Option<string?> model = new("--lm") { Description = "an n-gram model, ARPA or compiled: beam search with it", HelpName = "FILE" };
@@ -27,8 +30,8 @@ internal sealed class DecodingArguments
 
     public DecodingArguments() => beam.Validators.Add(result =>
     {
-        if (result.Tokens is [.., var last] && int.TryParse(last.Value, out int given) && given < 1)
-            result.AddError("--beam must be at least 1");
+        if (result.Tokens is [.., var last] && int.TryParse(last.Value, out int given) && given is < 1 or > MostPrefixes)
+            result.AddError($"--beam must be at least 1 and at most {MostPrefixes}");
     });
 
     /// <summary>All of them.</summary>

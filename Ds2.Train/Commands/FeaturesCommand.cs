@@ -30,6 +30,7 @@ internal static class FeaturesCommand
         FeatureKind[] named = [.. Enum.GetValues<FeatureKind>().Where(known => known.Name() == kind)];
         if (named is not [var parsed])
             throw new InputException($"--kind: '{kind}' is unknown; there are {string.Join(", ", Enum.GetValues<FeatureKind>().Select(known => known.Name()))}");
+        CommandLine.RequireApart("--out", output, input);
         var extractor = new FeatureExtractor(parsed);
         FeatureMatrix features = extractor.FromFile(input);
         if (!raw)

@@ -40,6 +40,7 @@ internal static class LmBuildCommand
             string path = parsed.GetRequiredValue(output);
             if (LanguageModelBuilder.IsArpa(path) && parsed.GetResult(bits) is { Implicit: false })
                 throw new InputException($"--bits is of the compiled form, and {path} will be an ARPA file: leave it out, or take a name that does not end in .arpa");
+            CommandLine.RequireApart("--out", path, parsed.GetRequiredValue(text));
             return Run(parsed.GetRequiredValue(text), new EstimationOptions(parsed.GetValue(order), parsed.GetValue(prune) ?? [],
                 parsed.GetValue(fallback) is { Length: > 0 } discounts ? discounts : EstimationOptions.UsualFallback), path, parsed.GetValue(bits));
         });

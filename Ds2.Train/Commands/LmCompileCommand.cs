@@ -22,6 +22,7 @@ internal static class LmCompileCommand
     {
         if (LanguageModelBuilder.IsArpa(output))
             throw new InputException($"--out {output}: a compiled model is written, and the name says that it is an ARPA file: take another");
+        CommandLine.RequireApart("--out", output, arpa);
         (IReadOnlyList<long> counts, long bytes) = LmCommand.Run(LmCommand.NothingWritten, progress => LanguageModelBuilder.Compile(arpa, output, bits, progress));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{output}: {LmCommand.Text(counts)}; {bytes} bytes, {(double)bytes / counts.Sum():F2} an n-gram"));
         return 0;

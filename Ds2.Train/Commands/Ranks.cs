@@ -103,9 +103,9 @@ internal sealed class Ranks : IDisposable
     /// <summary>Threads that read, likewise.</summary>
     public int Loaders(int asked) => asked > 0 || !AreSeveral ? CommandLine.LoadersOf(asked) : Math.Max(1, BatchLoader.DefaultWorkers / Sharing);
 
-    /// <summary>This rank's device: the one asked for, or of several GPUs the one that has its number on this machine.</summary>
+    /// <summary>This rank's device: the one asked for by number, or of several GPUs the one that has the rank's number on this machine.</summary>
     public DeviceChoice Device(DeviceChoice asked) =>
-        AreSeveral && asked.Number == 0 && asked.Kind is DeviceKind.Auto or DeviceKind.Cuda or DeviceKind.OpenCl ? asked with { Number = Communicator.LocalRank } : asked;
+        AreSeveral && asked.Number is null && asked.Kind is DeviceKind.Auto or DeviceKind.Cuda or DeviceKind.OpenCl ? asked with { Number = Communicator.LocalRank } : asked;
 
     /// <summary>Keeps what holds memory that the MPI library may know, a GPU's context above all, until the library has ended. After a failure it may still hold requests on it: then the process ends with it.</summary>
     public T Keep<T>(T owner)
@@ -140,7 +140,7 @@ internal sealed class Ranks : IDisposable
     {
         if (!AreSeveral)
             return null;
-        string[] devices = ShowAll(engine is HostEngine || device.Number == 0 ? engine.Name : $"{engine.Name}, number {device.Number}");
+        string[] devices = ShowAll(engine is HostEngine || device.Number is null or 0 ? engine.Name : $"{engine.Name}, number {device.Number}");
         return [.. Hosts.Zip(devices, (host, name) => new RankPlace(host, name))];
     }
 

@@ -3,13 +3,15 @@ using Ds2.Runtime.Model;
 using Ds2.Runtime.Options;
 using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
+using Ds2.Train.Reporting.RunFolder;
 
 namespace Ds2.Train.Commands;
 
 /// <summary>What a run begins with: nothing, a checkpoint that it goes on from, or a model whose parameters it takes over.</summary>
 internal sealed class RunStart : IDisposable
 {
-    private const string ResumeAuto = "auto";
+    /// <summary>The value of <c>--resume</c> that stands for what the run's folder holds.</summary>
+    public const string ResumeAuto = "auto";
 
     private RunStart(Checkpoint? resume, ModelFile? initial, Alphabet? asked)
     {
@@ -43,6 +45,8 @@ internal sealed class RunStart : IDisposable
         string? held = checkpoints.Newest();
         if (resume is null && held is not null)
             throw new InputException($"{checkpoints.Folder}: holds a run already; go on with --resume auto, or name another --out");
+        if (held is null && RunRemains.Find(checkpoints.Folder) is { } lost)
+            throw new InputException($"{lost}: would be replaced by this run's, and the folder has no checkpoint of the run that it is of; name another --out, or delete it");
         string? from = resume == ResumeAuto ? held : resume;
         if (from is not null)
         {

@@ -92,7 +92,7 @@ internal static class TrainCommand
     private static readonly Option<int?> Seed = new("--seed") { Description = "of initial values and the order of batches", HelpName = "N" };
 
     private static readonly Option<int> CheckpointMinutes =
-        CommandLine.Bounded("--checkpoint-minutes", "time between checkpoints within an epoch", 10, 0);
+        CommandLine.Bounded("--checkpoint-minutes", "time between checkpoints within an epoch; 0 for one after every step", 10, 0);
 
     private static readonly Option<int> CheckpointBatches =
         CommandLine.Bounded("--checkpoint-batches", "a checkpoint after every N steps of an epoch, too; 0 for none", 0, 0);
@@ -143,6 +143,8 @@ internal static class TrainCommand
     private static int Run(ParseResult parsed, Ranks ranks)
     {
         using var interruption = new Interruption("stopping before the training begins");
+        if (parsed.GetValue(Resume) == RunStart.ResumeAuto && parsed.GetValue(Out) is null)
+            throw new InputException("--resume auto goes on with the run in --out: name its folder");
         // Before anything in the folder is looked at: of two that start at once, one is refused.
         using FolderLock? turn = ranks.IsFirst ? TakeFolder(parsed) : null;
         string folder = ranks.AsFirst(() => parsed.GetValue(Out) ?? Path.GetRelativePath(Environment.CurrentDirectory, turn!.Folder));
@@ -159,7 +161,9 @@ internal static class TrainCommand
         bool beamDecides = parsed.GetValue(Decode) == "beam";
         if (beamDecides && !decoding.IsBeam)
             throw new InputException("--decode beam needs a beam search: give --lm, --beam or --hotwords");
-        (Corpus training, Corpus validation) = LoadCorpora(parsed, start.Alphabet, interruption.Token);
+        RunManifests manifests = ManifestsOf(parsed, start);
+        Corpus training = CorpusInput.Load(manifests.Training, start.Alphabet, parsed.GetValue(SkipBad), interruption.Token);
+        Corpus validation = CorpusInput.Load(manifests.Validation, start.Alphabet, parsed.GetValue(SkipBad), interruption.Token);
         StrictText.Note(training, parsed.GetValue(Strict));
         StrictText.Note(validation, parsed.GetValue(Strict));
         DeviceChoice device = ranks.Device(parsed.GetValue(Device));
@@ -253,16 +257,17 @@ internal static class TrainCommand
     /// <summary>Whether corpus and device decide about the preset.</summary>
     private static bool IsChosen(ParseResult parsed, RunStart start) => parsed.GetValue(Preset) is null && parsed.GetValue(TrainManifest) is not null && start.Resume is null;
 
-    private static (Corpus Training, Corpus Validation) LoadCorpora(ParseResult parsed, Alphabet alphabet, CancellationToken cancellation)
+    /// <summary>The manifests that are named; else those that a resumed run had, as it keeps its options; else the built-in corpus's.</summary>
+    private static RunManifests ManifestsOf(ParseResult parsed, RunStart start)
     {
         string? training = parsed.GetValue(TrainManifest), validation = parsed.GetValue(ValManifest);
         if (training is null != validation is null)
             throw new InputException("--train-manifest and --val-manifest go together; without both, the built-in corpus is used");
-        string builtIn = Path.Combine(AppContext.BaseDirectory, "MiniCorpus");
-        training ??= Path.Combine(builtIn, "train_manifest.csv");
-        validation ??= Path.Combine(builtIn, "val_manifest.csv");
-        return (Load(training), Load(validation));
-
-        Corpus Load(string manifest) => CorpusInput.Load(manifest, alphabet, parsed.GetValue(SkipBad), cancellation);
+        if (training is not null)
+            return new RunManifests(training, validation!);
+        if (start.Resume is null || RunManifests.Of(Path.GetDirectoryName(Path.GetFullPath(start.Resume.Path))!) is not { } own)
+            return RunManifests.BuiltIn;
+        TrainingData.Note($"goes on with its own manifests: {own.Training}, {own.Validation}");
+        return own;
     }
 }

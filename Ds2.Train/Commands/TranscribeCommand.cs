@@ -35,8 +35,8 @@ internal static class TranscribeCommand
         Description = "write sound down while it comes through standard input (-): the current line is rewritten on a terminal, else a JSON object a line; for unidirectional models with normalization=corpus",
     };
 
-    internal static readonly Option<int> Jobs = CommandLine.Bounded("--jobs", "recordings read at once; 0 for one per core but one", 0, 0);
-    internal static readonly Option<int> BatchSeconds = CommandLine.Bounded("--batch-seconds", "sound in a batch, in seconds: memory is by this, not by the recordings' lengths", 60, 1);
+    internal static readonly Option<int> Jobs = CommandLine.Bounded("--jobs", "recordings read at once; 0 for one per core but one", 0, 0, CommandLine.MostThreads);
+    internal static readonly Option<int> BatchSeconds = CommandLine.Bounded("--batch-seconds", "sound in a batch, in seconds: memory is by this, not by the recordings' lengths", 60, 1, 36000);
     internal static readonly Option<DeviceChoice> Device = CommandLine.Device();
     internal static readonly Option<int> Threads = CommandLine.Threads();
     internal static readonly Option<string?> Precision = CommandLine.Precision();

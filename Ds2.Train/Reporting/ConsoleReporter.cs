@@ -20,6 +20,7 @@ internal sealed class ConsoleReporter : IRunReporter
     private int lineLength;
     private int epochs, patience;
     private int currentEpoch = -1;
+    private bool hasTarget;
     private string missed = "";
     private string folder = "";
 
@@ -27,7 +28,8 @@ internal sealed class ConsoleReporter : IRunReporter
     {
         folder = run.Folder;
         (epochs, patience) = (run.Options.Training.Epochs, run.Options.Training.Patience);
-        missed = run.Options.Training.TargetWer > 0 ? ", target not reached" : "";
+        hasTarget = run.Options.Training.HasTarget;
+        missed = hasTarget ? ", target not reached" : "";
         time = TimeLeft.Of(run);
         Console.WriteLine(run.Options.ToJson());
         if (run.Chosen is { } chosen)
@@ -100,7 +102,7 @@ internal sealed class ConsoleReporter : IRunReporter
         string outcome = result.End switch
         {
             RunEnd.Interruption => "interrupted; go on with --resume auto",
-            RunEnd.Target => "target reached",
+            RunEnd.Target => hasTarget ? "target reached" : "no word is wrong any more",
             RunEnd.Patience => $"no better WER in {patience} {(patience == 1 ? "epoch" : "epochs in a row")}{missed} (patience={patience}; to go on, --resume auto --set patience=0)",
             _ => $"last epoch done{missed}",
         };

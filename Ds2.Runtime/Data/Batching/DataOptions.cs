@@ -15,7 +15,7 @@ public sealed record DataOptions
     public int BatchFrames { get; init; }
 
     /// <summary>Batches that make one step: their gradients are added up before the parameters move; 1 for a step a batch.</summary>
-    [Option("batches that make one step: they are worked on one after the other, and the parameters move once, by the mean gradient of all their utterances", Min = 1, OnResume = ResumeRule.ShapesEpoch)]
+    [Option("batches that make one step: they are worked on one after the other, and the parameters move once, by the mean gradient of all their utterances", Min = 1, Max = 4096, OnResume = ResumeRule.ShapesEpoch)]
     public int Accumulate { get; init; } = 1;
 
     /// <summary>Longer utterances are not trained on; 0 for no limit.</summary>
@@ -63,7 +63,7 @@ public sealed record DataOptions
     public double Reverb { get; init; }
 
     /// <summary>SpecAugment: masks over stretches of time in each training utterance; 0 for none.</summary>
-    [Option("SpecAugment: masks over stretches of time in each training utterance", Min = 0)]
+    [Option("SpecAugment: masks over stretches of time in each training utterance", Min = 0, Max = 1000)]
     public int TimeMasks { get; init; }
 
     /// <summary>The widest of them, in frames of 10 ms.</summary>
@@ -71,7 +71,7 @@ public sealed record DataOptions
     public int TimeMaskWidth { get; init; } = 20;
 
     /// <summary>SpecAugment: masks over bands of feature rows; 0 for none.</summary>
-    [Option("SpecAugment: masks over bands of feature rows", Min = 0)]
+    [Option("SpecAugment: masks over bands of feature rows", Min = 0, Max = 1000)]
     public int RowMasks { get; init; }
 
     /// <summary>The widest of them, in rows.</summary>

@@ -164,16 +164,19 @@ public sealed class Transcriber
         double start = piece.Start / 100.0, end = piece.End / 100.0;
         // Whether the next piece overlaps is not known here; one that is full may be followed by such a one.
         bool joined = piece.Overlaps || piece.End - piece.Start >= PieceCutter.MostFrames;
-        IReadOnlyList<Hypothesis> alternatives = beam is null ? [] : beam.Best(recognition.Logits.Values, recognition.Logits.Frames, Math.Max(options.Alternatives, options.Confidence ? int.MaxValue : 1));
+        IReadOnlyList<Hypothesis> alternatives = beam is null ? [] : beam.Best(recognition.Logits.Values, recognition.Logits.Frames, options.Alternatives > 0 || options.Confidence ? int.MaxValue : 1);
         // The first of the alternatives is the text, so that they are alternatives to it.
         string text = options.Alternatives > 0 && alternatives.Count > 0 ? alternatives[0].Text : recognition.Text;
         IReadOnlyList<TimedWord> words = options.Words || joined ? aligner.Align(recognition.Logits, text) : [];
         double[]? confidences = options.Confidence && words.Count > 0 && aligner.HasSpaces && alternatives.Count > 0 ? WordPosteriors.Of(text, alternatives) : null;
         return new PieceText(
-            start, end, piece.Overlaps, text,
+            start, end, piece.Overlaps, Spaced(text),
             [.. words.Select((word, i) => word with { Start = Within(heard.Start + word.Start), End = Within(heard.Start + word.End), Confidence = confidences?[i] })],
-            [.. alternatives.Take(options.Alternatives)]);
+            [.. alternatives.Select(alternative => alternative with { Text = Spaced(alternative.Text) }).DistinctBy(alternative => alternative.Text).Take(options.Alternatives)]);
 
         double Within(double time) => Math.Clamp(time, start, end);
     }
+
+    /// <summary>A text as people read it: a space between two words, and nowhere else. A model writes several where it hears a long pause.</summary>
+    private string Spaced(string text) => aligner.HasSpaces ? string.Join(' ', text.Split(' ', StringSplitOptions.RemoveEmptyEntries)) : text;
 }

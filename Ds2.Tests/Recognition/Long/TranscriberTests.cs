@@ -115,7 +115,12 @@ public sealed class TranscriberTests
             WavWriter.Write(folder["burst.wav"], Sounds.Noise(16000 + 320 * i, 0.3, i + 1));
             Transcription transcription = Run(folder["burst.wav"], new TranscriberOptions { Alternatives = 3 });
             foreach (Segment segment in transcription.Segments)
-                Assert.That(segment.Text, Is.EqualTo(segment.Alternatives[0].Text.Trim()));
+            {
+                Assert.That(segment.Text, Is.EqualTo(segment.Alternatives[0].Text));
+                foreach (string text in segment.Alternatives.Select(alternative => alternative.Text))
+                    Assert.That(text, Is.EqualTo(text.Trim()).And.Not.Contain("  "));
+                Assert.That(segment.Alternatives.Select(alternative => alternative.Text), Is.Unique);
+            }
         }
     }
 

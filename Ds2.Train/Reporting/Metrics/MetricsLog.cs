@@ -16,6 +16,7 @@ internal sealed class MetricsLog : IRunReporter
     public const string FileName = "metrics.jsonl";
 
     private const string BatchStart = $"{{\"event\":\"{BatchMetrics.Kind}\",";
+    private const string EpochStart = $"{{\"event\":\"{EpochMetrics.Kind}\",";
 
     private StreamWriter? writer;
     private string path = "";
@@ -52,6 +53,9 @@ internal sealed class MetricsLog : IRunReporter
     public void OnEpoch(EpochReport report, EvaluationResult evaluation) => writer!.WriteLine(JsonLines.Text(EpochMetrics.Of(report)));
 
     public void Dispose() => writer?.Dispose();
+
+    /// <summary>Whether a file has an epoch's line: a run that got so far.</summary>
+    public static bool HasEpoch(string path) => File.ReadLines(path).Any(line => line.StartsWith(EpochStart, StringComparison.Ordinal));
 
     /// <summary>The batches that a file has lines of, in its order; none where there is no file.</summary>
     public static IEnumerable<BatchMetrics> ReadBatches(string path) =>

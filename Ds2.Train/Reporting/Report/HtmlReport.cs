@@ -51,12 +51,14 @@ internal sealed class HtmlReport : IRunReporter
     public void End(TrainingResult result)
     {
         ended = true;
+        bool hasTarget = run!.Options.Training.HasTarget;
+        string missed = hasTarget ? ", the target is not reached" : "";
         Write(result.End switch
         {
             RunEnd.Interruption => "interrupted; it goes on with --resume auto",
-            RunEnd.Target => "done: the target is reached",
-            RunEnd.Patience => $"done: the last {run!.Options.Training.Patience} epochs had no better word error rate (patience), the target is not reached",
-            _ => "done: the last epoch is over, the target is not reached",
+            RunEnd.Target => hasTarget ? "done: the target is reached" : "done: no word is wrong any more",
+            RunEnd.Patience => $"done: the last {run.Options.Training.Patience} epochs had no better word error rate (patience){missed}",
+            _ => $"done: the last epoch is over{missed}",
         });
     }
 

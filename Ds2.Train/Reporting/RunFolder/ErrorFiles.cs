@@ -15,6 +15,9 @@ internal static class ErrorFiles
     public const string Words = "words.tsv";
     public const string Letters = "letters.tsv";
 
+    /// <summary>All of them.</summary>
+    public static IReadOnlyList<string> Names { get; } = [Speakers, Worst, Words, Letters];
+
     /// <summary>Utterances in the list of the worst: what somebody may read, or listen to. All of them are in <see cref="TranscriptFile"/>.</summary>
     private const int MostWorst = 100;
 

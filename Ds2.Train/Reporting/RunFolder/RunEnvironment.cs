@@ -19,6 +19,12 @@ internal sealed record RunEnvironment
 
     public required IReadOnlyList<string> CommandLine { get; init; }
 
+    /// <summary>The training set's manifest, a whole path; null for the built-in corpus.</summary>
+    public required string? TrainManifest { get; init; }
+
+    /// <summary>The validation set's, likewise.</summary>
+    public required string? ValManifest { get; init; }
+
     /// <summary>The engine's name: the device, its instruction set or driver, its threads.</summary>
     public required string Device { get; init; }
 
@@ -53,6 +59,8 @@ internal sealed record RunEnvironment
         ResumedFrom = run.Resume is { State: var state } ? $"{run.Resume.Path}: {state.Epoch} epochs, {state.Batch} batches" : null,
         InitializedFrom = run.Initial,
         CommandLine = Environment.GetCommandLineArgs(),
+        TrainManifest = RunManifests.Kept(run.Training.ManifestPath),
+        ValManifest = RunManifests.Kept(run.Validation.ManifestPath),
         Device = run.Model.Engine.Name,
         Ranks = run.Ranks,
         Mpi = run.Mpi,

@@ -13,6 +13,9 @@ namespace Ds2.Train.Reporting.TensorBoard;
 /// </remarks>
 internal sealed class EventFile : IDisposable
 {
+    /// <summary>The names of such files.</summary>
+    public const string Pattern = "*tfevents*";
+
     private const string Version = "brain.Event:2";
     private const ulong SessionStart = 1;
 
@@ -21,7 +24,7 @@ internal sealed class EventFile : IDisposable
     /// <summary>A new file in a folder, which TensorBoard reads after the ones that are there.</summary>
     public EventFile(string folder)
     {
-        int earlier = Directory.Exists(folder) ? Directory.GetFiles(folder, "*tfevents*").Length : 0;
+        int earlier = Directory.Exists(folder) ? Directory.GetFiles(folder, Pattern).Length : 0;
         long seconds = DateTimeOffset.UtcNow.ToUnixTimeSeconds();
         string name = string.Create(CultureInfo.InvariantCulture, $"events.out.tfevents.{seconds:D10}.{earlier:D4}.{Environment.MachineName}");
         file = new AppendedFile(() =>

@@ -15,8 +15,13 @@ internal sealed class TensorBoardLog : IRunReporter
     {
         string folder = run.PathOf(FolderName);
         step = run.Resume?.State.BatchesDone ?? 0;
+        // An earlier run's; whatever else lies there is not ours.
         if (run.Resume is null && Directory.Exists(folder))
-            Directory.Delete(folder, recursive: true);
+        {
+            foreach (string earlier in Directory.EnumerateFiles(folder, EventFile.Pattern))
+                File.Delete(earlier);
+        }
+
         events = new EventFile(folder);
         if (run.Resume is not null)
             events.Restart(step + 1);

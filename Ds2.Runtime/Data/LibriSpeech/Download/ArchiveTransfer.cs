@@ -121,7 +121,8 @@ internal sealed class ArchiveTransfer : IDisposable
                 faults = file.Length - before >= WorthwhileBytes ? 1 : faults + 1;
                 if (faults > options.Retries)
                     throw new HttpRequestException($"{address}: {fault.Message}; given up after {options.Retries} retries; run again to go on from there", fault);
-                TimeSpan delay = options.RetryDelay * Math.Pow(2, faults - 1);
+                // Up to the doubling from which on the longest delay counts anyway: the product is to stay a time.
+                TimeSpan delay = options.RetryDelay * Math.Pow(2, Math.Min(faults - 1, 16));
                 delay = delay < LongestDelay ? delay : LongestDelay;
                 progress.Note($"{archive.Name}: {fault.Message}; trying again in {delay.TotalSeconds:0.#} s");
                 await Task.Delay(delay, cancellation).ConfigureAwait(false);
