@@ -1,7 +1,7 @@
 namespace Ds2.Runtime.Decoding;
 
 /// <summary>How wide a beam search looks, and how much its language model and its words count.</summary>
-/// <remarks>All scores are natural logarithms. The score of a text is ln P_ctc + Alpha ln P_lm + Beta words + UnknownPenalty unknown words + boosts of its hot words.</remarks>
+/// <remarks>All scores are natural logarithms. The score of a text is ln P_ctc + Alpha ln P_lm + Beta words + UnknownPenalty unknown words - Alpha ln(labels) letters of unknown words beyond the third + boosts of its hot words.</remarks>
 public sealed record BeamOptions
 {
     /// <summary>Prefixes that go on from frame to frame.</summary>

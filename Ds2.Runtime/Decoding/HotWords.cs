@@ -1,4 +1,5 @@
 using System.Globalization;
+using Ds2.Runtime.Decoding.LanguageModels;
 using Ds2.Runtime.Files;
 using Ds2.Runtime.Text;
 
@@ -57,6 +58,7 @@ public sealed class HotWords
         }
 
         Count = boosts.Count;
+        Prefixes = new WordPrefixes(words);
         Automaton = new HotWordAutomaton(alphabet, boosts.Select(pair => (normalization.Encode(pair.Key), pair.Value)));
         if (Automaton.LargestBoost > LargestSum)
             throw new ArgumentException($"phrases that end alike have boosts of {Automaton.LargestBoost.ToString(CultureInfo.InvariantCulture)} in all: at most {LargestSum} can count at once", nameof(phrases));
@@ -67,6 +69,9 @@ public sealed class HotWords
 
     /// <summary>How many phrases there are.</summary>
     public int Count { get; }
+
+    /// <summary>What the phrases' words begin with.</summary>
+    internal WordPrefixes Prefixes { get; }
 
     /// <summary>Finds the phrases.</summary>
     internal HotWordAutomaton Automaton { get; }

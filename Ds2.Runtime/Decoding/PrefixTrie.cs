@@ -1,4 +1,25 @@
+using Ds2.Runtime.Decoding.LanguageModels;
+
 namespace Ds2.Runtime.Decoding;
+
+/// <summary>A word that is not over.</summary>
+internal readonly record struct WordSoFar
+{
+    /// <summary>Where its letters stand among what the language model's words begin with.</summary>
+    public int Known { get; init; }
+
+    /// <summary>The same among the hot words' words; <see cref="WordPrefixes.None"/> after a letter where there are no hot words.</summary>
+    public int KnownHot { get; init; }
+
+    /// <summary>How many characters it has.</summary>
+    public int Letters { get; init; }
+
+    /// <summary>ln of what it has cost so far: of a word that can be none that is known.</summary>
+    public double Charged { get; init; }
+
+    /// <summary>Whether it may become a word that is known.</summary>
+    public bool MayBeKnown => Known != WordPrefixes.None || KnownHot != WordPrefixes.None;
+}
 
 /// <summary>A prefix: its last label and the node of what stands before.</summary>
 internal struct PrefixNode
@@ -26,6 +47,9 @@ internal struct PrefixNode
 
     /// <summary>How far hot words are matched at its end.</summary>
     public int HotState;
+
+    /// <summary>The word that it is within, where it does not end with a space; with a language model.</summary>
+    public WordSoFar Word;
 
     /// <summary>Whether it is known what its last word would add to the score if it ended here.</summary>
     public bool EndIsKnown;

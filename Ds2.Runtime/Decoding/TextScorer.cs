@@ -15,6 +15,9 @@ internal sealed class TextScorer
     /// <summary>What a word adds at least: a factor below e^-400 is as good as 0, and products with it must not become 0, which has no order.</summary>
     private const double LeastLogFactor = -400;
 
+    /// <summary>Letters of an unknown word that cost nothing by themselves; each further one costs alpha ln of the number of labels, as if all were alike.</summary>
+    internal const int FreeLetters = 3;
+
     private static readonly double Ln10 = Math.Log(10);
 
     private readonly Alphabet alphabet;
@@ -25,6 +28,9 @@ internal sealed class TextScorer
     private readonly PrefixTrie trie;
     private readonly int space;
     private readonly double largestWordFactor;
+
+    private readonly double perLetter, letterFactor;
+    private readonly WordPrefixes? prefixes, hotPrefixes;
     private WordEnd[] ends = new WordEnd[1024];
     private char[] word = new char[64];
 
@@ -33,6 +39,9 @@ internal sealed class TextScorer
         (this.alphabet, this.options, this.model, this.hotWords, this.trie) = (alphabet, options, model, hotWords, trie);
         automaton = hotWords?.Automaton;
         space = alphabet.Space;
+        perLetter = Math.Min(options.Alpha * Math.Log(alphabet.Size), -LeastLogFactor);
+        letterFactor = Math.Exp(-perLetter);
+        (prefixes, hotPrefixes) = (model?.Prefixes, hotWords?.Prefixes);
 
         // Alpha ln P and the penalty are at most 0.
         largestWordFactor = model is null ? 1 : Math.Exp(Math.Max(0, options.Beta));
@@ -73,6 +82,12 @@ internal sealed class TextScorer
         // Nearly all: a letter after which no hot word can come about.
         factor = automaton is null ? 1 : automaton.LossOfCredit(hotState);
         hotState = 0;
+        if (model is not null)
+        {
+            word = LetterFactor(node, label, InWord(node, prefix.Label));
+            factor *= word;
+        }
+
         return true;
     }
 
@@ -100,6 +115,8 @@ internal sealed class TextScorer
             word = End(node).Factor;
         }
 
+        if (model is not null && label != space)
+            word *= LetterFactor(node, label, inWord);
         factor = word * gain;
         return true;
     }
@@ -126,8 +143,17 @@ internal sealed class TextScorer
         prefix.Context = ended ? prefix.Parent : parent.Context;
         prefix.HotScore = parent.HotScore;
         prefix.Weight = parent.Weight;
-        if (model is not null && ended)
-            prefix.Weight += End(prefix.Parent).LogFactor;
+        if (model is not null)
+        {
+            if (ended)
+                prefix.Weight += End(prefix.Parent).LogFactor;
+            if (prefix.Label != space)
+            {
+                prefix.Word = Extended(prefix.Parent, prefix.Label, inWord);
+                prefix.Weight += prefix.Word.Charged - (ended || !inWord ? 0 : parent.Word.Charged);
+            }
+        }
+
         if (automaton is not null && (prefix.Label != space || inWord))
         {
             double gain = automaton.Gain(parent.HotState, hotState);
@@ -160,6 +186,73 @@ internal sealed class TextScorer
         return new TextScore(end.Language + over, end.Unknown, hot, weight + options.Alpha * over, ending);
     }
 
+    /// <summary>What a prefix is multiplied with for a letter: all that an unknown word costs as soon as the word can be no other, then each further letter.</summary>
+    /// <remarks>Otherwise a text without spaces would cost nothing until its end, and those that pay word by word would be out of the beam by then.</remarks>
+    private double LetterFactor(int node, int label, bool inWord)
+    {
+        ref PrefixNode prefix = ref trie.Nodes[node];
+        bool begins = !inWord || Ends(label, inWord);
+        WordSoFar before = begins ? default : prefix.Word;
+        ReadOnlySpan<char> text = alphabet[label];
+        if (!before.MayBeKnown)
+            return SpellingFactor(before.Letters, text.Length);
+        if (prefixes!.Next(before.Known, text) != WordPrefixes.None || (hotPrefixes is not null && hotPrefixes.Next(before.KnownHot, text) != WordPrefixes.None))
+            return 1;
+        return UnknownFactor(begins && inWord ? node : prefix.Context) * SpellingFactor(0, before.Letters + text.Length);
+    }
+
+    /// <summary>The word that a prefix is within once a letter is added, with what that costs: ln of <see cref="LetterFactor"/>.</summary>
+    private WordSoFar Extended(int node, int label, bool inWord)
+    {
+        ref PrefixNode prefix = ref trie.Nodes[node];
+        bool begins = !inWord || Ends(label, inWord);
+        WordSoFar before = begins ? default : prefix.Word;
+        ReadOnlySpan<char> text = alphabet[label];
+        var after = new WordSoFar
+        {
+            Known = prefixes!.Next(before.Known, text),
+            KnownHot = hotPrefixes?.Next(before.KnownHot, text) ?? WordPrefixes.None,
+            Letters = before.Letters + text.Length,
+            Charged = before.Charged,
+        };
+        if (after.MayBeKnown)
+            return after;
+        double due = before.MayBeKnown ? UnknownCost(begins && inWord ? node : prefix.Context) + Spelling(after.Letters) : Spelling(after.Letters) - Spelling(before.Letters);
+        return after with { Charged = before.Charged + due };
+    }
+
+    /// <summary>What an unknown word costs after a prefix, its letters apart.</summary>
+    private double UnknownCost(int context)
+    {
+        ref WordEnd before = ref ends[context];
+        if (before.UnknownFactor == 0)
+        {
+            before.UnknownCost = Math.Max(LeastLogFactor, options.Alpha * Ln10 * model!.Score(before.State, 0, out _) + options.UnknownPenalty);
+            before.UnknownFactor = Math.Exp(before.UnknownCost);
+        }
+
+        return before.UnknownCost;
+    }
+
+    /// <summary>e^ that.</summary>
+    private double UnknownFactor(int context)
+    {
+        _ = UnknownCost(context);
+        return ends[context].UnknownFactor;
+    }
+
+    /// <summary>e^ what further letters of an unknown word cost.</summary>
+    private double SpellingFactor(int letters, int more)
+    {
+        double factor = 1;
+        for (int letter = Math.Max(letters, FreeLetters); letter < letters + more; letter++)
+            factor *= letterFactor;
+        return factor;
+    }
+
+    /// <summary>What so many letters of an unknown word cost.</summary>
+    private double Spelling(int letters) => -perLetter * Math.Max(0, letters - FreeLetters);
+
     /// <summary>Whether a label comes after a word's last one.</summary>
     private bool Ends(int label, bool inWord) => inWord && (space < 0 || label == space);
 
@@ -181,8 +274,9 @@ internal sealed class TextScorer
         bool unknown = id == 0 && hotWords?.HasWord(text) != true;
         end.Language = before.Language + language;
         end.Unknown = before.Unknown + (unknown ? 1 : 0);
-        end.LogFactor = Math.Max(LeastLogFactor, options.Alpha * language + options.Beta + (unknown ? options.UnknownPenalty : 0));
+        end.LogFactor = Math.Max(LeastLogFactor, options.Alpha * language + options.Beta + (unknown ? options.UnknownPenalty + Spelling(text.Length) : 0) - prefix.Word.Charged);
         end.Factor = Math.Exp(end.LogFactor);
+        end.UnknownFactor = 0;
         return ref end;
     }
 
@@ -220,6 +314,9 @@ internal sealed class TextScorer
 
         /// <summary>What the word adds to the score, and e^ that.</summary>
         public double LogFactor, Factor;
+
+        /// <summary>What an unknown word after it costs, its letters apart, and e^ that; 0 where nobody has asked yet.</summary>
+        public double UnknownCost, UnknownFactor;
 
         /// <summary>The words so far that the model does not know and that are no hot words.</summary>
         public int Unknown;

@@ -66,7 +66,9 @@ public sealed class FusionTests
                 Assert.That(hypothesis.LanguageModel, Is.EqualTo(language).Within(1e-4), hypothesis.Text);
                 Assert.That((hypothesis.Words, hypothesis.UnknownWords), Is.EqualTo((words.Length, strangers)), hypothesis.Text);
                 Assert.That(hypothesis.HotWords, Is.EqualTo(boosts).Within(Tolerances.LogProbability(7)), hypothesis.Text);
-                double sum = hypothesis.LogProbability + alpha * hypothesis.LanguageModel + beta * hypothesis.Words + penalty * hypothesis.UnknownWords + hypothesis.HotWords;
+                int spelled = words.Where(word => !grammar.Words.Contains(word) && !spared.Contains(word)).Sum(word => Math.Max(0, word.Length - TextScorer.FreeLetters));
+                double sum = hypothesis.LogProbability + alpha * hypothesis.LanguageModel + beta * hypothesis.Words + penalty * hypothesis.UnknownWords + hypothesis.HotWords
+                    - alpha * Math.Log(alphabet.Size) * spelled;
                 Assert.That(hypothesis.Score, Is.EqualTo(sum).Within(1e-6), hypothesis.Text);
             }
         }
@@ -80,6 +82,33 @@ public sealed class FusionTests
         string heard = new BeamDecoder(Letters).Best(logits, 5, 1)[0].Text;
         string helped = With(Bigrams(true), model => new BeamDecoder(Letters, new BeamOptions(), model).Best(logits, 5, 1)[0].Text);
         Assert.That((heard, helped), Is.EqualTo(("A A", "A B")));
+    }
+
+    /// <summary>Known words are not written as one that is not known: such a word costs what it will as soon as it can be no other, and by its length.</summary>
+    [TestCase(0.5)]
+    [TestCase(1.5)]
+    public void Best_OfManyKnownWords_KeepsTheirSpaces(double alpha)
+    {
+        const string text = "THE CAT SAT ON THE MAT AND SAW A DOG";
+        var model = new SmallModel();
+        foreach (string word in text.Split(' ').Concat(["</s>"]).Distinct())
+            model.Add(word, -2, 0);
+        model.Add("<s>", -99, 0);
+        model.Add("<unk>", -2.5, 0);
+        Alphabet english = Alphabet.English;
+        var logits = new List<float>();
+        foreach (int label in english.Encode(text))
+        {
+            float[] frame = new float[english.Size], pause = new float[english.Size];
+            (frame[label], pause[english.Blank]) = (8, 8);
+            // A space that is heard, and not for certain.
+            if (label == english.Space)
+                frame[english.Blank] = 7.6f;
+            logits.AddRange([.. frame, .. pause]);
+        }
+
+        string best = With(model, opened => new BeamDecoder(english, new BeamOptions { Alpha = alpha }, opened).Best([.. logits], logits.Count / english.Size, 1)[0].Text);
+        Assert.That(best, Is.EqualTo(text));
     }
 
     /// <summary>A letter is heard between two spaces, and not which: less likely each than none, and yet it is not lost.</summary>

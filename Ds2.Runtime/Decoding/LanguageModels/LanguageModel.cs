@@ -23,6 +23,7 @@ public sealed unsafe class LanguageModel : IDisposable
     private readonly uint* hashes, wordStarts;
     private readonly byte* words;
     private readonly int count, begin, end;
+    private readonly Lazy<WordPrefixes> prefixes;
     private bool disposed;
 
     internal LanguageModel(ModelImage image, ModelLayout layout, bool hasUnknown, int begin, int end)
@@ -41,6 +42,7 @@ public sealed unsafe class LanguageModel : IDisposable
         levels = new Level[Order + 1];
         for (int n = 2; n <= Order; n++)
             levels[n] = new Level(layout, n, data);
+        prefixes = new Lazy<WordPrefixes>(() => new WordPrefixes(Enumerable.Range(1, count - 1).Select(Word)));
         LanguageState empty = default;
         Score(empty, begin, out LanguageState after);
         Begin = after;
@@ -51,6 +53,9 @@ public sealed unsafe class LanguageModel : IDisposable
 
     /// <summary>Whether the model has <c>&lt;unk&gt;</c>; else <see cref="UnknownFloor"/> stands for an unknown word.</summary>
     public bool HasUnknown { get; }
+
+    /// <summary>What its words begin with; made when first asked for.</summary>
+    internal WordPrefixes Prefixes => prefixes.Value;
 
     /// <summary>Bits of a probability or back-off in n-grams of two and more words: 32 for exact ones, 8 for quantised ones.</summary>
     public int Bits => layout.Bits;
