@@ -16,7 +16,7 @@ namespace Ds2.Train.Commands;
 internal sealed class Ranks : IDisposable
 {
     /// <summary>How long a rank that is not the first keeps its failure to itself: what all ranks fail of, a manifest that is not there, rank 0 says for them and ends the job.</summary>
-    private static readonly TimeSpan Courtesy = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan Courtesy = TimeSpan.FromSeconds(3);
 
     private static readonly Option<string> LibraryChoice = new("--mpi")
     {
