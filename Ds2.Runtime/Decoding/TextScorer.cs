@@ -84,7 +84,7 @@ internal sealed class TextScorer
         hotState = 0;
         if (model is not null)
         {
-            word = LetterFactor(node, label, InWord(node, prefix.Label));
+            _ = Extended(node, label, InWord(node, prefix.Label), out word);
             factor *= word;
         }
 
@@ -116,7 +116,11 @@ internal sealed class TextScorer
         }
 
         if (model is not null && label != space)
-            word *= LetterFactor(node, label, inWord);
+        {
+            _ = Extended(node, label, inWord, out double letters);
+            word *= letters;
+        }
+
         factor = word * gain;
         return true;
     }
@@ -149,7 +153,7 @@ internal sealed class TextScorer
                 prefix.Weight += End(prefix.Parent).LogFactor;
             if (prefix.Label != space)
             {
-                prefix.Word = Extended(prefix.Parent, prefix.Label, inWord);
+                prefix.Word = Extended(prefix.Parent, prefix.Label, inWord, out _);
                 prefix.Weight += prefix.Word.Charged - (ended || !inWord ? 0 : parent.Word.Charged);
             }
         }
@@ -186,23 +190,12 @@ internal sealed class TextScorer
         return new TextScore(end.Language + over, end.Unknown, hot, weight + options.Alpha * over, ending);
     }
 
-    /// <summary>What a prefix is multiplied with for a letter: all that an unknown word costs as soon as the word can be no other, then each further letter.</summary>
-    /// <remarks>Otherwise a text without spaces would cost nothing until its end, and those that pay word by word would be out of the beam by then.</remarks>
-    private double LetterFactor(int node, int label, bool inWord)
-    {
-        ref PrefixNode prefix = ref trie.Nodes[node];
-        bool begins = !inWord || Ends(label, inWord);
-        WordSoFar before = begins ? default : prefix.Word;
-        ReadOnlySpan<char> text = alphabet[label];
-        if (!before.MayBeKnown)
-            return SpellingFactor(before.Letters, text.Length);
-        if (prefixes!.Next(before.Known, text) != WordPrefixes.None || (hotPrefixes is not null && hotPrefixes.Next(before.KnownHot, text) != WordPrefixes.None))
-            return 1;
-        return UnknownFactor(begins && inWord ? node : prefix.Context) * SpellingFactor(0, before.Letters + text.Length);
-    }
-
-    /// <summary>The word that a prefix is within once a letter is added, with what that costs: ln of <see cref="LetterFactor"/>.</summary>
-    private WordSoFar Extended(int node, int label, bool inWord)
+    /// <summary>The word that a prefix is within once a letter is added, and what the prefix is multiplied with for it.</summary>
+    /// <remarks>
+    /// A word costs all that an unknown one does as soon as it can be no other, then each further letter. Otherwise a text without spaces would cost nothing until its end,
+    /// and those that pay word by word would be out of the beam by then.
+    /// </remarks>
+    private WordSoFar Extended(int node, int label, bool inWord, out double factor)
     {
         ref PrefixNode prefix = ref trie.Nodes[node];
         bool begins = !inWord || Ends(label, inWord);
@@ -215,39 +208,36 @@ internal sealed class TextScorer
             Letters = before.Letters + text.Length,
             Charged = before.Charged,
         };
+        factor = 1;
         if (after.MayBeKnown)
             return after;
-        double due = before.MayBeKnown ? UnknownCost(begins && inWord ? node : prefix.Context) + Spelling(after.Letters) : Spelling(after.Letters) - Spelling(before.Letters);
+
+        // While it might have been a known word, its letters cost nothing: now all of them do.
+        int charged = before.MayBeKnown ? 0 : before.Letters;
+        double due = Spelling(after.Letters) - Spelling(charged);
+        for (int letter = Math.Max(charged, FreeLetters); letter < after.Letters; letter++)
+            factor *= letterFactor;
+        if (before.MayBeKnown)
+        {
+            ref WordEnd end = ref BeforeUnknown(begins && inWord ? node : prefix.Context);
+            factor *= end.UnknownFactor;
+            due += end.UnknownCost;
+        }
+
         return after with { Charged = before.Charged + due };
     }
 
-    /// <summary>What an unknown word costs after a prefix, its letters apart.</summary>
-    private double UnknownCost(int context)
+    /// <summary>The end of a word, with what an unknown one after it costs.</summary>
+    private ref WordEnd BeforeUnknown(int context)
     {
-        ref WordEnd before = ref ends[context];
-        if (before.UnknownFactor == 0)
+        ref WordEnd end = ref ends[context];
+        if (end.UnknownFactor == 0)
         {
-            before.UnknownCost = Math.Max(LeastLogFactor, options.Alpha * Ln10 * model!.Score(before.State, 0, out _) + options.UnknownPenalty);
-            before.UnknownFactor = Math.Exp(before.UnknownCost);
+            end.UnknownCost = Math.Max(LeastLogFactor, options.Alpha * Ln10 * model!.Score(end.State, 0, out _) + options.UnknownPenalty);
+            end.UnknownFactor = Math.Exp(end.UnknownCost);
         }
 
-        return before.UnknownCost;
-    }
-
-    /// <summary>e^ that.</summary>
-    private double UnknownFactor(int context)
-    {
-        _ = UnknownCost(context);
-        return ends[context].UnknownFactor;
-    }
-
-    /// <summary>e^ what further letters of an unknown word cost.</summary>
-    private double SpellingFactor(int letters, int more)
-    {
-        double factor = 1;
-        for (int letter = Math.Max(letters, FreeLetters); letter < letters + more; letter++)
-            factor *= letterFactor;
-        return factor;
+        return ref end;
     }
 
     /// <summary>What so many letters of an unknown word cost.</summary>
