@@ -18,7 +18,7 @@ public sealed class LmTuneTests
         corpus = new TinyCorpus();
         File.WriteAllText(corpus.PathOf("lm.arpa"), Arpa);
         File.WriteAllText(corpus.PathOf("hot.txt"), "stop\t2\n");
-        Program.Run([.. corpus.TrainArguments("run"), "--epochs", "1", "--max-batches", "1", "--json"]);
+        Program.Run([.. corpus.TrainArguments("run"), "--lm", "none", "--epochs", "1", "--max-batches", "1", "--json"]);
         model = ["--checkpoint", corpus.PathOf("run/latest.safetensors"), "--manifest", corpus.Manifest, "--device", "host"];
     }
 

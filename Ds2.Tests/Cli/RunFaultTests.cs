@@ -51,6 +51,7 @@ public sealed class RunFaultTests
     [TestCase("mlperf.log")]
     [TestCase("tensorboard")]
     [TestCase("errors")]
+    [TestCase("words.lm")]
     public void Train_FileThatIsNoMetrics_CannotBeWritten_TrainsAndSaysSoOnce(string name)
     {
         Directory.CreateDirectory(corpus.PathOf("run"));

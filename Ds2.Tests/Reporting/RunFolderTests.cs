@@ -22,7 +22,7 @@ public sealed class RunFolderTests
         Assert.That(files, Is.EqualTo(new[]
         {
             "best.safetensors", "environment.json", "epoch-0002.safetensors", "epoch-0003.safetensors", "latest.safetensors", "metrics.jsonl",
-            "options.json", "report.html", "run.lock", "transcripts.tsv",
+            "options.json", "report.html", "run.lock", "transcripts.tsv", "words.lm",
         }));
         Assert.That(
             File.ReadAllBytes(run["run/epoch-0003.safetensors"]), Is.EqualTo(File.ReadAllBytes(run["run/latest.safetensors"])));
@@ -46,6 +46,20 @@ public sealed class RunFolderTests
             Assert.That(starts[0]["resumedFrom"], Is.Null);
             Assert.That((string?)starts[1]["resumedFrom"], Does.EndWith("latest.safetensors: 1 epochs, 0 batches"));
         });
+    }
+
+    /// <summary>A start that is killed where the old metrics are gone and the new ones not there yet would leave options alone, and the folder would be refused from then on. A file that is deleted in between would not be a link any more.</summary>
+    [Test]
+    public void Metrics_RunThatBeginsAgain_HasAFileAtEveryMoment()
+    {
+        if (OperatingSystem.IsWindows())
+            Assert.Ignore("links take privileges on Windows");
+        Directory.CreateDirectory(run["run"]);
+        File.WriteAllText(run["elsewhere"], "{\"event\":\"batch\"}\n");
+        File.CreateSymbolicLink(run["run/metrics.jsonl"], run["elsewhere"]);
+        run.Train("run", "--epochs", "1");
+        Assert.That(File.ResolveLinkTarget(run["run/metrics.jsonl"], returnFinalTarget: false)?.FullName, Is.EqualTo(run["elsewhere"]));
+        Assert.That(run.Metrics("run"), Has.Length.EqualTo(5));
     }
 
     [Test]

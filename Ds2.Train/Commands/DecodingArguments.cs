@@ -17,7 +17,11 @@ internal sealed class DecodingArguments
 
     private static readonly BeamOptions Defaults = new();
 
-    private readonly Option<string?> model = new("--lm") { Description = "an n-gram model, ARPA or compiled: beam search with it", HelpName = "FILE" };
+    /// <summary>Values of <c>train</c>'s <c>--lm</c> that are no files.</summary>
+    private const string OfTranscripts = "transcripts", None = "none";
+
+    private readonly bool trains;
+    private readonly Option<string?> model;
     private readonly Option<int?> beam = new("--beam") { Description = $"beam search over so many prefixes (with --lm or --hotwords {Defaults.Width}; else greedy)", HelpName = "N" };
     private readonly Option<double?> alpha = Number("--alpha", $"the weight of the language model's ln P ({Text(Defaults.Alpha)})", 0, 100);
     private readonly Option<double?> beta = Number("--beta", $"added to the score for each word, with --lm ({Text(Defaults.Beta)})", -100, 100);
@@ -28,11 +32,24 @@ internal sealed class DecodingArguments
         HelpName = "FILE",
     };
 
-    public DecodingArguments() => beam.Validators.Add(result =>
+    /// <summary>The options.</summary>
+    /// <param name="trains">Whether they are <c>train</c>'s, which can make a language model of its training set's transcripts.</param>
+    public DecodingArguments(bool trains = false)
     {
-        if (result.Tokens is [.., var last] && int.TryParse(last.Value, out int given) && given is < 1 or > MostPrefixes)
-            result.AddError($"--beam must be at least 1 and at most {MostPrefixes}");
-    });
+        this.trains = trains;
+        model = new Option<string?>("--lm")
+        {
+            Description = trains
+                ? "an n-gram model, ARPA or compiled: beam search with it, counted beside greedy decoding; transcripts: one of the training set's own, left as DIR/words.lm, as is done where a preset is chosen for you and no search is asked for; none: not that either"
+                : "an n-gram model, ARPA or compiled: beam search with it",
+            HelpName = trains ? $"FILE|{OfTranscripts}|{None}" : "FILE",
+        };
+        beam.Validators.Add(result =>
+        {
+            if (result.Tokens is [.., var last] && int.TryParse(last.Value, out int given) && given is < 1 or > MostPrefixes)
+                result.AddError($"--beam must be at least 1 and at most {MostPrefixes}");
+        });
+    }
 
     /// <summary>All of them.</summary>
     public IEnumerable<Option> Options => [model, beam, alpha, beta, unknown, hotWords];
@@ -40,13 +57,22 @@ internal sealed class DecodingArguments
     /// <summary>Those of a command that has a language model anyway, and searches for alpha and beta.</summary>
     public IEnumerable<Option> OptionsOfTuning => [beam, unknown, hotWords];
 
-    /// <summary>Opens what a command line names.</summary>
+    /// <summary>Whether a command line says how to decode.</summary>
+    public bool IsAsked(ParseResult parsed) => parsed.GetValue(model) is not null || parsed.GetValue(beam) is not null || parsed.GetValue(hotWords) is not null;
+
+    /// <summary>Whether it asks for a model of the training set's transcripts.</summary>
+    public bool AsksForTranscripts(ParseResult parsed) => trains && parsed.GetValue(model) == OfTranscripts;
+
+    /// <summary>Opens what a command line names; a model of transcripts is still to come.</summary>
     /// <exception cref="InputException">A file cannot be read, or the options contradict each other.</exception>
     /// <exception cref="OperationCanceledException">It was ended.</exception>
     public Decoding Open(ParseResult parsed, Alphabet alphabet, CancellationToken cancellation)
     {
         string? path = parsed.GetValue(model);
-        if (path is null)
+        bool comes = AsksForTranscripts(parsed);
+        if (comes || trains && path == None)
+            path = null;
+        if (path is null && !comes)
         {
             foreach (Option<double?> option in new[] { alpha, beta, unknown })
             {
@@ -56,7 +82,7 @@ internal sealed class DecodingArguments
         }
 
         HotWords? hot = HotWordsOf(parsed, alphabet);
-        return new Decoding(path is null ? null : OpenModel(path, alphabet, cancellation), hot, BeamOptions(parsed), path is not null || hot is not null || parsed.GetValue(beam) is not null);
+        return new Decoding(path is null ? null : OpenModel(path, alphabet, cancellation), hot, BeamOptions(parsed), comes || path is not null || hot is not null || parsed.GetValue(beam) is not null);
     }
 
     /// <summary>The search's options, the defaults for what was not given.</summary>

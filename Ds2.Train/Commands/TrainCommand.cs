@@ -3,6 +3,7 @@ using Ds2.Kernels.Engines;
 using Ds2.Kernels.Engines.Host;
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Decoding.LanguageModels;
 using Ds2.Runtime.Files;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Text;
@@ -75,7 +76,7 @@ internal static class TrainCommand
         HelpName = "FILE",
     };
 
-    private static readonly DecodingArguments Decoding = new();
+    private static readonly DecodingArguments Decoding = new(trains: true);
 
     private static readonly Option<string> Decode = new Option<string>("--decode")
     {
@@ -157,10 +158,10 @@ internal static class TrainCommand
         start.Compare(options, TrainingData.Note);
         if (parsed.GetValue(MaxBatches) is < 1)
             throw new InputException("--max-batches must be at least 1");
-        using Decoding decoding = Decoding.Open(parsed, start.Alphabet, interruption.Token);
+        using Decoding named = Decoding.Open(parsed, start.Alphabet, interruption.Token);
         bool beamDecides = parsed.GetValue(Decode) == "beam";
-        if (beamDecides && !decoding.IsBeam)
-            throw new InputException("--decode beam needs a beam search: give --lm, --beam or --hotwords");
+        if (beamDecides && !named.IsBeam)
+            throw new InputException("--decode beam needs a beam search: give --lm (transcripts for a model of the training set's own), --beam or --hotwords");
         RunManifests manifests = ManifestsOf(parsed, start);
         Corpus training = CorpusInput.Load(manifests.Training, start.Alphabet, parsed.GetValue(SkipBad), interruption.Token);
         Corpus validation = CorpusInput.Load(manifests.Validation, start.Alphabet, parsed.GetValue(SkipBad), interruption.Token);
@@ -180,16 +181,18 @@ internal static class TrainCommand
         using RunReporters reporters = ranks.IsFirst ? CreateReporters(parsed) : new RunReporters([]);
         using TrainingData data = TrainingData.Open(
             options, start.Describe(options), model, training, validation, parsed.GetValue(FeatureCache), ranks.Loaders(parsed.GetValue(Loaders)), interruption.Token, ranks.Lane);
+        using LanguageModel? words = WordsOf(parsed, start, data.Corpus, chosen is not null, interruption.Token);
+        Decoding decoding = words is null ? named : named with { Model = words, IsBeam = true };
         using var trainer = new Trainer(
             options, model, data.Description, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), start.Resume,
             decoding.IsBeam ? new BeamValidation(decoding.Decoder(start.Alphabet), beamDecides) : null, ranks.Communicator);
-        RequireSame(ranks, parsed, options, start, data, engine);
+        RequireSame(ranks, parsed, options, start, data, engine, decoding);
         // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
         if (ranks.IsFirst)
             data.ListLeftOut(folder);
         IReadOnlyList<RankPlace>? places = ranks.Places(device, engine);
         reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path, beamDecides, chosen,
-            places, ranks.Library(engine)));
+            places, ranks.Library(engine), words));
         interruption.Token.ThrowIfCancellationRequested();
         interruption.Doing = "finishing the step and saving; once more to end at once";
         TrainingResult result = trainer.Run(interruption.Token);
@@ -201,15 +204,37 @@ internal static class TrainCommand
         ? FolderLock.Take(named, FolderLock.RunFile, TrainingData.Note)
         : FolderLock.TakeUnused(Path.Combine("runs", $"{parsed.GetValue(Preset) ?? (parsed.GetValue(TrainManifest) is null ? "mini" : "own")}-{DateTime.Now:yyyyMMdd-HHmmss}"), FolderLock.RunFile, TrainingData.Note);
 
+    /// <summary>The language model of the run's own transcripts: that of its folder where it goes on, a new one where it is asked for or all was chosen for the user; null for none.</summary>
+    private static LanguageModel? WordsOf(ParseResult parsed, RunStart start, Corpus training, bool chosen, CancellationToken cancellation)
+    {
+        bool asked = Decoding.AsksForTranscripts(parsed);
+        if (!asked && Decoding.IsAsked(parsed))
+            return null;
+        if (start.Resume is { Path: var checkpoint } && Path.Combine(Path.GetDirectoryName(Path.GetFullPath(checkpoint))!, TranscriptModel.FileName) is var kept && File.Exists(kept))
+            return LanguageModel.Open(kept);
+        if (!asked && !chosen)
+            return null;
+        try
+        {
+            return TranscriptModel.Estimate(training, start.Alphabet, cancellation);
+        }
+        catch (InputException exception) when (!asked)
+        {
+            TrainingData.Note($"no language model beside greedy decoding: {exception.Message}");
+            return null;
+        }
+    }
+
     /// <summary>The options of a job: a step has a batch for each rank, if nothing else is said.</summary>
     private static RunOptions Shared(RunOptions options, Ranks ranks) => options with { Data = options.Data with { Accumulate = ranks.Accumulate(options.Data.Accumulate) } };
 
     /// <summary>What would let ranks train different models, or wait for each other for ever.</summary>
-    private static void RequireSame(Ranks ranks, ParseResult parsed, RunOptions options, RunStart start, TrainingData data, IEngine engine) => ranks.RequireSame(
+    private static void RequireSame(Ranks ranks, ParseResult parsed, RunOptions options, RunStart start, TrainingData data, IEngine engine, Decoding decoding) => ranks.RequireSame(
         ("versions of the program", typeof(TrainCommand).Assembly.ManifestModule.ModuleVersionId.ToString()),
         // Of --device auto some could have found a GPU and others none.
         ("kinds of devices", engine is HostEngine ? "host" : "GPU"),
         ("options", $"{options.ToJson()} {parsed.GetValue(MaxBatches)} {parsed.GetValue(CheckpointBatches)} {parsed.GetValue(Keep)} {parsed.GetValue(Decode)}"),
+        ("language models", decoding.Model is { } words ? $"{words.Order} {words.Bytes}" : ""),
         ("labels", string.Join('\n', start.Alphabet.Labels)),
         ("training utterances", data.Training.PlanOf(0)),
         ("validation utterances", data.Validation.PlanOf(0)),

@@ -3,6 +3,7 @@ using Ds2.Runtime.Data;
 using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Training;
+using Ds2.Train.Reporting.RunFolder;
 using Spectre.Console;
 
 namespace Ds2.Train.Reporting;
@@ -23,6 +24,7 @@ internal sealed class ConsoleReporter : IRunReporter
     private bool hasTarget;
     private string missed = "";
     private string folder = "";
+    private string wordsModel = "";
 
     public void Start(RunSetup run)
     {
@@ -37,6 +39,12 @@ internal sealed class ConsoleReporter : IRunReporter
         Console.WriteLine($"device      {run.Model.Engine.Name}");
         Console.WriteLine($"training    {run.Training.Utterances.Count} utterances, {run.Training.TotalSeconds / 3600:F2} h");
         Console.WriteLine($"validation  {run.Validation.Utterances.Count} utterances, {run.Validation.TotalSeconds / 3600:F2} h");
+        if (run.Words is { } words)
+        {
+            wordsModel = $" --lm {ShellText.Quote(run.PathOf(TranscriptModel.FileName))}";
+            Console.WriteLine($"words       {TranscriptModel.Describe(words)}");
+        }
+
         Console.WriteLine($"run         {folder}");
         if (run.Resume is { State: var state })
             Console.WriteLine($"resumed     epoch {state.Epoch + 1}, after {state.Batch} batches");
@@ -109,8 +117,11 @@ internal sealed class ConsoleReporter : IRunReporter
         string best = result.Best is null ? "" : $", best WER {result.Best.Wer:F2} %{(result.Best.BeamWer is { } beam ? $" (beam {beam:F2} %)" : "")} after epoch {result.Best.Epoch + 1}";
         Console.WriteLine($"{outcome}{best}, {Durations.Text(result.State.TotalSeconds)} of training and evaluation");
         Console.WriteLine($"checkpoints {folder}");
-        if (result.Best is not null)
-            Console.WriteLine($"to write a recording down: dotnet run --project Ds2.Train -- transcribe --checkpoint {ShellText.Quote(Path.Combine(folder, "best.safetensors"))} recording.wav");
+        if (result.Best is { } epoch)
+        {
+            Console.WriteLine("to write a recording down: dotnet run --project Ds2.Train -- transcribe "
+                + $"--checkpoint {ShellText.Quote(Path.Combine(folder, "best.safetensors"))}{(epoch.BeamWer < epoch.Wer ? wordsModel : "")} recording.wav");
+        }
     }
 
     public void Dispose() => EndLine();

@@ -1,4 +1,5 @@
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Decoding.LanguageModels;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Training;
 
@@ -18,10 +19,11 @@ namespace Ds2.Train.Reporting;
 /// <param name="Chosen">The preset that was chosen for the user; null where one was named.</param>
 /// <param name="Ranks">Where several processes train together, each of them; else null.</param>
 /// <param name="Mpi">The library that they exchange by; null for one on its own.</param>
+/// <param name="Words">The language model of its own transcripts, which its beam search goes by; null for none.</param>
 internal sealed record RunSetup(
     RunOptions Options, DeepSpeech2 Model, Corpus Training, Corpus Validation, string Folder, int BatchesPerEpoch, int? MaxBatches,
     Checkpoint? Resume, string? Initial = null, bool BeamDecides = false, PresetChoice? Chosen = null,
-    IReadOnlyList<RankPlace>? Ranks = null, string? Mpi = null)
+    IReadOnlyList<RankPlace>? Ranks = null, string? Mpi = null, LanguageModel? Words = null)
 {
     /// <summary>The path of a file in the run's folder.</summary>
     public string PathOf(string name) => Path.Combine(Folder, name);

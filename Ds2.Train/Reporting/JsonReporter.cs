@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Training;
 using Ds2.Train.Reporting.Metrics;
+using Ds2.Train.Reporting.RunFolder;
 
 namespace Ds2.Train.Reporting;
 
@@ -24,6 +25,7 @@ internal sealed class JsonReporter : IRunReporter
             ValUtterances = run.Validation.Utterances.Count,
             ValSeconds = run.Validation.TotalSeconds,
             Out = run.Folder,
+            WordsModel = run.Words is null ? null : run.PathOf(TranscriptModel.FileName),
             ChosenPreset = run.Chosen?.Preset,
             ChosenBecause = run.Chosen?.Reason,
             ResumedEpoch = run.Resume?.State.Epoch + 1,

@@ -8,7 +8,8 @@ namespace Ds2.Train.Reporting;
 /// <param name="output">Where the lines go.</param>
 /// <param name="interval">The time between lines.</param>
 /// <param name="inPlace">Whether each line takes the place of the last, and none is left at the end; for one piece of work at a time.</param>
-internal sealed class WorkLines(TextWriter output, TimeSpan interval, bool inPlace = false) : IWorkProgress, IDisposable
+/// <param name="brief">Whether work that is over before its first line is due has none.</param>
+internal sealed class WorkLines(TextWriter output, TimeSpan interval, bool inPlace = false, bool brief = false) : IWorkProgress, IDisposable
 {
     private const string Erase = "\r\u001b[K";
 
@@ -50,6 +51,7 @@ internal sealed class WorkLines(TextWriter output, TimeSpan interval, bool inPla
 
     private void Write(Item item)
     {
+        item.IsSaid = true;
         if (inPlace)
             output.Write(Erase + item.Line());
         else
@@ -60,7 +62,7 @@ internal sealed class WorkLines(TextWriter output, TimeSpan interval, bool inPla
     {
         if (inPlace)
             output.Write(Erase);
-        else
+        else if (item.IsSaid || !brief)
             output.WriteLine(item.Line());
     }
 
@@ -68,6 +70,9 @@ internal sealed class WorkLines(TextWriter output, TimeSpan interval, bool inPla
     {
         private readonly long start = Stopwatch.GetTimestamp();
         private long done, before;
+
+        /// <summary>Whether it has had a line.</summary>
+        public bool IsSaid { get; set; }
 
         public void Advance(long amount, bool worked = true)
         {

@@ -22,10 +22,10 @@ internal static class WorkReport
             .Start(context => work(new Bars(console, context)));
     }
 
-    /// <summary>The same for work that is mostly over before anything need be said: on a terminal one line, gone at the end, and nothing where nothing begins.</summary>
+    /// <summary>The same for work that is mostly over before anything need be said: on a terminal one line, gone at the end; in a log nothing of what takes less than half a second.</summary>
     public static T RunBriefly<T>(Func<IWorkProgress, T> work)
     {
-        using var lines = new WorkLines(Console.Error, TimeSpan.FromSeconds(Console.IsErrorRedirected ? 10 : 0.2), inPlace: !Console.IsErrorRedirected);
+        using var lines = new WorkLines(Console.Error, TimeSpan.FromSeconds(Console.IsErrorRedirected ? 10 : 0.2), inPlace: !Console.IsErrorRedirected, brief: true);
         return work(lines);
     }
 

@@ -215,7 +215,16 @@ public sealed unsafe class LanguageModel : IDisposable
         image.Dispose();
     }
 
-    /// <summary>Writes the compiled form.</summary>
+    /// <summary>Writes the compiled form: what <see cref="Open(string)"/> maps once it is a file.</summary>
+    /// <param name="stream">Stays open.</param>
+    /// <exception cref="IOException">It cannot be written.</exception>
+    public void WriteTo(Stream stream)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        WriteTo(stream, NoProgress.Instance);
+    }
+
+    /// <summary>The same, and tells how far it is.</summary>
     internal void WriteTo(Stream stream, IWorkProgress progress)
     {
         const int block = 1 << 24;

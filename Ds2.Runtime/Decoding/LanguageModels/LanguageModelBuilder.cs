@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text;
 
 namespace Ds2.Runtime.Decoding.LanguageModels;
 
@@ -38,30 +39,37 @@ public static class LanguageModelBuilder
         ArgumentNullException.ThrowIfNull(texts);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(progress);
-        options.Validate();
         string names = texts.Count == 1 ? texts[0] : $"{texts[0]} and {texts.Count - 1} more";
-        long has = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        var text = new TextTokens(options.Order);
-        text.Grown = () => Check("and more");
-        foreach (string name in texts)
-            text.Add(name, progress);
-        text.Grown = null;
-        Garbage.Collect(text.Vocabulary.Memory);
-        if (text.Words == 0)
-            throw new InputException($"{names}: has no words");
-        Check("of memory");
+        TextTokens text = Collect(names, options, path, bits, text =>
+        {
+            foreach (string name in texts)
+                text.Add(name, progress);
+        });
         if (text.Skipped > 0)
             progress.Note($"<s>, </s> and <unk> are no words of text: {text.Skipped} were left out");
         return text;
+    }
 
-        void Check(string reached)
+    /// <summary>Estimates a model of sentences that are in memory.</summary>
+    /// <param name="sentences">Words with blanks between them.</param>
+    /// <param name="name">What they are of, for messages.</param>
+    /// <param name="options">How it is estimated.</param>
+    /// <param name="bits">Bits of a probability or back-off: 8 or 32.</param>
+    /// <param name="progress">Hears how far it is, and of orders whose discounts cannot be computed.</param>
+    /// <returns>The model; the caller's.</returns>
+    /// <exception cref="InputException">There are no words, more than can be sorted in memory, or the machine has less memory than is needed.</exception>
+    public static LanguageModel Estimate(IEnumerable<string> sentences, string name, EstimationOptions options, int bits, IWorkProgress progress)
+    {
+        ArgumentNullException.ThrowIfNull(sentences);
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(progress);
+        TextTokens text = Collect(name, options, "", bits, text =>
         {
-            if (text.Length > MostWords)
-                throw new InputException($"{names}: {text.Length} words {reached} are more than are estimated in memory; {Advice}");
-            long bytes = MemoryNeeded(text, options, path, bits);
-            if (bytes > has)
-                throw new InputException(string.Create(CultureInfo.InvariantCulture, $"{names}: needs {bytes / 1e9:F1} GB {reached}, and there are {has / 1e9:F1}; take a lower order or less text; {Advice}"));
-        }
+            foreach (string sentence in sentences)
+                text.Add(Encoding.UTF8.GetBytes(sentence));
+        });
+        return LanguageModel.Compile(KneserNey.Estimate(text, options, progress), bits, name, progress);
     }
 
     /// <summary>Estimates a model and writes it.</summary>
@@ -103,6 +111,31 @@ public static class LanguageModelBuilder
         using LanguageModel model = LanguageModel.Compile(ArpaReader.Read(arpa, progress), bits, arpa, progress);
         Files.AtomicFile.Write(path, stream => model.WriteTo(stream, progress));
         return ([.. Enumerable.Range(1, model.Order).Select(model.Count)], model.Bytes);
+    }
+
+    /// <summary>Collects text, and looks now and then whether there is memory for a model of it.</summary>
+    private static TextTokens Collect(string names, EstimationOptions options, string path, int bits, Action<TextTokens> add)
+    {
+        options.Validate();
+        long has = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        var text = new TextTokens(options.Order);
+        text.Grown = () => Check("and more");
+        add(text);
+        text.Grown = null;
+        Garbage.Collect(text.Vocabulary.Memory);
+        if (text.Words == 0)
+            throw new InputException($"{names}: has no words");
+        Check("of memory");
+        return text;
+
+        void Check(string reached)
+        {
+            if (text.Length > MostWords)
+                throw new InputException($"{names}: {text.Length} words {reached} are more than are estimated in memory; {Advice}");
+            long bytes = MemoryNeeded(text, options, path, bits);
+            if (bytes > has)
+                throw new InputException(string.Create(CultureInfo.InvariantCulture, $"{names}: needs {bytes / 1e9:F1} GB {reached}, and there are {has / 1e9:F1}; take a lower order or less text; {Advice}"));
+        }
     }
 
     private static bool IsCompressed(string path) => path.EndsWith(".arpa.gz", StringComparison.OrdinalIgnoreCase);

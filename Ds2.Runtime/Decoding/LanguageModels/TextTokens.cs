@@ -66,7 +66,11 @@ public sealed class TextTokens
     /// <param name="path">UTF-8, gzip or not; - for standard input. Blanks and tabs separate words. An empty line is a sentence without words.</param>
     /// <param name="progress">Hears how far it is.</param>
     /// <exception cref="InputException">It cannot be read or is not UTF-8.</exception>
-    internal void Add(string path, IWorkProgress progress) => Read(path, progress, line =>
+    internal void Add(string path, IWorkProgress progress) => Read(path, progress, Add);
+
+    /// <summary>Adds a line.</summary>
+    /// <param name="line">UTF-8; blanks and tabs separate words.</param>
+    internal void Add(ReadOnlySpan<byte> line)
     {
         Sentences++;
         Append(Begin);
@@ -79,7 +83,7 @@ public sealed class TextTokens
                 Skipped++;
         }
         Append(End);
-    });
+    }
 
     /// <summary>Calls back with each line of a text.</summary>
     /// <param name="path">UTF-8, gzip or not; - for standard input.</param>

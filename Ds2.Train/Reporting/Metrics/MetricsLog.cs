@@ -30,9 +30,7 @@ internal sealed class MetricsLog : IRunReporter
         resumed = run.Resume?.State;
         if (run.Resume is { } checkpoint)
             Continue(path, Path.Combine(Path.GetDirectoryName(Path.GetFullPath(checkpoint.Path))!, FileName), checkpoint.State);
-        else
-            File.Delete(path);
-        Open();
+        Open(run.Resume is null ? FileMode.Create : FileMode.Append);
     }
 
     /// <summary>Drops the lines of an epoch that starts again.</summary>
@@ -42,7 +40,7 @@ internal sealed class MetricsLog : IRunReporter
         {
             writer!.Dispose();
             Continue(path, path, resumed);
-            Open();
+            Open(FileMode.Append);
         }
 
         resumed = null;
@@ -61,8 +59,8 @@ internal sealed class MetricsLog : IRunReporter
     public static IEnumerable<BatchMetrics> ReadBatches(string path) =>
         File.Exists(path) ? File.ReadLines(path).Select(ParseBatch).OfType<BatchMetrics>() : [];
 
-    /// <summary>Every line goes to the system at once: what a killed process has written stays.</summary>
-    private void Open() => writer = new StreamWriter(new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read)) { AutoFlush = true };
+    /// <summary>Every line goes to the system at once: what a killed process has written stays. There is a file at every moment: without one the folder would be taken for another run's.</summary>
+    private void Open(FileMode mode) => writer = new StreamWriter(new FileStream(path, mode, FileAccess.Write, FileShare.Read)) { AutoFlush = true };
 
     private static void Continue(string path, string earlier, TrainingState state) => AtomicFile.Write(path, stream =>
     {

@@ -78,7 +78,7 @@ internal sealed class ReportPage(
         return string.Concat(
             "<dl>",
             Tile("best WER", $"{Number(best.Wer, "F2")} %", $"after epoch {best.Epoch}{(run.Options.Training.HasTarget ? $"; target {Number(run.Options.Training.TargetWer, "0.##")} %{(run.BeamDecides ? " by beam search" : "")}" : "")}"),
-            best.BeamWer is { } beam ? Tile("by beam search", $"{Number(beam, "F2")} %", $"the same epoch; CER {Number(best.BeamCer ?? double.NaN, "F2")} %") : "",
+            best.BeamWer is { } beam ? Tile("by beam search", $"{Number(beam, "F2")} %", $"the same epoch{(run.Words is null ? "" : $", {TranscriptModel.FileName}")}; CER {Number(best.BeamCer ?? double.NaN, "F2")} %") : "",
             Tile("last WER", $"{Number(last.Wer, "F2")} %", $"epoch {last.Epoch}; CER {Number(last.Cer, "F2")} %"),
             Tile("training loss", Number(last.Loss, "G4"), $"nats an utterance, epoch {last.Epoch}{PerLabel(last.LossPerLabel)}"),
             last.ValidationLoss is { } loss ? Tile("validation loss", Number(loss, "G4"), $"nats an utterance, epoch {last.Epoch}{PerLabel(last.ValidationLossPerLabel)}") : "",

@@ -9,7 +9,7 @@ using Ds2.Runtime.Training;
 
 namespace Ds2.Train.Reporting.RunFolder;
 
-/// <summary>Leaves in a run's folder what it was started with, and the transcripts and errors of its last evaluation.</summary>
+/// <summary>Leaves in a run's folder what it was started with, the language model of its transcripts, and the transcripts and errors of its last evaluation.</summary>
 internal sealed class RunFolderReporter : IRunReporter
 {
     public const string Options = "options.json";
@@ -28,7 +28,7 @@ internal sealed class RunFolderReporter : IRunReporter
     private static readonly TimeSpan LeastInterval = TimeSpan.FromSeconds(1);
 
     /// <summary>What the start was to leave and could not yet, on a full disk say.</summary>
-    private readonly Queue<(string Path, string Text)> unwritten = [];
+    private readonly Queue<(string Path, Action<Stream> Write)> unwritten = [];
 
     private string folder = "";
     private EvaluationResult? unwrittenErrors;
@@ -37,8 +37,10 @@ internal sealed class RunFolderReporter : IRunReporter
     public void Start(RunSetup run)
     {
         folder = run.Folder;
-        unwritten.Enqueue((run.PathOf(Options), run.Options.ToJson()));
-        unwritten.Enqueue((run.PathOf(Environments), JsonSerializer.Serialize(Starts(run), Json)));
+        Enqueue(run.PathOf(Options), run.Options.ToJson());
+        Enqueue(run.PathOf(Environments), JsonSerializer.Serialize(Starts(run), Json));
+        if (run.Words is { } words)
+            unwritten.Enqueue((run.PathOf(TranscriptModel.FileName), words.WriteTo));
         WriteStart();
     }
 
@@ -86,11 +88,13 @@ internal sealed class RunFolderReporter : IRunReporter
         lastErrors = Stopwatch.GetTimestamp();
     }
 
+    private void Enqueue(string path, string text) => unwritten.Enqueue((path, stream => stream.Write(Encoding.UTF8.GetBytes(text + "\n"))));
+
     private void WriteStart()
     {
-        while (unwritten.TryPeek(out (string Path, string Text) file))
+        while (unwritten.TryPeek(out (string Path, Action<Stream> Write) file))
         {
-            AtomicFile.Write(file.Path, stream => stream.Write(Encoding.UTF8.GetBytes(file.Text + "\n")));
+            AtomicFile.Write(file.Path, file.Write);
             unwritten.Dequeue();
         }
     }

@@ -1,0 +1,147 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Ds2.Tests.Reporting;
+using Ds2.Tests.Training;
+
+namespace Ds2.Tests.Cli;
+
+/// <summary>The language model that a run makes of its own transcripts: when, of what, and what becomes of it where the run goes on.</summary>
+[NonParallelizable]
+public sealed class TranscriptModelTests
+{
+    private TinyCorpus corpus = null!;
+
+    [SetUp]
+    public void MakeCorpus() => corpus = new TinyCorpus();
+
+    [TearDown]
+    public void DeleteCorpus() => corpus.Dispose();
+
+    private string Words => corpus.PathOf("run/words.lm");
+
+    [Test]
+    public void Train_NoPresetNamed_LeavesWhatLmBuildMakesOfTheTranscripts()
+    {
+        (int code, string output, string error) = Train("--epochs", "1", "--json");
+        Assert.That(code, Is.Zero, error);
+        string text = corpus.PathOf("sentences.txt");
+        File.WriteAllLines(text, File.ReadLines(corpus.Manifest).Select(line => File.ReadAllText(corpus.PathOf(line.Split(',')[1])).Trim()));
+        (code, _, string said) = Program.Run("lm", "build", "--text", text, "--out", corpus.PathOf("built.lm"));
+        Assert.That(code, Is.Zero, said);
+        Assert.Multiple(() =>
+        {
+            Assert.That(File.ReadAllBytes(Words), Is.EqualTo(File.ReadAllBytes(corpus.PathOf("built.lm"))));
+            Assert.That(Start(output).GetProperty("wordsModel").GetString(), Is.EqualTo(Words));
+            Assert.That(BeamRates("run"), Is.EqualTo(new[] { true }));
+            Assert.That(error, Does.Not.Contain("discount"));
+        });
+    }
+
+    /// <summary>What the last epoch's line says of the beam is what <c>evaluate</c> finds with the file that is left.</summary>
+    [Test]
+    public void Evaluate_WithWhatIsLeft_HasTheRunsRate()
+    {
+        Train("--epochs", "2");
+        (int code, string output, string error) = Program.Run(
+            "evaluate", "--checkpoint", corpus.PathOf("run/latest.safetensors"), "--manifest", corpus.Manifest, "--lm", Words, "--device", "host", "--json");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(JsonDocument.Parse(output).RootElement.GetProperty("wer").GetDouble(), Is.EqualTo((double)Epochs("run").Last()["beamWer"]!).Within(1e-9));
+    }
+
+    [TestCase("--preset", "cpu")]
+    [TestCase("--lm", "none")]
+    [TestCase("--beam", "20")]
+    public void Train_OtherwiseAsked_MakesNone(params string[] asked)
+    {
+        (int code, string output, string error) = Train([.. asked, "--epochs", "1", "--json"]);
+        Assert.That(code, Is.Zero, error);
+        Assert.That(File.Exists(Words), Is.False);
+        Assert.That(Start(output).TryGetProperty("wordsModel", out JsonElement model) && model.ValueKind != JsonValueKind.Null, Is.False);
+        Assert.That(BeamRates("run"), Is.EqualTo(new[] { asked[0] == "--beam" }));
+    }
+
+    /// <summary>Asked for by name it is made with a preset, too, and may decide.</summary>
+    [Test]
+    public void Train_AskedByName_MayDecide()
+    {
+        (int code, _, string error) = Train("--preset", "cpu", "--lm", "transcripts", "--alpha", "0.8", "--decode", "beam", "--epochs", "1");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(File.Exists(Words), Is.True);
+        Assert.That(BeamRates("run"), Is.EqualTo(new[] { true }));
+    }
+
+    [Test]
+    public void Resume_GoesOnWithTheFoldersOwn_UnlessToldNot()
+    {
+        Train("--epochs", "1");
+        byte[] made = File.ReadAllBytes(Words);
+        Resume("--epochs", "2");
+        Resume("--epochs", "3", "--lm", "none");
+        Assert.That(BeamRates("run"), Is.EqualTo(new[] { true, true, false }));
+        // Other transcripts: a run that goes on keeps what it began with.
+        File.WriteAllText(corpus.PathOf("0.txt"), "NOW\n");
+        Resume("--epochs", "4");
+        Assert.That(File.ReadAllBytes(Words), Is.EqualTo(made));
+        File.Delete(Words);
+        Resume("--epochs", "5");
+        Resume("--epochs", "6", "--lm", "transcripts");
+        Assert.That(BeamRates("run"), Is.EqualTo(new[] { true, true, false, true, false, true }));
+        Assert.That(File.ReadAllBytes(Words), Is.Not.EqualTo(made));
+    }
+
+    /// <summary>Into a folder of its own it takes the file along.</summary>
+    [Test]
+    public void Resume_IntoAnotherFolder_TakesItAlong()
+    {
+        Train("--epochs", "1");
+        (int code, _, string error) = Program.Run([.. corpus.TrainArguments("other"), "--resume", corpus.PathOf("run/latest.safetensors"), "--epochs", "2"]);
+        Assert.That(code, Is.Zero, error);
+        Assert.That(File.ReadAllBytes(corpus.PathOf("other/words.lm")), Is.EqualTo(File.ReadAllBytes(Words)));
+        Assert.That(BeamRates("other"), Is.EqualTo(new[] { true, true }));
+    }
+
+    /// <summary>Where labels are words, as in Chinese, so are the model's.</summary>
+    [Test]
+    public void Train_AlphabetWithoutSpace_TakesLabelsForWords()
+    {
+        File.WriteAllText(corpus.PathOf("labels.json"), """["<b>", "A", "B", "E", "G", "I", "N", "O", "P", "S", "T", "Y"]""");
+        (int code, _, string error) = Train("--alphabet", corpus.PathOf("labels.json"), "--epochs", "1");
+        Assert.That(code, Is.Zero, error);
+        (code, string output, error) = Program.Run("lm", "score", "--lm", Words, "--text", Written("Y E S\nS T O P\n"), "--json");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(JsonDocument.Parse(output).RootElement.GetProperty("unknownWords").GetInt64(), Is.Zero);
+        Assert.That(BeamRates("run"), Is.EqualTo(new[] { true }));
+    }
+
+    [Test]
+    public void Train_FileOfThatNameIsTheUsers_IsRefused()
+    {
+        Directory.CreateDirectory(corpus.PathOf("run"));
+        File.WriteAllText(Words, "mine");
+        (int code, _, string error) = Train("--epochs", "1");
+        Assert.That(code, Is.EqualTo(2));
+        Assert.That(error, Does.Contain(Words).And.Contain("would be replaced"));
+        Assert.That(File.ReadAllText(Words), Is.EqualTo("mine"));
+    }
+
+    private string Written(string text)
+    {
+        File.WriteAllText(corpus.PathOf("text"), text);
+        return corpus.PathOf("text");
+    }
+
+    private (int Code, string Output, string Error) Train(params string[] more) => Program.Run([.. corpus.TrainArguments("run"), .. more]);
+
+    private void Resume(params string[] more)
+    {
+        (int code, _, string error) = Train(["--resume", "auto", .. more]);
+        Assert.That(code, Is.Zero, error);
+    }
+
+    private static JsonElement Start(string output) => JsonDocument.Parse(output.Split('\n')[0]).RootElement;
+
+    /// <summary>Of each epoch, whether a beam search's errors were counted.</summary>
+    private bool[] BeamRates(string run) => [.. Epochs(run).Select(epoch => epoch.ContainsKey("beamWer"))];
+
+    private IEnumerable<JsonObject> Epochs(string run) => MetricsLines.Read(corpus.PathOf($"{run}/metrics.jsonl")).Where(line => (string?)line["event"] == "epoch");
+}

@@ -1,0 +1,43 @@
+using System.Globalization;
+using Ds2.Runtime;
+using Ds2.Runtime.Data;
+using Ds2.Runtime.Decoding.LanguageModels;
+using Ds2.Runtime.Text;
+
+namespace Ds2.Train.Reporting.RunFolder;
+
+/// <summary>The n-gram model of a run's own transcripts, those of its training set: what <c>lm build</c> makes of them, left in the run's folder for <c>transcribe</c> and <c>evaluate</c>.</summary>
+internal static class TranscriptModel
+{
+    public const string FileName = "words.lm";
+
+    /// <summary>What <c>lm build</c> takes.</summary>
+    private const int Order = 3, Bits = 8;
+
+    /// <summary>Estimates it.</summary>
+    /// <param name="training">The training set.</param>
+    /// <param name="alphabet">Writes the words; without a space each label is one.</param>
+    /// <param name="cancellation">Ends the work.</param>
+    /// <returns>The caller's.</returns>
+    /// <exception cref="InputException">The transcripts have no words, or the machine has too little memory for them.</exception>
+    public static LanguageModel Estimate(Corpus training, Alphabet alphabet, CancellationToken cancellation) => WorkReport.RunBriefly(progress => LanguageModelBuilder.Estimate(
+        training.Utterances.Select(utterance => Sentence(utterance.Labels, alphabet)), $"the transcripts of {training.ManifestPath}",
+        new EstimationOptions(Order, [], EstimationOptions.UsualFallback), Bits, new StoppableProgress(new Unremarked(progress), cancellation)));
+
+    /// <summary>What it is, in a line.</summary>
+    public static string Describe(LanguageModel model) =>
+        string.Create(CultureInfo.InvariantCulture, $"{FileName}, {model.Order}-grams of the training transcripts: counted beside greedy decoding (--lm none leaves it out)");
+
+    private static string Sentence(int[] labels, Alphabet alphabet) =>
+        alphabet.Space >= 0 ? alphabet.Decode(labels) : string.Join(' ', labels.Select(label => alphabet[label]));
+
+    /// <summary>Leaves out what is said of small texts, whose discounts cannot be computed: the usual ones are as good as any here, and the options that the line names are not <c>train</c>'s.</summary>
+    private sealed class Unremarked(IWorkProgress inner) : IWorkProgress
+    {
+        public IWorkItem Begin(string what, long? total, WorkUnit unit) => inner.Begin(what, total, unit);
+
+        public void Note(string line)
+        {
+        }
+    }
+}
