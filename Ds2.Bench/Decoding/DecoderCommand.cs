@@ -53,7 +53,8 @@ internal static class DecoderCommand
             ("greedy", logits => greedy.Decode(logits, logits.Length / alphabet.Size, 1, [logits.Length / alphabet.Size])),
             ("beam", Of(new BeamDecoder(alphabet, options))),
             .. lists.Select(list => ($"beam, {list.Name}", Of(new BeamDecoder(alphabet, options, null, list.Words)))),
-            ("beam with the model", Of(new BeamDecoder(alphabet, options, model))),
+            ("beam with the model, by its doubt", Of(new BeamDecoder(alphabet, options, model))),
+            ("the same, at a temperature of 1", Of(new BeamDecoder(alphabet, options with { Temperature = 1 }, model))),
             .. lists.Select(list => ($"the same, {list.Name}", Of(new BeamDecoder(alphabet, options, model, list.Words)))),
         ];
         var times = decoders.Select(_ => new List<double>()).ToArray();

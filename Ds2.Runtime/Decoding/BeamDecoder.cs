@@ -31,9 +31,7 @@ public sealed class BeamDecoder : IDecoder
         var texts = new string[n];
         for (int i = 0; i < n; i++)
         {
-            search.Reset();
-            for (int frame = 0; frame < frames[i]; frame++)
-                search.Advance(logits.Slice((frame * n + i) * labels, labels));
+            Search(logits, frames[i], n * labels, i * labels);
             texts[i] = search.Finish()[0].Text;
         }
 
@@ -47,8 +45,25 @@ public sealed class BeamDecoder : IDecoder
     /// <exception cref="ArgumentException">The logits' length is not T * C.</exception>
     public IReadOnlyList<Hypothesis> Best(ReadOnlySpan<float> logits, int frames, int count)
     {
-        search.Reset();
-        search.Advance(logits, frames);
+        if (logits.Length != (long)frames * alphabet.Size)
+            throw new ArgumentException($"{logits.Length} logits are not [{frames}, {alphabet.Size}]", nameof(logits));
+        Search(logits, frames, alphabet.Size, 0);
         return search.Finish(count);
+    }
+
+    /// <summary>Takes an utterance's frames, once all of them have said how much the model doubts.</summary>
+    private void Search(ReadOnlySpan<float> logits, int frames, int stride, int offset)
+    {
+        if (search.GoesByDoubt)
+        {
+            var doubt = default(Doubt);
+            for (int frame = 0; frame < frames; frame++)
+                doubt.Add(logits.Slice(frame * stride + offset, alphabet.Size));
+            search.Temperature = doubt.Temperature;
+        }
+
+        search.Reset();
+        for (int frame = 0; frame < frames; frame++)
+            search.Advance(logits.Slice(frame * stride + offset, alphabet.Size));
     }
 }

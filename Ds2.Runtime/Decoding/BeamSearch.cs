@@ -77,6 +77,9 @@ public sealed class BeamSearch
         space = alphabet.Space;
         leastFraction = Math.Exp(-options.Margin);
         frame = new LabelProbabilities(alphabet.Size, options.MinLabelProbability);
+        GoesByDoubt = model is not null && options.Temperature is null;
+        if (model is not null && options.Temperature is { } temperature)
+            Temperature = temperature;
         scorer = model is null && hotWords is null ? null : new TextScorer(alphabet, options, model, hotWords, trie);
         best = new BestFirst(Precedes);
         hasBorders = hotWords is not null && space > 0;
@@ -85,6 +88,15 @@ public sealed class BeamSearch
         child = new int[alphabet.Size];
         childOf = new long[alphabet.Size];
         Reset();
+    }
+
+    /// <summary>Whether the temperature is to be what <see cref="Doubt"/> of what is heard asks for: whoever has the logits before the search does knows it.</summary>
+    internal bool GoesByDoubt { get; }
+
+    /// <summary>What logits are divided by from the next frame on; 1, where nobody says otherwise.</summary>
+    internal double Temperature
+    {
+        set => frame.Temperature = value;
     }
 
     /// <summary>Frames since the utterance's start.</summary>
@@ -148,7 +160,7 @@ public sealed class BeamSearch
     internal void Advance(ReadOnlySpan<float> logits)
     {
         frame.Read(logits);
-        isHeard = hasBorders && frame.All[space] >= HotWords.LeastSpace;
+        isHeard = hasBorders && frame.Heard(logits, space) >= HotWords.LeastSpace;
         double highest = Stay(out double lowest);
 
         // Where the beam is full, whatever is below the lowest of those that stay is not among the best: they are enough to fill the next one.

@@ -17,6 +17,13 @@ internal sealed class LabelProbabilities(int labels, double minimum)
     private readonly double[] probabilities = new double[labels];
     private readonly long[] order = new long[labels];
     private int extending;
+    private float inverseTemperature = 1, blankPenalty;
+
+    /// <summary>What logits are divided by from the next frame on, the blank's lowered by <see cref="Doubt.BlankPenalty"/> before; 1 leaves them as they are.</summary>
+    public double Temperature
+    {
+        set => (inverseTemperature, blankPenalty) = ((float)(1 / value), (float)Doubt.BlankPenalty(value));
+    }
 
     /// <summary>[labels], the probability of each.</summary>
     public ReadOnlySpan<double> All => probabilities;
@@ -32,8 +39,9 @@ internal sealed class LabelProbabilities(int labels, double minimum)
     public void Read(ReadOnlySpan<float> logits)
     {
         logits.CopyTo(padded);
+        padded[0] -= blankPenalty;
         float largest = float.NegativeInfinity;
-        foreach (float logit in logits)
+        foreach (float logit in padded.AsSpan(0, labels))
         {
             if (logit > largest)
                 largest = logit;
@@ -62,6 +70,26 @@ internal sealed class LabelProbabilities(int labels, double minimum)
         order.AsSpan(0, extending).Sort();
     }
 
+    /// <summary>The probability of a label in the frame that was read, at a temperature of 1: what was heard, however much it is to count.</summary>
+    /// <param name="logits">The frame.</param>
+    /// <param name="label">The label.</param>
+    public double Heard(ReadOnlySpan<float> logits, int label)
+    {
+        float largest = float.NegativeInfinity;
+        foreach (float logit in logits)
+        {
+            if (logit > largest)
+                largest = logit;
+        }
+
+        if (inverseTemperature == 1 || float.IsInfinity(largest) || float.IsNaN(logits[label]))
+            return probabilities[label];
+        double sum = 0;
+        foreach (float logit in logits)
+            sum += float.IsNaN(logit) ? 0 : Math.Exp(logit - largest);
+        return Math.Exp(logits[label] - largest) / sum;
+    }
+
     private static float[] Padded(int labels)
     {
         var padded = new float[(int)BitOperations.RoundUpToPowerOf2((uint)Math.Max(labels, Vector256<float>.Count))];
@@ -71,12 +99,12 @@ internal sealed class LabelProbabilities(int labels, double minimum)
 
     private void Exponentiate(float largest)
     {
-        Vector256<float> shift = Vector256.Create(largest);
+        Vector256<float> shift = Vector256.Create(largest), scale = Vector256.Create(inverseTemperature);
         Span<Vector256<float>> from = MemoryMarshal.Cast<float, Vector256<float>>(padded.AsSpan()), to = MemoryMarshal.Cast<float, Vector256<float>>(exponentials.AsSpan());
         for (int i = 0; i < from.Length; i++)
         {
             Vector256<float> x = from[i];
-            to[i] = Vector256.ConditionalSelect(Vector256.Equals(x, x), Vector256.Exp(x - shift), Vector256<float>.Zero);
+            to[i] = Vector256.ConditionalSelect(Vector256.Equals(x, x), Vector256.Exp((x - shift) * scale), Vector256<float>.Zero);
         }
     }
 

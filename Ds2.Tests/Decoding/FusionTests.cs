@@ -9,7 +9,7 @@ namespace Ds2.Tests.Decoding;
 /// <summary>The search with a language model against the sum over all texts.</summary>
 public sealed class FusionTests
 {
-    private static readonly Alphabet Letters = new(["_", "A", "B", " "]);
+    internal static readonly Alphabet Letters = new(["_", "A", "B", " "]);
     private static readonly Alphabet NoSpace = new(["_", "A", "B", "C"]);
     private static readonly double Ln10 = Math.Log(10);
 
@@ -37,10 +37,12 @@ public sealed class FusionTests
         return use(opened);
     }
 
-    [TestCase(0.8, 1.3, 0.0, true)]
-    [TestCase(0.4, -0.7, -3.0, true)]
-    [TestCase(0.05, 0.0, -1.0, false)]
-    public void Best_OfABeamAsWideAsTheTree_IsBruteForces(double alpha, double beta, double penalty, bool unknown)
+    [TestCase(0.8, 1.3, 0.0, true, 1)]
+    [TestCase(0.4, -0.7, -3.0, true, 1)]
+    [TestCase(0.4, -0.7, -3.0, true, 1.8)]
+    [TestCase(0.4, 0.7, -3.0, true, 0.7)]
+    [TestCase(0.05, 0.0, -1.0, false, 1)]
+    public void Best_OfABeamAsWideAsTheTree_IsBruteForces(double alpha, double beta, double penalty, bool unknown, double temperature)
     {
         SmallModel grammar = Bigrams(unknown);
         foreach (Alphabet alphabet in new[] { Letters, NoSpace })
@@ -48,8 +50,8 @@ public sealed class FusionTests
             bool spaces = alphabet == Letters;
             HotWord[] hot = spaces ? [new("BB", 2), new("A BA", 1.5)] : [new("CA", 2)];
             float[] logits = BruteForce.Logits(new Random(8), 7, alphabet.Size, 2);
-            Dictionary<string, double> acoustic = BruteForce.Probabilities(logits, 7, alphabet), boosted = HotWordsTests.Boosted(logits, 7, alphabet, hot);
-            BeamOptions options = BeamSearchTests.Everything with { Alpha = alpha, Beta = beta, UnknownPenalty = penalty };
+            Dictionary<string, double> acoustic = BruteForce.Probabilities(logits, 7, alphabet, temperature), boosted = HotWordsTests.Boosted(logits, 7, alphabet, hot, temperature);
+            BeamOptions options = BeamSearchTests.Everything with { Alpha = alpha, Beta = beta, UnknownPenalty = penalty, Temperature = temperature };
             IReadOnlyList<Hypothesis> found = With(grammar, model => new BeamDecoder(alphabet, options, model, new HotWords(alphabet, hot)).Best(logits, 7, int.MaxValue));
             Assert.That(found.Select(hypothesis => hypothesis.Text), Is.EquivalentTo(acoustic.Keys.Where(text => !text.StartsWith(' ') && !text.Contains("  "))), "a word of no letters has no probability");
             Assert.That(found.Select(hypothesis => hypothesis.Score), Is.Ordered.Descending);
@@ -107,7 +109,7 @@ public sealed class FusionTests
             logits.AddRange([.. frame, .. pause]);
         }
 
-        string best = With(model, opened => new BeamDecoder(english, new BeamOptions { Alpha = alpha }, opened).Best([.. logits], logits.Count / english.Size, 1)[0].Text);
+        string best = With(model, opened => new BeamDecoder(english, new BeamOptions { Alpha = alpha, Temperature = 1 }, opened).Best([.. logits], logits.Count / english.Size, 1)[0].Text);
         Assert.That(best, Is.EqualTo(text));
     }
 

@@ -13,7 +13,7 @@ public sealed class HotWordsTests
     private static readonly HotWord[] Phrases = [new("A", 0.7), new("AB", 1.5), new("BA B", 2.5), new("B", -0.4), new("A A", 1)];
 
     /// <summary>ln of a text's probability with the boosts of its alignments, for each text, by going through all alignments.</summary>
-    internal static Dictionary<string, double> Boosted(float[] logits, int frames, Alphabet alphabet, IReadOnlyList<HotWord> phrases)
+    internal static Dictionary<string, double> Boosted(float[] logits, int frames, Alphabet alphabet, IReadOnlyList<HotWord> phrases, double temperature = 1)
     {
         var sums = new Dictionary<string, double>();
         BruteForce.Walk(logits, frames, alphabet, (path, probability) =>
@@ -23,7 +23,7 @@ public sealed class HotWordsTests
                 ? Boosts([.. path.Select(step => (alphabet[step.Label][0], step.Probability >= HotWords.LeastSpace))], phrases)
                 : phrases.Sum(phrase => phrase.Boost * Enumerable.Range(0, text.Length).Count(at => text.AsSpan(at).StartsWith(phrase.Text)));
             sums[text] = sums.GetValueOrDefault(text) + probability * Math.Exp(boosts);
-        });
+        }, temperature);
         return sums.ToDictionary(pair => pair.Key, pair => Math.Log(pair.Value));
     }
 

@@ -9,7 +9,7 @@ using Ds2.Train.Reporting;
 
 namespace Ds2.Train.Commands;
 
-/// <summary>How logits become texts: <c>--lm</c>, <c>--beam</c>, <c>--alpha</c>, <c>--beta</c>, <c>--unknown-penalty</c>, <c>--hotwords</c>. Greedy without any of them.</summary>
+/// <summary>How logits become texts: <c>--lm</c>, <c>--beam</c>, <c>--alpha</c>, <c>--beta</c>, <c>--unknown-penalty</c>, <c>--temperature</c>, <c>--hotwords</c>. Greedy without any of them.</summary>
 internal sealed class DecodingArguments
 {
     /// <summary>A gigabyte of prefixes.</summary>
@@ -26,6 +26,7 @@ internal sealed class DecodingArguments
     private readonly Option<double?> alpha = Number("--alpha", $"the weight of the language model's ln P ({Text(Defaults.Alpha)})", 0, 100);
     private readonly Option<double?> beta = Number("--beta", $"added to the score for each word, with --lm ({Text(Defaults.Beta)})", -100, 100);
     private readonly Option<double?> unknown = Number("--unknown-penalty", $"added for each word that the language model does not know ({Text(Defaults.UnknownPenalty)})", -100, 0);
+    private readonly Option<double?> temperature = Number("--temperature", "what the logits are divided by, with --lm: above 1, what was heard counts less (default: by how much the model doubts each utterance)", 0.01, 100);
     private readonly Option<string?> hotWords = new("--hotwords")
     {
         Description = $"words and phrases to favour: one a line, optionally a tab and a boost in nats ({Text(Runtime.Decoding.HotWords.DefaultBoost)})",
@@ -52,10 +53,10 @@ internal sealed class DecodingArguments
     }
 
     /// <summary>All of them.</summary>
-    public IEnumerable<Option> Options => [model, beam, alpha, beta, unknown, hotWords];
+    public IEnumerable<Option> Options => [model, beam, alpha, beta, unknown, temperature, hotWords];
 
     /// <summary>Those of a command that has a language model anyway, and searches for alpha and beta.</summary>
-    public IEnumerable<Option> OptionsOfTuning => [beam, unknown, hotWords];
+    public IEnumerable<Option> OptionsOfTuning => [beam, unknown, temperature, hotWords];
 
     /// <summary>Whether a command line says how to decode.</summary>
     public bool IsAsked(ParseResult parsed) => parsed.GetValue(model) is not null || parsed.GetValue(beam) is not null || parsed.GetValue(hotWords) is not null;
@@ -74,7 +75,7 @@ internal sealed class DecodingArguments
             path = null;
         if (path is null && !comes)
         {
-            foreach (Option<double?> option in new[] { alpha, beta, unknown })
+            foreach (Option<double?> option in new[] { alpha, beta, unknown, temperature })
             {
                 if (parsed.GetValue(option) is not null)
                     throw new InputException($"{option.Name} says how much a language model counts: give one with --lm");
@@ -91,6 +92,7 @@ internal sealed class DecodingArguments
         Width = parsed.GetValue(beam) ?? Defaults.Width,
         Alpha = parsed.GetValue(alpha) ?? Defaults.Alpha,
         Beta = parsed.GetValue(beta) ?? Defaults.Beta,
+        Temperature = parsed.GetValue(temperature),
         UnknownPenalty = parsed.GetValue(unknown) ?? Defaults.UnknownPenalty,
     };
 

@@ -8,13 +8,14 @@ namespace Ds2.Runtime.Recognition.Streaming;
 /// <summary>The best text of a <see cref="BeamSearch"/>: that of the passage's logits at its end, as <see cref="BeamDecoder"/> has it; until then its tail may change.</summary>
 /// <remarks>
 /// What all texts of the beam begin with is stable. Each passage is a text of its own, which the language model begins and ends. The passage's logits are kept, to give its words their times
-/// at its end: 5.8 KB a second for 29 labels and 50 frames a second. Many streams may share one language model and one list of hot words.
+/// at its end (a temperature by the model's doubt goes by the passages before, as this one's doubt is known only at its end): 5.8 KB a second for 29 labels and 50 frames a second. Many streams may share one language model and one list of hot words.
 /// </remarks>
 public sealed class BeamPassage : IPassageDecoder
 {
     private readonly Alphabet alphabet;
     private readonly BeamSearch search;
     private float[] logits;
+    private Doubt doubt;
     private int frames;
     private string? text;
 
@@ -44,6 +45,7 @@ public sealed class BeamPassage : IPassageDecoder
     public void Advance(ReadOnlySpan<float> logits)
     {
         search.Advance(logits, 1);
+        doubt.Add(logits);
         text = null;
         int at = frames++ * alphabet.Size;
         if (at == this.logits.Length)
@@ -58,6 +60,8 @@ public sealed class BeamPassage : IPassageDecoder
         Last = search.Finish()[0];
         foreach (WordFrames word in WordAligner.Frames(alphabet, new Logits(logits, frames, alphabet.Size), Last.Text))
             words.Add(word);
+        if (search.GoesByDoubt)
+            search.Temperature = doubt.Temperature;
         frames = 0;
         text = null;
         return Last.Text;

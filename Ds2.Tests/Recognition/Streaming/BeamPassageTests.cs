@@ -13,7 +13,7 @@ public sealed class BeamPassageTests
     private const int Frames = 150;
 
     private static readonly Alphabet English = Alphabet.English;
-    private static readonly BeamOptions Options = new() { Width = 30 };
+    private static readonly BeamOptions Options = new() { Width = 30, Temperature = 1.2 };
     private static readonly HotWords Hot = new(English, [new HotWord("QA", 5), new HotWord("THE X", 3)]);
 
     /// <summary>Text, score and all of its parts, bit for bit, passage after passage.</summary>
@@ -39,6 +39,31 @@ public sealed class BeamPassageTests
             }
         }
 
+        return true;
+    });
+
+    /// <summary>How much the model doubts a passage is known when it is over, so it is the next one's temperature.</summary>
+    [Test]
+    public void Finish_GoesByTheDoubtOfThePassagesBefore() => FusionTests.With(FusionTests.Bigrams(unknown: true), model =>
+    {
+        BeamOptions byDoubt = Options with { Temperature = null };
+        var passage = new BeamPassage(English, byDoubt, model);
+        var doubt = default(Doubt);
+        for (int seed = 0; seed < 4; seed++)
+        {
+            float[] logits = [.. Speech.Logits(new Random(seed), Frames, English).Select(logit => 0.4f * logit)];
+            Hypothesis expected = new BeamDecoder(English, byDoubt with { Temperature = doubt.Temperature }, model).Best(logits, Frames, 1)[0];
+            for (int t = 0; t < Frames; t++)
+            {
+                passage.Advance(logits.AsSpan(t * English.Size, English.Size));
+                doubt.Add(logits.AsSpan(t * English.Size, English.Size));
+            }
+
+            passage.Finish([]);
+            Assert.That(passage.Last, Is.EqualTo(expected));
+        }
+
+        Assert.That(doubt.Temperature, Is.GreaterThan(1));
         return true;
     });
 
