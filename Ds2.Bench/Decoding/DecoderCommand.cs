@@ -54,8 +54,8 @@ internal static class DecoderCommand
             ("beam", Of(new BeamDecoder(alphabet, options))),
             .. lists.Select(list => ($"beam, {list.Name}", Of(new BeamDecoder(alphabet, options, null, list.Words)))),
             ("beam with the model, by its doubt", Of(new BeamDecoder(alphabet, options, model))),
-            ("the same, at a temperature of 1", Of(new BeamDecoder(alphabet, options with { Temperature = 1 }, model))),
             .. lists.Select(list => ($"the same, {list.Name}", Of(new BeamDecoder(alphabet, options, model, list.Words)))),
+            ("with the model at a temperature of 1", Of(new BeamDecoder(alphabet, options with { Temperature = 1 }, model))),
         ];
         var times = decoders.Select(_ => new List<double>()).ToArray();
         var garbage = new long[decoders.Length];
