@@ -4,8 +4,8 @@ namespace Ds2.Runtime.Decoding;
 /// <remarks>All scores are natural logarithms. The score of a text is ln P_ctc (at the Temperature) + Alpha ln P_lm + Beta words + UnknownPenalty unknown words - Alpha ln(labels) letters of unknown words beyond the third + boosts of its hot words.</remarks>
 public sealed record BeamOptions
 {
-    /// <summary>The highest temperature: all labels are nearly alike far below.</summary>
-    internal const double MostTemperature = 100;
+    /// <summary>The lowest and the highest temperature: far within, one label is all there is, or all are alike.</summary>
+    internal const double LeastTemperature = 0.01, MostTemperature = 100;
 
     /// <summary>Prefixes that go on from frame to frame.</summary>
     public int Width { get; init; } = 100;
@@ -25,8 +25,8 @@ public sealed record BeamOptions
     /// <summary>Added for each word that the language model does not know, hot words apart; at most 0. Of no meaning without one.</summary>
     public double UnknownPenalty { get; init; } = -2;
 
-    /// <summary>What the model's logits are divided by where there is a language model, above 0: of more than 1, what was heard counts less beside it, and less for certain. Null for what the
-    /// model's own doubt in each utterance asks for, 1 to 2.3 (docs/language-models.md). Of no meaning without a language model.</summary>
+    /// <summary>What the model's logits are divided by where there is a language model: of more than 1, what was heard counts less beside it, and less for certain; the blank's logit is lowered by what is above 1 before. Null for what the
+    /// model's own doubt in each utterance asks for, 1 to 2.3 (docs/language-models.md), and 1 for a <see cref="BeamSearch"/> that is fed a frame at a time. Of no meaning without a language model.</summary>
     public double? Temperature { get; init; }
 
     /// <summary>Refuses what makes no sense.</summary>
@@ -43,8 +43,8 @@ public sealed record BeamOptions
             throw new ArgumentException($"an alpha of {Alpha}: it must be in 0 .. 100");
         if (!(Beta is >= -100 and <= 100))
             throw new ArgumentException($"a beta of {Beta}: it must be in -100 .. 100");
-        if (Temperature is { } temperature && !(temperature is > 0 and <= MostTemperature))
-            throw new ArgumentException($"a temperature of {temperature}: it must be above 0 and at most {MostTemperature}");
+        if (Temperature is { } temperature && !(temperature is >= LeastTemperature and <= MostTemperature))
+            throw new ArgumentException($"a temperature of {temperature}: it must be in {LeastTemperature} .. {MostTemperature}");
         if (!(UnknownPenalty is >= -100 and <= 0))
             throw new ArgumentException($"a penalty of {UnknownPenalty} for unknown words: it must be in -100 .. 0");
     }

@@ -89,6 +89,33 @@ public sealed class TranscriptModelTests
         Assert.That(File.ReadAllBytes(Words), Is.Not.EqualTo(made));
     }
 
+    /// <summary>What a run that was killed early left is not the next one's, nor is a file that a user puts beside a run.</summary>
+    [Test]
+    public void Resume_FileOfThatNameIsNotTheRuns_IsLeftAlone()
+    {
+        Train("--epochs", "1");
+        File.Delete(corpus.PathOf("run/latest.safetensors"));
+        File.Delete(corpus.PathOf("run/best.safetensors"));
+        File.WriteAllText(corpus.PathOf("run/metrics.jsonl"), "");
+        Train("--epochs", "1", "--lm", "none");
+        Assert.That(File.Exists(Words), Is.False, "of the run before");
+        File.WriteAllText(Words, "mine");
+        Resume("--epochs", "2");
+        Assert.That(File.ReadAllText(Words), Is.EqualTo("mine"));
+        Assert.That(BeamRates("run"), Is.EqualTo(new[] { false, false }));
+    }
+
+    [Test]
+    public void Resume_FileIsDamaged_SaysSoAndGoesOn()
+    {
+        Train("--epochs", "1");
+        File.WriteAllBytes(Words, File.ReadAllBytes(Words)[..1000]);
+        (int code, _, string error) = Train("--resume", "auto", "--epochs", "2");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(error, Does.Contain(Words).And.Contain("--lm transcripts"));
+        Assert.That(BeamRates("run"), Is.EqualTo(new[] { true, false }));
+    }
+
     /// <summary>Into a folder of its own it takes the file along.</summary>
     [Test]
     public void Resume_IntoAnotherFolder_TakesItAlong()

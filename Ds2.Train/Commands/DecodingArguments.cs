@@ -26,7 +26,7 @@ internal sealed class DecodingArguments
     private readonly Option<double?> alpha = Number("--alpha", $"the weight of the language model's ln P ({Text(Defaults.Alpha)})", 0, 100);
     private readonly Option<double?> beta = Number("--beta", $"added to the score for each word, with --lm ({Text(Defaults.Beta)})", -100, 100);
     private readonly Option<double?> unknown = Number("--unknown-penalty", $"added for each word that the language model does not know ({Text(Defaults.UnknownPenalty)})", -100, 0);
-    private readonly Option<double?> temperature = Number("--temperature", "what the logits are divided by, with --lm: above 1, what was heard counts less (default: by how much the model doubts each utterance)", 0.01, 100);
+    private readonly Option<double?> temperature = Number("--temperature", "what the logits are divided by, with --lm: above 1, what was heard counts less, and the blank is lowered by what is above 1 (default: by how much the model doubts each utterance)", 0.01, 100);
     private readonly Option<string?> hotWords = new("--hotwords")
     {
         Description = $"words and phrases to favour: one a line, optionally a tab and a boost in nats ({Text(Runtime.Decoding.HotWords.DefaultBoost)})",
@@ -41,7 +41,7 @@ internal sealed class DecodingArguments
         model = new Option<string?>("--lm")
         {
             Description = trains
-                ? "an n-gram model, ARPA or compiled: beam search with it, counted beside greedy decoding; transcripts: one of the training set's own, left as DIR/words.lm, as is done where a preset is chosen for you and no search is asked for; none: not that either"
+                ? "an n-gram model, ARPA or compiled: beam search with it, counted beside greedy decoding; transcripts: one of the training set's own, left as DIR/words.lm, as is done where a preset is chosen for you and no search is asked for (a run that goes on keeps its own); none: not that either"
                 : "an n-gram model, ARPA or compiled: beam search with it",
             HelpName = trains ? $"FILE|{OfTranscripts}|{None}" : "FILE",
         };
@@ -78,7 +78,7 @@ internal sealed class DecodingArguments
             foreach (Option<double?> option in new[] { alpha, beta, unknown, temperature })
             {
                 if (parsed.GetValue(option) is not null)
-                    throw new InputException($"{option.Name} says how much a language model counts: give one with --lm");
+                    throw new InputException($"{option.Name} says how much a language model counts: give one with --lm{(trains ? $" ({OfTranscripts}: the training set's own)" : "")}");
             }
         }
 

@@ -3,7 +3,6 @@ using Ds2.Kernels.Engines;
 using Ds2.Kernels.Engines.Host;
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
-using Ds2.Runtime.Decoding.LanguageModels;
 using Ds2.Runtime.Files;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Text;
@@ -181,8 +180,8 @@ internal static class TrainCommand
         using RunReporters reporters = ranks.IsFirst ? CreateReporters(parsed) : new RunReporters([]);
         using TrainingData data = TrainingData.Open(
             options, start.Describe(options), model, training, validation, parsed.GetValue(FeatureCache), ranks.Loaders(parsed.GetValue(Loaders)), interruption.Token, ranks.Lane);
-        using LanguageModel? words = WordsOf(parsed, start, data.Corpus, chosen is not null, interruption.Token);
-        Decoding decoding = words is null ? named : named with { Model = words, IsBeam = true };
+        using TranscriptModel? words = WordsOf(parsed, start, data.Corpus, chosen is not null, interruption.Token);
+        Decoding decoding = words is null ? named : named with { Model = words.Model, IsBeam = true };
         using var trainer = new Trainer(
             options, model, data.Description, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), start.Resume,
             decoding.IsBeam ? new BeamValidation(decoding.Decoder(start.Alphabet), beamDecides) : null, ranks.Communicator);
@@ -204,23 +203,21 @@ internal static class TrainCommand
         ? FolderLock.Take(named, FolderLock.RunFile, TrainingData.Note)
         : FolderLock.TakeUnused(Path.Combine("runs", $"{parsed.GetValue(Preset) ?? (parsed.GetValue(TrainManifest) is null ? "mini" : "own")}-{DateTime.Now:yyyyMMdd-HHmmss}"), FolderLock.RunFile, TrainingData.Note);
 
-    /// <summary>The language model of the run's own transcripts: that of its folder where it goes on, a new one where it is asked for or all was chosen for the user; null for none.</summary>
-    private static LanguageModel? WordsOf(ParseResult parsed, RunStart start, Corpus training, bool chosen, CancellationToken cancellation)
+    /// <summary>The language model of the run's own transcripts: a new one where it is asked for or the preset was chosen for the user, that of its folder where it goes on; null for none.</summary>
+    private static TranscriptModel? WordsOf(ParseResult parsed, RunStart start, Corpus training, bool chosen, CancellationToken cancellation)
     {
         bool asked = Decoding.AsksForTranscripts(parsed);
         if (!asked && Decoding.IsAsked(parsed))
             return null;
-        if (start.Resume is { Path: var checkpoint } && Path.Combine(Path.GetDirectoryName(Path.GetFullPath(checkpoint))!, TranscriptModel.FileName) is var kept && File.Exists(kept))
-            return LanguageModel.Open(kept);
-        if (!asked && !chosen)
-            return null;
         try
         {
-            return TranscriptModel.Estimate(training, start.Alphabet, cancellation);
+            if (asked || chosen)
+                return TranscriptModel.Estimate(training, start.Alphabet, cancellation);
+            return start.Resume is { Path: var checkpoint } ? TranscriptModel.Open(Path.GetDirectoryName(Path.GetFullPath(checkpoint))!) : null;
         }
         catch (InputException exception) when (!asked)
         {
-            TrainingData.Note($"no language model beside greedy decoding: {exception.Message}");
+            TrainingData.Note($"no language model beside greedy decoding: {exception.Message} (--lm transcripts makes one anew)");
             return null;
         }
     }
@@ -234,7 +231,7 @@ internal static class TrainCommand
         // Of --device auto some could have found a GPU and others none.
         ("kinds of devices", engine is HostEngine ? "host" : "GPU"),
         ("options", $"{options.ToJson()} {parsed.GetValue(MaxBatches)} {parsed.GetValue(CheckpointBatches)} {parsed.GetValue(Keep)} {parsed.GetValue(Decode)}"),
-        ("language models", decoding.Model is { } words ? $"{words.Order} {words.Bytes}" : ""),
+        ("language models", decoding.Model is { } used ? $"{used.Order} {used.Bytes}" : ""),
         ("labels", string.Join('\n', start.Alphabet.Labels)),
         ("training utterances", data.Training.PlanOf(0)),
         ("validation utterances", data.Validation.PlanOf(0)),

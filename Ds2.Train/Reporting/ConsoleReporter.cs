@@ -42,7 +42,7 @@ internal sealed class ConsoleReporter : IRunReporter
         if (run.Words is { } words)
         {
             wordsModel = $" --lm {ShellText.Quote(run.PathOf(TranscriptModel.FileName))}";
-            Console.WriteLine($"words       {TranscriptModel.Describe(words)}");
+            Console.WriteLine($"words       {words.Describe()}");
         }
 
         Console.WriteLine($"run         {folder}");

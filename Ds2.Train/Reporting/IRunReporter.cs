@@ -1,7 +1,7 @@
 using Ds2.Runtime.Data;
-using Ds2.Runtime.Decoding.LanguageModels;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Training;
+using Ds2.Train.Reporting.RunFolder;
 
 namespace Ds2.Train.Reporting;
 
@@ -23,7 +23,7 @@ namespace Ds2.Train.Reporting;
 internal sealed record RunSetup(
     RunOptions Options, DeepSpeech2 Model, Corpus Training, Corpus Validation, string Folder, int BatchesPerEpoch, int? MaxBatches,
     Checkpoint? Resume, string? Initial = null, bool BeamDecides = false, PresetChoice? Chosen = null,
-    IReadOnlyList<RankPlace>? Ranks = null, string? Mpi = null, LanguageModel? Words = null)
+    IReadOnlyList<RankPlace>? Ranks = null, string? Mpi = null, TranscriptModel? Words = null)
 {
     /// <summary>The path of a file in the run's folder.</summary>
     public string PathOf(string name) => Path.Combine(Folder, name);

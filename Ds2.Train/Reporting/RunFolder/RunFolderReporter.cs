@@ -39,18 +39,24 @@ internal sealed class RunFolderReporter : IRunReporter
         folder = run.Folder;
         Enqueue(run.PathOf(Options), run.Options.ToJson());
         Enqueue(run.PathOf(Environments), JsonSerializer.Serialize(Starts(run), Json));
-        if (run.Words is { } words)
-            unwritten.Enqueue((run.PathOf(TranscriptModel.FileName), words.WriteTo));
+        string words = run.PathOf(TranscriptModel.FileName);
+        // Never over itself: other ranks may have it mapped, on machines that would lose it so.
+        if (run.Words is { } own && own.File != Path.GetFullPath(words))
+            unwritten.Enqueue((words, own.Model.WriteTo));
         WriteStart();
+        // Of a run that ended before its first epoch's end: it is not this one's.
+        if (run.Resume is null && run.Words is null)
+            File.Delete(words);
     }
 
     public void OnEpoch(EpochReport report, EvaluationResult evaluation)
     {
         unwrittenErrors = evaluation;
-        WriteStart();
         TranscriptFile.Write(Path.Combine(folder, Transcripts), evaluation);
         if (lastErrors == 0 || Stopwatch.GetElapsedTime(lastErrors) >= LeastInterval)
             WriteErrors();
+        // Last, as it may be the larger file, for which a disk has no room.
+        WriteStart();
     }
 
     public void End(TrainingResult result) => WriteErrors();

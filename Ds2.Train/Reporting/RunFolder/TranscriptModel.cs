@@ -7,7 +7,9 @@ using Ds2.Runtime.Text;
 namespace Ds2.Train.Reporting.RunFolder;
 
 /// <summary>The n-gram model of a run's own transcripts, those of its training set: what <c>lm build</c> makes of them, left in the run's folder for <c>transcribe</c> and <c>evaluate</c>.</summary>
-internal static class TranscriptModel
+/// <param name="Model">The model.</param>
+/// <param name="File">The file that it was opened from, where a run goes on; null for a new one.</param>
+internal sealed record TranscriptModel(LanguageModel Model, string? File) : IDisposable
 {
     public const string FileName = "words.lm";
 
@@ -20,13 +22,25 @@ internal static class TranscriptModel
     /// <param name="cancellation">Ends the work.</param>
     /// <returns>The caller's.</returns>
     /// <exception cref="InputException">The transcripts have no words, or the machine has too little memory for them.</exception>
-    public static LanguageModel Estimate(Corpus training, Alphabet alphabet, CancellationToken cancellation) => WorkReport.RunBriefly(progress => LanguageModelBuilder.Estimate(
+    public static TranscriptModel Estimate(Corpus training, Alphabet alphabet, CancellationToken cancellation) => new(WorkReport.RunBriefly(progress => LanguageModelBuilder.Estimate(
         training.Utterances.Select(utterance => Sentence(utterance.Labels, alphabet)), $"the transcripts of {training.ManifestPath}",
-        new EstimationOptions(Order, [], EstimationOptions.UsualFallback), Bits, new StoppableProgress(new Unremarked(progress), cancellation)));
+        new EstimationOptions(Order, [], EstimationOptions.UsualFallback), Bits, new StoppableProgress(new Unremarked(progress), cancellation))), null);
+
+    /// <summary>That of a run that goes on.</summary>
+    /// <param name="folder">The run's.</param>
+    /// <returns>The caller's; null where no start of the run had one, or its file is gone.</returns>
+    /// <exception cref="InputException">The file is damaged, or the account of the run's starts is.</exception>
+    public static TranscriptModel? Open(string folder)
+    {
+        string path = Path.Combine(folder, FileName);
+        return System.IO.File.Exists(path) && RunEnvironment.HadTranscriptModel(folder) ? new TranscriptModel(LanguageModel.Open(path), Path.GetFullPath(path)) : null;
+    }
+
+    public void Dispose() => Model.Dispose();
 
     /// <summary>What it is, in a line.</summary>
-    public static string Describe(LanguageModel model) =>
-        string.Create(CultureInfo.InvariantCulture, $"{FileName}, {model.Order}-grams of the training transcripts: counted beside greedy decoding (--lm none leaves it out)");
+    public string Describe() =>
+        string.Create(CultureInfo.InvariantCulture, $"{FileName}, {Model.Order}-grams of the training transcripts: counted beside greedy decoding (--lm none leaves it out)");
 
     private static string Sentence(int[] labels, Alphabet alphabet) =>
         alphabet.Space >= 0 ? alphabet.Decode(labels) : string.Join(' ', labels.Select(label => alphabet[label]));
