@@ -42,13 +42,7 @@ internal struct Doubt
     /// <param name="logits">[C], the blank's first. NaN counts as -inf; a frame that has +inf, or nothing else, is one without doubt.</param>
     public void Add(ReadOnlySpan<float> logits)
     {
-        float largest = float.NegativeInfinity;
-        foreach (float logit in logits)
-        {
-            if (logit > largest)
-                largest = logit;
-        }
-
+        float largest = LogitFrame.Largest(logits);
         if (float.IsInfinity(largest))
             return;
         float sum = 0, weighted = 0;

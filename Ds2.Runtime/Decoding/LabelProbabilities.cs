@@ -40,13 +40,7 @@ internal sealed class LabelProbabilities(int labels, double minimum)
     {
         logits.CopyTo(padded);
         padded[0] -= blankPenalty;
-        float largest = float.NegativeInfinity;
-        foreach (float logit in padded.AsSpan(0, labels))
-        {
-            if (logit > largest)
-                largest = logit;
-        }
-
+        float largest = LogitFrame.Largest(padded.AsSpan(0, labels));
         if (float.IsInfinity(largest))
             ReadInfinite(logits, largest);
         else
@@ -75,13 +69,7 @@ internal sealed class LabelProbabilities(int labels, double minimum)
     /// <param name="label">The label.</param>
     public double Heard(ReadOnlySpan<float> logits, int label)
     {
-        float largest = float.NegativeInfinity;
-        foreach (float logit in logits)
-        {
-            if (logit > largest)
-                largest = logit;
-        }
-
+        float largest = LogitFrame.Largest(logits);
         if (inverseTemperature == 1 || float.IsInfinity(largest) || float.IsNaN(logits[label]))
             return probabilities[label];
         double sum = 0;

@@ -12,7 +12,7 @@ public sealed record FusionTrial(BeamOptions Options, ErrorRates Rates);
 /// <summary>Finds the alpha and the beta with which a beam search makes the fewest errors.</summary>
 /// <remarks>
 /// A coarse grid, then the neighbours of the best point, again and again, with half the step each time that none is better. Of equal word errors the fewer character errors decide, then the smaller
-/// alpha and the smaller beta. Utterances are spread over the cores; what is found does not depend on their number.
+/// alpha and the smaller beta. Utterances are spread over threads; what is found does not depend on their number.
 /// </remarks>
 /// <param name="alphabet">The labels.</param>
 /// <param name="model">The language model.</param>
@@ -26,6 +26,9 @@ public sealed class FusionTuner(Alphabet alphabet, LanguageModel model, HotWords
 
     private readonly Dictionary<(double Alpha, double Beta), FusionTrial> trials = [];
 
+    /// <summary>Threads that search, an utterance each.</summary>
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
     /// <summary>All that was tried.</summary>
     public IReadOnlyCollection<FusionTrial> Trials => trials.Values;
 
@@ -37,7 +40,7 @@ public sealed class FusionTuner(Alphabet alphabet, LanguageModel model, HotWords
     public ErrorRates RatesOf(BeamOptions options, bool withModel, CancellationToken cancellation = default)
     {
         var texts = new string[utterances.Count];
-        var parallel = new ParallelOptions { CancellationToken = cancellation, MaxDegreeOfParallelism = Environment.ProcessorCount };
+        var parallel = new ParallelOptions { CancellationToken = cancellation, MaxDegreeOfParallelism = Threads };
         Parallel.For(0, texts.Length, parallel, () => new BeamDecoder(alphabet, options, withModel ? model : null, hotWords), (i, _, decoder) =>
         {
             float[] logits = utterances[i].Logits;

@@ -29,6 +29,9 @@ public sealed class Recognizer : IDisposable
         features = new GrowingTensor(model.Engine);
     }
 
+    /// <summary>The decoder, if it searches: it has more than one text of a recording.</summary>
+    internal BeamDecoder? Beam => decoder as BeamDecoder;
+
     /// <summary>The bytes that a batch of this size takes, parameters apart.</summary>
     public long BytesFor(BatchSize size) =>
         model.OutputFrames(size.Frames) == 0 ? 0 : pass.BytesFor(size.Utterances, size.Frames, training: false) + sizeof(float) * (long)ElementsOf(size);
@@ -75,18 +78,6 @@ public sealed class Recognizer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(logits);
         return logits.Decode(decoder);
-    }
-
-    /// <summary>The texts of some recordings and the logits that they were read off, for whoever wants to know more of them: times, competitors.</summary>
-    /// <param name="values">As for <see cref="Transcribe(ReadOnlySpan{float}, ReadOnlySpan{int}, int)"/>.</param>
-    /// <param name="frames">[N], likewise.</param>
-    /// <param name="maxFrames">T.</param>
-    /// <returns>[N]; the logits are copies.</returns>
-    public Recognition[] Recognize(ReadOnlySpan<float> values, ReadOnlySpan<int> frames, int maxFrames)
-    {
-        BatchLogits logits = Hear(values, frames, maxFrames);
-        string[] texts = Read(logits);
-        return [.. texts.Select((text, i) => new Recognition(text, logits.Of(i, model.Architecture.Classes)))];
     }
 
     /// <summary>The text of one recording.</summary>

@@ -179,10 +179,13 @@ public sealed class ResumeTests
         Assert.That(code, Is.Zero, error);
         Assert.That(error, Does.Contain($"goes on with its own manifests: {corpus.Manifest}, {corpus.Manifest}"));
         Assert.That(Events(output)[0].GetProperty("trainUtterances").GetInt32(), Is.EqualTo(File.ReadAllLines(corpus.Manifest).Length));
-        File.WriteAllText(corpus.PathOf("run/environment.json"), "[{");
-        (code, _, error) = Program.Run("train", "--out", corpus.PathOf("run"), "--device", "host", "--resume", "auto", "--epochs", "3");
-        Assert.That(code, Is.EqualTo(2), error);
-        Assert.That(error.Trim().Split('\n')[^1], Does.Contain("environment.json").And.Contain("--train-manifest"));
+        foreach (string damaged in new[] { "[{", "{}", "null", "[null]", """[{ "trainManifest": 3, "valManifest": "a" }]""" })
+        {
+            File.WriteAllText(corpus.PathOf("run/environment.json"), damaged);
+            (code, _, error) = Program.Run("train", "--out", corpus.PathOf("run"), "--device", "host", "--resume", "auto", "--epochs", "3");
+            Assert.That(code, Is.EqualTo(2), $"{damaged}: {error}");
+            Assert.That(error.Trim().Split('\n')[^1], Does.Contain("environment.json").And.Contain("--train-manifest"), damaged);
+        }
     }
 
     [Test]

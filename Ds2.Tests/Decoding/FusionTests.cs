@@ -37,6 +37,23 @@ public sealed class FusionTests
         return use(opened);
     }
 
+    /// <summary>Utterances of all lengths, of which each has its own doubt; twice, as the searches are used again.</summary>
+    [Test]
+    public void Best_OnSeveralThreads_IsThatOnOne([Values(2, 5, 64)] int threads) => With(Bigrams(unknown: true), model =>
+    {
+        const int n = 40, t = 50;
+        HotWord[] hot = [new("A BA", 1.5)];
+        var random = new Random(threads);
+        float[] logits = BruteForce.Logits(random, t * n, Letters.Size, 8);
+        int[] frames = [.. Enumerable.Range(0, n).Select(i => i % 7 == 0 ? 0 : random.Next(t + 1))];
+        var several = new BeamDecoder(Letters, null, model, new HotWords(Letters, hot), threads);
+        IReadOnlyList<Hypothesis>[] expected = new BeamDecoder(Letters, null, model, new HotWords(Letters, hot)).Best(logits, t, n, frames, 10);
+        for (int round = 0; round < 2; round++)
+            Assert.That(several.Best(logits, t, n, frames, 10), Is.EqualTo(expected));
+        Assert.That(several.Decode(logits, t, n, frames), Is.EqualTo(expected.Select(texts => texts[0].Text)));
+        return true;
+    });
+
     [TestCase(0.8, 1.3, 0.0, true, 1)]
     [TestCase(0.4, -0.7, -3.0, true, 1)]
     [TestCase(0.4, -0.7, -3.0, true, 1.8)]

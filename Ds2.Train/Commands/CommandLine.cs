@@ -91,7 +91,10 @@ internal static class CommandLine
     };
 
     /// <summary><c>--threads</c>.</summary>
-    public static Option<int> Threads() => Bounded("--threads", "threads of the host engine; 0 for one per core", 0, 0, MostThreads);
+    public static Option<int> Threads() => Bounded("--threads", "threads of the host engine and of a beam search; 0 for one per core", 0, 0, MostThreads);
+
+    /// <summary>The number of threads that a value of <c>--threads</c> stands for, for what is not the engine's.</summary>
+    public static int ThreadsOf(int value) => value > 0 ? value : Environment.ProcessorCount;
 
     /// <summary><c>--recurrent-precision</c>, of what recognizes.</summary>
     public static Option<string?> Precision() => new Option<string?>("--recurrent-precision")

@@ -36,6 +36,9 @@ internal sealed class CorpusRecognition(string manifestDescription)
     /// <summary>The checkpoint that a command line names.</summary>
     public string CheckpointOf(ParseResult parsed) => parsed.GetRequiredValue(checkpoint);
 
+    /// <summary>The threads that a command line asks for; 0 for one per core.</summary>
+    public int ThreadsOf(ParseResult parsed) => parsed.GetValue(threads);
+
     /// <summary>Opens the checkpoint that a command line names.</summary>
     /// <exception cref="InputException">It cannot be read, or is none.</exception>
     public ModelFile Open(ParseResult parsed) => ModelFile.Open(CheckpointOf(parsed));
@@ -60,7 +63,7 @@ internal sealed class CorpusRecognition(string manifestDescription)
     /// <returns>Texts and rates, and the name of the engine that it ran on.</returns>
     public (EvaluationResult Result, string Engine) Run(ParseResult parsed, ModelFile file, Corpus corpus, IDecoder decoder, Action<int>? progress, CancellationToken cancellation)
     {
-        using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(device), parsed.GetValue(threads));
+        using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(device), ThreadsOf(parsed));
         using DeepSpeech2 model = file.Load(engine, precision: CommandLine.PrecisionOf(parsed.GetValue(precision)));
         using var loader = new BatchLoader(corpus, file.Description.CreateExtractor(), parsed.GetValue(batch), BatchOrder.Sorted, seed: 0, CommandLine.LoadersOf(parsed.GetValue(loaders)));
         using var recognizer = new Recognizer(model, decoder);

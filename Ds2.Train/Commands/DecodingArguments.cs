@@ -142,8 +142,11 @@ internal sealed class DecodingArguments
 /// <param name="IsBeam">Whether there is a search; else the decoder is the greedy one.</param>
 internal sealed record Decoding(LanguageModel? Model, HotWords? HotWords, BeamOptions Options, bool IsBeam) : IDisposable
 {
-    /// <summary>A decoder, for one thread.</summary>
-    public IDecoder Decoder(Alphabet alphabet) => IsBeam ? new BeamDecoder(alphabet, Options, Model, HotWords) : new GreedyDecoder(alphabet);
+    /// <summary>A decoder of utterances.</summary>
+    /// <param name="alphabet">The labels.</param>
+    /// <param name="threads">Threads that search; 0 for one per core.</param>
+    public IDecoder Decoder(Alphabet alphabet, int threads) =>
+        IsBeam ? new BeamDecoder(alphabet, Options, Model, HotWords, CommandLine.ThreadsOf(threads)) : new GreedyDecoder(alphabet);
 
     /// <summary>A decoder of one live stream.</summary>
     public IPassageDecoder Passage(Alphabet alphabet) => IsBeam ? new BeamPassage(alphabet, Options, Model, HotWords) : new GreedyPassage(alphabet);

@@ -46,7 +46,7 @@ internal static class EvaluateCommand
         Action<int>? progress = json || !AnsiConsole.Profile.Capabilities.Interactive
             ? null
             : done => Console.Error.Write($"\r{done}/{corpus.Utterances.Count} utterances ");
-        (EvaluationResult result, string engine) = recognition.Run(parsed, file, corpus, decoding.Decoder(file.Description.Alphabet), progress, interruption.Token);
+        (EvaluationResult result, string engine) = recognition.Run(parsed, file, corpus, decoding.Decoder(file.Description.Alphabet, recognition.ThreadsOf(parsed)), progress, interruption.Token);
         if (progress is not null)
             Console.Error.WriteLine();
         if (json)

@@ -184,7 +184,7 @@ internal static class TrainCommand
         Decoding decoding = words is null ? named : named with { Model = words.Model, IsBeam = true };
         using var trainer = new Trainer(
             options, model, data.Description, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), start.Resume,
-            decoding.IsBeam ? new BeamValidation(decoding.Decoder(start.Alphabet), beamDecides) : null, ranks.Communicator);
+            decoding.IsBeam ? new BeamValidation(decoding.Decoder(start.Alphabet, ranks.Threads(parsed.GetValue(Threads))), beamDecides) : null, ranks.Communicator);
         RequireSame(ranks, parsed, options, start, data, engine, decoding);
         // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
         if (ranks.IsFirst)

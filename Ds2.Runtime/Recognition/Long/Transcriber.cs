@@ -20,15 +20,18 @@ public sealed class Transcriber
     private readonly TypicalUtterance? typical;
     private readonly TranscriberOptions options;
     private readonly WordAligner aligner;
+    private readonly int classes;
+
+    /// <summary>Finds alternatives and confidences; null where none are asked for.</summary>
     private readonly BeamDecoder? beam;
 
     /// <summary>A transcriber.</summary>
-    /// <param name="recognizer">Hears the pieces; it stays the caller's.</param>
+    /// <param name="recognizer">Hears the pieces; it stays the caller's. Alternatives and confidences are those of its search, if it has one, else of a search without a language model.</param>
     /// <param name="description">Of the recognizer's model.</param>
     /// <param name="options">What is wanted of it.</param>
-    /// <param name="beam">Finds alternatives and confidences, where these are asked for; null for a search without a language model.</param>
-    public Transcriber(Recognizer recognizer, ModelDescription description, TranscriberOptions options, BeamDecoder? beam = null)
+    public Transcriber(Recognizer recognizer, ModelDescription description, TranscriberOptions options)
     {
+        ArgumentNullException.ThrowIfNull(recognizer);
         ArgumentNullException.ThrowIfNull(description);
         ArgumentNullException.ThrowIfNull(options);
         this.recognizer = recognizer;
@@ -36,8 +39,9 @@ public sealed class Transcriber
         extractor = description.CreateExtractor();
         typical = description.Typical;
         Architecture architecture = description.Architecture;
+        classes = architecture.Classes;
         aligner = new WordAligner(description.Alphabet, FrameTimes.Of(architecture));
-        this.beam = options.Confidence || options.Alternatives > 0 ? beam ?? new BeamDecoder(description.Alphabet) : null;
+        beam = options.Confidence || options.Alternatives > 0 ? recognizer.Beam ?? new BeamDecoder(description.Alphabet) : null;
     }
 
     /// <summary>Writes recordings down.</summary>
@@ -145,12 +149,14 @@ public sealed class Transcriber
             for (int row = 0; row < rows; row++)
                 batch[i].Heard.Features.Row(row).CopyTo(values.AsSpan((i * rows + row) * longest));
         }
-        Recognition[] recognitions = recognizer.Recognize(values, [.. batch.Select(piece => piece.Frames)], longest);
+        BatchLogits logits = recognizer.Hear(values, [.. batch.Select(piece => piece.Frames)], longest);
+        IReadOnlyList<Hypothesis>[]? alternatives = beam?.Best(logits.Values, logits.T, logits.N, logits.Frames, int.MaxValue);
+        string[] texts = alternatives is not null && beam == recognizer.Beam ? [.. alternatives.Select(all => all[0].Text)] : recognizer.Read(logits);
         var outcomes = new List<TranscriptionOutcome>();
         for (int i = 0; i < batch.Length; i++)
         {
             OpenRecording recording = batch[i].Recording;
-            recording.Add(batch[i].Index, TextOf(batch[i].Heard, recognitions[i]));
+            recording.Add(batch[i].Index, TextOf(batch[i].Heard, texts[i], alternatives?[i] ?? [], logits.Of(i, classes)));
             heard?.Invoke(recording.Source, batch[i].Frames / 100.0);
             if (recording.TakeOutcome(aligner.Separator, options.KeepsWords) is { } outcome)
                 outcomes.Add(outcome);
@@ -158,17 +164,17 @@ public sealed class Transcriber
         return outcomes;
     }
 
-    private PieceText TextOf(HeardPiece heard, Recognition recognition)
+    private PieceText TextOf(HeardPiece heard, string text, IReadOnlyList<Hypothesis> alternatives, Logits logits)
     {
         Piece piece = heard.Piece;
         double start = piece.Start / 100.0, end = piece.End / 100.0;
         // Whether the next piece overlaps is not known here; one that is full may be followed by such a one.
         bool joined = piece.Overlaps || piece.End - piece.Start >= PieceCutter.MostFrames;
-        IReadOnlyList<Hypothesis> alternatives = beam is null ? [] : beam.Best(recognition.Logits.Values, recognition.Logits.Frames, options.Alternatives > 0 || options.Confidence ? int.MaxValue : 1);
         // The first of the alternatives is the text, so that they are alternatives to it.
-        string text = options.Alternatives > 0 && alternatives.Count > 0 ? alternatives[0].Text : recognition.Text;
-        IReadOnlyList<TimedWord> words = options.Words || joined ? aligner.Align(recognition.Logits, text) : [];
-        double[]? confidences = options.Confidence && words.Count > 0 && aligner.HasSpaces && alternatives.Count > 0 ? WordPosteriors.Of(text, alternatives) : null;
+        if (options.Alternatives > 0)
+            text = alternatives[0].Text;
+        IReadOnlyList<TimedWord> words = options.Words || joined ? aligner.Align(logits, text) : [];
+        double[]? confidences = options.Confidence && words.Count > 0 && aligner.HasSpaces ? WordPosteriors.Of(text, alternatives) : null;
         return new PieceText(
             start, end, piece.Overlaps, Spaced(text),
             [.. words.Select((word, i) => word with { Start = Within(heard.Start + word.Start), End = Within(heard.Start + word.End), Confidence = confidences?[i] })],

@@ -124,6 +124,22 @@ public sealed class TranscriberTests
         }
     }
 
+    /// <summary>A recognizer that searches anyway searches once: its texts do not depend on what else is asked for.</summary>
+    [Test]
+    public void Search_OfTheRecognizer_HasTextsAlternativesAndConfidences()
+    {
+        WavWriter.Write(folder["long.wav"], Sounds.Noise(16000 * 70, 0.3));
+        using var searching = new Recognizer(model, new BeamDecoder(Alphabet.English, new BeamOptions { Width = 7 }, threads: 2));
+        Transcription[] transcriptions =
+        [
+            .. new[] { new TranscriberOptions(), new() { Words = true, KeepsWords = true, Confidence = true }, new() { Alternatives = 9 } }
+                .Select(options => new Transcriber(searching, description, options).Run([new RecordingSource(folder["long.wav"])]).Single().Transcription!),
+        ];
+        Assert.That(transcriptions.Select(transcription => transcription.Text), Is.All.EqualTo(transcriptions[0].Text).And.All.Not.EqualTo(Run(folder["long.wav"]).Text));
+        Assert.That(transcriptions[1].Words.Select(word => word.Confidence), Is.All.InRange(0, 1));
+        Assert.That(transcriptions[2].Segments.Select(segment => segment.Alternatives.Count), Is.All.InRange(2, 7));
+    }
+
     [Test]
     public void Unreadable_IsToldAndTheOthersAreDone([Values(1, 3)] int readers)
     {

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Ds2.Runtime;
-using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Recognition;
 using Ds2.Runtime.Recognition.Long;
@@ -52,9 +51,8 @@ internal static class FileTranscription
 
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(TranscribeCommand.Device), parsed.GetValue(TranscribeCommand.Threads));
         using DeepSpeech2 model = file.Load(engine, precision: CommandLine.PrecisionOf(parsed.GetValue(TranscribeCommand.Precision)));
-        IDecoder decoder = decoding.Decoder(file.Description.Alphabet);
-        using var recognizer = new Recognizer(model, decoder);
-        var transcriber = new Transcriber(recognizer, file.Description, OptionsOf(parsed, [.. texts.SelectMany(recording => recording.Formats).Distinct()], texts.Length), decoder as BeamDecoder);
+        using var recognizer = new Recognizer(model, decoding.Decoder(file.Description.Alphabet, parsed.GetValue(TranscribeCommand.Threads)));
+        var transcriber = new Transcriber(recognizer, file.Description, OptionsOf(parsed, [.. texts.SelectMany(recording => recording.Formats).Distinct()], texts.Length));
         int? rate = parsed.GetValue(TranscribeCommand.Rate);
         if (!toStdout)
             return Math.Max(code, new TextFiles(texts, file.Path).Write(transcriber, rate, interruption.Token));

@@ -1,8 +1,6 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
-using System.Text.Json;
 using System.Text.Json.Nodes;
-using Ds2.Runtime;
 
 namespace Ds2.Train.Reporting.RunFolder;
 
@@ -71,22 +69,6 @@ internal sealed record RunEnvironment
         Mpi = run.Mpi,
         WordsModel = run.Words is null ? null : TranscriptModel.FileName,
     };
-
-    /// <summary>Whether any start of a run had a language model of its own transcripts: a file of that name may be the user's.</summary>
-    /// <param name="folder">The run's.</param>
-    /// <exception cref="InputException">The account of its starts is damaged.</exception>
-    public static bool HadTranscriptModel(string folder)
-    {
-        string path = Path.Combine(folder, RunFolderReporter.Environments);
-        try
-        {
-            return File.Exists(path) && JsonNode.Parse(File.ReadAllText(path)) is JsonArray starts && starts.Any(start => (string?)(start as JsonObject)?["wordsModel"] is not null);
-        }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
-        {
-            throw new InputException($"{path}: does not say any more whether {TranscriptModel.FileName} is the run's", exception);
-        }
-    }
 
     /// <summary>The SDK puts the commit behind the version: 1.0.0+86f2197….</summary>
     private static string BuiltFrom()

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
-using Ds2.Runtime;
+using System.Text.Json.Nodes;
 using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Files;
 using Ds2.Runtime.Training;
@@ -13,7 +13,6 @@ namespace Ds2.Train.Reporting.RunFolder;
 internal sealed class RunFolderReporter : IRunReporter
 {
     public const string Options = "options.json";
-    public const string Environments = "environment.json";
     public const string Transcripts = "transcripts.tsv";
 
     // Names of devices and paths are to be read by people, and no browser reads this file.
@@ -38,7 +37,7 @@ internal sealed class RunFolderReporter : IRunReporter
     {
         folder = run.Folder;
         Enqueue(run.PathOf(Options), run.Options.ToJson());
-        Enqueue(run.PathOf(Environments), JsonSerializer.Serialize(Starts(run), Json));
+        Enqueue(run.PathOf(RunStarts.FileName), JsonSerializer.Serialize(Starts(run), Json));
         string words = run.PathOf(TranscriptModel.FileName);
         // Never over itself: other ranks may have it mapped, on machines that would lose it so.
         if (run.Words is { } own && own.File != Path.GetFullPath(words))
@@ -65,24 +64,10 @@ internal sealed class RunFolderReporter : IRunReporter
     public void Dispose() => WriteErrors();
 
     /// <summary>Every start of the run, this one last; an earlier run's in the same folder do not count.</summary>
-    private static List<JsonElement> Starts(RunSetup run)
+    private static JsonNode[] Starts(RunSetup run)
     {
-        string path = run.PathOf(Environments);
-        List<JsonElement> starts = [];
-        if (run.Resume is not null && File.Exists(path))
-        {
-            try
-            {
-                starts.AddRange(JsonSerializer.Deserialize<JsonElement[]>(File.ReadAllBytes(path)) ?? []);
-            }
-            catch (JsonException exception)
-            {
-                throw new InputException($"{path}: not valid JSON: {exception.Message}: delete it, or mend it", exception);
-            }
-        }
-
-        starts.Add(JsonSerializer.SerializeToElement(RunEnvironment.Of(run), Json));
-        return starts;
+        JsonObject[] before = run.Resume is null ? [] : RunStarts.Ask(run.Folder, starts => starts, "not valid JSON of a run's starts: delete it, or mend it");
+        return [.. before, JsonSerializer.SerializeToNode(RunEnvironment.Of(run), Json)!];
     }
 
     private void WriteErrors()

@@ -1,5 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using Ds2.Runtime;
 
 namespace Ds2.Train.Reporting.RunFolder;
@@ -20,17 +18,8 @@ internal readonly record struct RunManifests(string Training, string Validation)
     /// <summary>Those of a run's last start; null where that was on the built-in corpus, or the folder does not say.</summary>
     /// <param name="folder">The run's.</param>
     /// <exception cref="InputException">The account of its starts is damaged.</exception>
-    public static RunManifests? Of(string folder)
-    {
-        string path = Path.Combine(folder, RunFolderReporter.Environments);
-        try
-        {
-            return File.Exists(path) && JsonNode.Parse(File.ReadAllText(path)) is JsonArray { Count: > 0 } starts && starts[^1] is JsonObject last
-                && (string?)last["trainManifest"] is { } training && (string?)last["valManifest"] is { } validation ? new RunManifests(training, validation) : null;
-        }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
-        {
-            throw new InputException($"{path}: does not say any more what the run was trained on: name its manifests (--train-manifest, --val-manifest)", exception);
-        }
-    }
+    public static RunManifests? Of(string folder) => RunStarts.Ask<RunManifests?>(
+        folder,
+        starts => starts is [.., var last] && (string?)last["trainManifest"] is { } training && (string?)last["valManifest"] is { } validation ? new RunManifests(training, validation) : null,
+        "damaged: it does not say what the run was trained on: name its manifests (--train-manifest, --val-manifest)");
 }

@@ -33,7 +33,7 @@ internal sealed record TranscriptModel(LanguageModel Model, string? File) : IDis
     public static TranscriptModel? Open(string folder)
     {
         string path = Path.Combine(folder, FileName);
-        return System.IO.File.Exists(path) && RunEnvironment.HadTranscriptModel(folder) ? new TranscriptModel(LanguageModel.Open(path), Path.GetFullPath(path)) : null;
+        return System.IO.File.Exists(path) && IsOfRun(folder) ? new TranscriptModel(LanguageModel.Open(path), Path.GetFullPath(path)) : null;
     }
 
     public void Dispose() => Model.Dispose();
@@ -41,6 +41,10 @@ internal sealed record TranscriptModel(LanguageModel Model, string? File) : IDis
     /// <summary>What it is, in a line.</summary>
     public string Describe() =>
         string.Create(CultureInfo.InvariantCulture, $"{FileName}, {Model.Order}-grams of the training transcripts: counted beside greedy decoding (--lm none leaves it out)");
+
+    /// <summary>Whether any start of the run had such a model: a file of that name may be the user's.</summary>
+    private static bool IsOfRun(string folder) =>
+        RunStarts.Ask(folder, starts => starts.Any(start => (string?)start["wordsModel"] is not null), $"damaged: it does not say whether {FileName} is the run's");
 
     private static string Sentence(int[] labels, Alphabet alphabet) =>
         alphabet.Space >= 0 ? alphabet.Decode(labels) : string.Join(' ', labels.Select(label => alphabet[label]));
