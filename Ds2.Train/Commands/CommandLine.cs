@@ -5,6 +5,7 @@ using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Kernels.Ops;
 using Ds2.Runtime;
 using Ds2.Runtime.Data.Batching;
+using Ds2.Train.Commands.Adaptation;
 using Ds2.Train.Reporting;
 
 namespace Ds2.Train.Commands;
@@ -40,6 +41,7 @@ internal static class CommandLine
         root.Subcommands.Add(train);
         root.Subcommands.Add(EvaluateCommand.Create());
         root.Subcommands.Add(TranscribeCommand.Create());
+        root.Subcommands.Add(AdaptCommand.Create());
         root.Subcommands.Add(PrepareCommand.Create());
         root.Subcommands.Add(DataCommand.Create());
         root.Subcommands.Add(LmCommand.Create());

@@ -30,10 +30,11 @@ public sealed record RecordingSource(string Name, Stream? Input = null, int? Rat
             yield break;
         }
         using SoundReader reader = Input is null ? SoundReader.Open(Name) : SoundReader.Open(Input, Name, Rate);
-        var pieces = new SoundPieces(extractor, cutter, typical?.EdgeSilence is { } usual ? new SoundEdges((int)Math.Round(usual * AudioFile.SampleRate)) : null);
+        var sound = new SoundCutter(cutter);
+        var pieces = new SoundPieces(extractor, sound, typical?.EdgeSilence is { } usual ? new SoundEdges((int)Math.Round(usual * AudioFile.SampleRate)) : null);
         foreach (HeardPiece piece in pieces.Read(reader))
             yield return piece;
-        length(pieces.Seconds);
+        length(sound.Seconds);
     }
 
     /// <summary>Coefficients are cut by their first, which is the level; rendered rows, by their mean.</summary>

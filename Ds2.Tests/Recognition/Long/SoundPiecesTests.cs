@@ -23,6 +23,6 @@ public sealed class SoundPiecesTests
         using var folder = new TempFolder();
         WavWriter.Write(folder["a.wav"], sound);
         using var reader = SoundReader.Open(folder["a.wav"]);
-        return [.. new SoundPieces(new FeatureExtractor(FeatureKind.MfccRaw), new PieceCutter(), edges: null).Read(reader).Select(piece => piece.Features.Frames)];
+        return [.. new SoundPieces(new FeatureExtractor(FeatureKind.MfccRaw), new SoundCutter(new PieceCutter()), edges: null).Read(reader).Select(piece => piece.Features.Frames)];
     }
 }

@@ -1,0 +1,165 @@
+using System.Diagnostics;
+using Ds2.Kernels.Engines.Host;
+using Ds2.Runtime.Audio;
+using Ds2.Runtime.Model;
+using Ds2.Runtime.Training;
+using Ds2.Tests.Audio;
+using Ds2.Tests.Training;
+
+namespace Ds2.Tests.Cli;
+
+/// <summary><c>adapt</c> as its users run it, with a model that has learnt seven utterances by heart and a language model of three of their words.</summary>
+[NonParallelizable]
+public sealed class AdaptTests
+{
+    private TinyCorpus corpus = null!;
+
+    [OneTimeSetUp]
+    public void Train()
+    {
+        corpus = new TinyCorpus();
+        Assert.That(Program.Run([.. corpus.TrainArguments("run"), "--set", "hidden=32", "--set", "channels=4", "--set", "batch=7", "--set", "lr=5e-3", "--set", "anneal=1", "--epochs", "200", "--target-wer", "0", "--lm", "none", "--json"]).Code, Is.Zero);
+        File.WriteAllText(corpus.PathOf("sentences.txt"), "YES\nNO\nSTOP\nYES NO\n");
+        Assert.That(Program.Run("lm", "build", "--text", corpus.PathOf("sentences.txt"), "--out", Words).Code, Is.Zero);
+    }
+
+    [OneTimeTearDown]
+    public void DeleteCorpus() => corpus.Dispose();
+
+    private string Model => corpus.PathOf("run/latest.safetensors");
+
+    private string Words => corpus.PathOf("three.lm");
+
+    private string[] Utterances => [.. Enumerable.Range(0, 7).Select(i => corpus.PathOf($"{i}.npy"))];
+
+    /// <summary>Each round's texts are what <c>transcribe</c> writes with the model of the round before, its model is what <c>train --init</c> makes of them, to the bit, and more rounds go on from where the folder is.</summary>
+    [Test]
+    public void Rounds_AreTranscribeAndTrain_AndGoOn()
+    {
+        string folder = corpus.PathOf("rounds");
+        (int code, string output, string error) = Adapt(folder, Utterances, "--lm", Words, "--alpha", "2", "--rounds", "2", "--epochs", "1");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(output.Trim().Split('\n')[^1], Does.StartWith("adapted to 7 utterances: ").And.EndWith("round-2/run/latest.safetensors"));
+        foreach ((int round, string model) in new[] { (1, Model), (2, Path.Combine(folder, "round-1/run/latest.safetensors")) })
+        {
+            string own = Path.Combine(folder, $"round-{round}"), by = corpus.PathOf($"by-hand-{round}");
+            Assert.That(Program.Run(["transcribe", .. Utterances, "--checkpoint", model, "--lm", Words, "--alpha", "2", "--out", by, "--device", "host", "--threads", "1"]).Code, Is.Zero);
+            string[] pairs = File.ReadAllLines(Path.Combine(own, "manifest.csv"));
+            Assert.That(pairs.Select(line => line.Split(',')[0]), Is.EqualTo(Utterances));
+            Assert.That(pairs.Select(line => File.ReadAllText(line.Split(',')[1])), Is.EqualTo(Utterances.Select(path => File.ReadAllText(Path.Combine(by, Path.GetFileNameWithoutExtension(path) + ".txt")))));
+            string manifest = Path.Combine(own, "manifest.csv");
+            (code, _, error) = Program.Run(
+                "train", "--preset", "cpu", "--init", model, "--train-manifest", manifest, "--val-manifest", manifest, "--epochs", "1", "--set", "lr=0.001", "--set", "warmupSteps=10", "--lm", "none",
+                "--out", corpus.PathOf($"trained-{round}"), "--device", "host", "--threads", "1");
+            Assert.That(code, Is.Zero, error);
+            Assert.That(ParametersOf(Path.Combine(own, "run/latest.safetensors")), Is.EqualTo(ParametersOf(corpus.PathOf($"trained-{round}/latest.safetensors"))));
+            Assert.That(ParametersOf(Path.Combine(own, "run/latest.safetensors")), Is.Not.EqualTo(ParametersOf(model)), "nothing was learnt");
+        }
+
+        byte[] second = File.ReadAllBytes(Path.Combine(folder, "round-2/run/latest.safetensors"));
+        File.Delete(Path.Combine(folder, "round-2/manifest.csv"));
+        (code, output, error) = Adapt(folder, Utterances, "--lm", Words, "--alpha", "2", "--rounds", "3", "--epochs", "1");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(output.Trim().Split('\n')[^1], Does.EndWith("round-3/run/latest.safetensors"));
+        Assert.That(File.ReadAllBytes(Path.Combine(folder, "round-2/run/latest.safetensors")), Is.EqualTo(second), "a round that is done is not trained again");
+    }
+
+    /// <summary>What a folder's rounds were made of stays: other recordings, another rate or another language model are refused.</summary>
+    [Test]
+    public void OtherRounds_AreRefused()
+    {
+        string folder = corpus.PathOf("same");
+        Assert.That(Adapt(folder, Utterances[..3], "--lm", Words, "--rounds", "1", "--epochs", "1").Code, Is.Zero);
+        string[] settings = ["--lm", Words, "--rounds", "1", "--epochs", "1"];
+        foreach ((string[] recordings, string[] options) in new[]
+        {
+            (Utterances[..4], settings), (Utterances[..3], [.. settings, "--lr", "0.1"]), (Utterances[..3], [.. settings, "--beam", "7"]), (Utterances[..3], [.. settings[..^1], "2"]),
+        })
+        {
+            (int code, _, string error) = Adapt(folder, recordings, options);
+            Assert.That(code, Is.EqualTo(2));
+            Assert.That(error.Trim().Split('\n')[^1], Does.Contain(folder).And.Contain("name another --out"));
+        }
+
+        Assert.That(Adapt(folder, Utterances[..3], settings).Code, Is.Zero, "the same command again");
+    }
+
+    /// <summary>Nothing mends what is misheard but a language model: that of the model's own run, where none is named.</summary>
+    [Test]
+    public void LanguageModel_IsTheRunsOwn_OrNamed()
+    {
+        (int code, _, string error) = Adapt(corpus.PathOf("without"), Utterances[..2], "--rounds", "1", "--epochs", "1");
+        Assert.That(code, Is.EqualTo(2));
+        Assert.That(error, Does.Contain("--lm").And.Contain("lm build").And.Contain("words.lm"));
+        Assert.That(Directory.Exists(corpus.PathOf("without")), Is.False);
+        Directory.CreateDirectory(corpus.PathOf("with-own"));
+        File.Copy(Model, corpus.PathOf("with-own/latest.safetensors"));
+        File.Copy(Words, corpus.PathOf("with-own/words.lm"));
+        (code, _, error) = Program.Run(["adapt", .. Utterances[..2], "--checkpoint", corpus.PathOf("with-own/latest.safetensors"), "--out", corpus.PathOf("own"), "--rounds", "1", "--epochs", "1", "--device", "host", "--threads", "1"]);
+        Assert.That(code, Is.Zero, error);
+        Assert.That(File.ReadAllText(corpus.PathOf("own/adapt.txt")), Does.Contain(corpus.PathOf("with-own/words.lm")));
+    }
+
+    /// <summary>A long recording is cut into pieces of its own sound, of half a minute at most; what cannot be read is named and left out, and where nothing can, or nothing is said, that is said.</summary>
+    [Test]
+    public void Recordings_LongBrokenAndSilent()
+    {
+        float[] sound = Sounds.Noise(16000 * 70, 0.3);
+        WavWriter.Write(corpus.PathOf("long.wav"), sound);
+        File.WriteAllText(corpus.PathOf("broken.wav"), "no sound");
+        string folder = corpus.PathOf("cut");
+        (int code, _, string error) = Adapt(folder, [corpus.PathOf("broken.wav"), corpus.PathOf("long.wav")], "--lm", Words, "--rounds", "1", "--epochs", "1");
+        Assert.That(error, Does.Contain($"{corpus.PathOf("broken.wav")}: ").And.Contain("left out"));
+        string[] pieces = [.. Directory.GetFiles(Path.Combine(folder, "pieces")).Order(StringComparer.Ordinal)];
+        Assert.That(pieces, Has.Length.GreaterThanOrEqualTo(3));
+        float[] first = AudioFile.Read(pieces[0]), written = AudioFile.Read(corpus.PathOf("long.wav"));
+        Assert.That(first, Is.EqualTo(written[..first.Length]));
+        Assert.That(pieces.Select(piece => AudioFile.Duration(piece)), Is.All.LessThanOrEqualTo(30));
+        Assert.That(code, Is.Zero.Or.EqualTo(2), error);
+
+        (code, _, error) = Adapt(corpus.PathOf("nothing"), [corpus.PathOf("broken.wav")], "--lm", Words);
+        Assert.That(code, Is.EqualTo(2));
+        Assert.That(error.Trim().Split('\n')[^1], Is.EqualTo("ds2: none of the recordings can be read"));
+
+        WavWriter.Write(corpus.PathOf("silent.wav"), new float[16000]);
+        (code, _, error) = Adapt(corpus.PathOf("silent"), [corpus.PathOf("silent.wav")], "--lm", Words);
+        Assert.That(code, Is.EqualTo(2));
+        Assert.That(error.Trim().Split('\n')[^1], Does.Contain("heard nothing"));
+    }
+
+    /// <summary>Killed while it writes down, between rounds or while it trains: the same command ends with the same bits.</summary>
+    [TestCase("round-1/texts")]
+    [TestCase("round-1/run/latest.safetensors")]
+    [TestCase("round-2/manifest.csv")]
+    [CancelAfter(120_000)]
+    public void Killed_GoesOnToTheSameModel(string killedAt)
+    {
+        string whole = corpus.PathOf("whole"), broken = corpus.PathOf($"killed-{killedAt.Length}");
+        string[] settings = ["--lm", Words, "--rounds", "2", "--epochs", "20"];
+        Assert.That(Adapt(whole, Utterances, settings).Code, Is.Zero);
+        using (Process process = Program.Start(["adapt", .. Utterances, "--checkpoint", Model, "--out", broken, "--device", "host", "--threads", "1", .. settings]))
+        {
+            while (!Path.Exists(Path.Combine(broken, killedAt)) && !process.HasExited)
+                Thread.Sleep(1);
+            process.Kill();
+            process.WaitForExit();
+        }
+
+        Assert.That(Path.Exists(Path.Combine(broken, killedAt)), "it ended before");
+        Assert.That(File.Exists(Path.Combine(broken, "round-2/run/report.html")), Is.False, "it was done before it was killed");
+        (int code, _, string error) = Adapt(broken, Utterances, settings);
+        Assert.That(code, Is.Zero, error);
+        Assert.That(ParametersOf(Path.Combine(broken, "round-2/run/latest.safetensors")), Is.EqualTo(ParametersOf(Path.Combine(whole, "round-2/run/latest.safetensors"))));
+    }
+
+    private (int Code, string Output, string Error) Adapt(string folder, string[] recordings, params string[] more) =>
+        Program.Run(["adapt", .. recordings, "--checkpoint", Model, "--out", folder, "--device", "host", "--threads", "1", .. more]);
+
+    private static float[] ParametersOf(string checkpoint)
+    {
+        using var loaded = Checkpoint.Open(checkpoint);
+        using var engine = new HostEngine(threads: 1);
+        using DeepSpeech2 model = loaded.Model.Load(engine);
+        return model.Parameters.Values.ToArray();
+    }
+}

@@ -1,0 +1,108 @@
+using System.CommandLine;
+using System.Globalization;
+using Ds2.Kernels.Engines;
+using Ds2.Runtime;
+using Ds2.Runtime.Files;
+using Ds2.Runtime.Model;
+using Ds2.Train.Commands.Transcription;
+using Ds2.Train.Reporting.RunFolder;
+
+namespace Ds2.Train.Commands.Adaptation;
+
+/// <summary><c>adapt</c>: a model that understands new voices better, made from recordings of them that nobody has written down.</summary>
+/// <remarks>
+/// Iterative pseudo-labelling (Xu, Likhomanenko, Kahn, Hannun, Synnaeve and Collobert, "Iterative Pseudo-Labeling for Speech Recognition", 2020): the model writes the recordings down with a language model, which
+/// mends some of what it misheard; it is trained on that, and writes them down again. Each round is a <c>transcribe</c> and a <c>train --init</c>, with files that a user can read, mend and use by hand.
+/// </remarks>
+internal static class AdaptCommand
+{
+    /// <summary>What a round writes down and trains with, so that one command line's rounds all do the same.</summary>
+    private const string SettingsFile = "adapt.txt";
+
+    private const int DefaultRounds = 3, DefaultEpochs = 4;
+
+    /// <summary>Of a minute's recordings an epoch is a step or two: the preset's would be the whole training.</summary>
+    private const int WarmupSteps = 10;
+
+    private static readonly Argument<string[]> Inputs = new("recordings")
+    {
+        Description = "recordings of the new voices: files, folders (with all that is below them), globs in quotes",
+        Arity = ArgumentArity.OneOrMore,
+    };
+
+    private static readonly Option<string> Checkpoint = new("--checkpoint") { Description = "the model to start from, or a checkpoint of a training run", Required = true, HelpName = "FILE" };
+    private static readonly Option<string> Out = new("--out") { Description = "folder for the rounds' texts and training runs; after an interruption the same command goes on there", Required = true, HelpName = "DIR" };
+    private static readonly Option<int> Rounds = CommandLine.Bounded("--rounds", "how often the recordings are written down and trained on; more than an earlier command with this --out did: it goes on from there", DefaultRounds, 1, 1000);
+    private static readonly Option<int> Epochs = CommandLine.Bounded("--epochs", "epochs of each round's training", DefaultEpochs, 1);
+    private static readonly Option<double> Rate = new("--lr") { Description = "learning rate, which falls to zero within each round", HelpName = "X", DefaultValueFactory = _ => 1e-3 };
+    private static readonly Option<int> Seed = new("--seed") { Description = "of the order of batches and what is changed in the recordings while they are trained on", HelpName = "N", DefaultValueFactory = _ => 1 };
+    private static readonly Option<DeviceChoice> Device = CommandLine.Device();
+    private static readonly Option<int> Threads = CommandLine.Threads();
+    private static readonly DecodingArguments Decoding = new();
+
+    public static Command Create()
+    {
+        var command = new Command(
+            "adapt", "Makes a model understand new voices better by recordings of them without transcripts: writes them down with a language model (--lm; default: words.lm beside the checkpoint), trains on that, and again.")
+        {
+            Inputs, Checkpoint, Out, Rounds, Epochs, Rate, Seed, Device, Threads,
+        };
+        foreach (Option option in Decoding.Options)
+            command.Options.Add(option);
+        command.SetAction(Run);
+        return command;
+    }
+
+    private static int Run(ParseResult parsed)
+    {
+        string folder = parsed.GetRequiredValue(Out), model = Path.GetFullPath(parsed.GetRequiredValue(Checkpoint));
+        string[] decoding = DecodingOf(parsed, model), shared = [.. Given(parsed, Device, Threads)];
+        using FolderLock turn = FolderLock.Take(folder, FolderLock.RunFile, line => Console.Error.WriteLine($"ds2: {line}"));
+        IReadOnlyList<ListedRecording> recordings = RecordingList.Find(parsed.GetRequiredValue(Inputs), folder).Recordings;
+        string[] training = ["--epochs", Text(parsed.GetValue(Epochs)), "--set", $"lr={Text(parsed.GetValue(Rate))}", "--set", $"warmupSteps={WarmupSteps}", "--seed", Text(parsed.GetValue(Seed))];
+        RequireSame(folder, [model, .. recordings.Select(recording => Path.GetFullPath(recording.Path)), .. decoding, .. training]);
+        string[] utterances;
+        using (var interruption = new Interruption("stopping; the same command goes on"))
+        using (ModelFile file = ModelFile.Open(model))
+            utterances = UtteranceFiles.Of(recordings, file.Description, Path.Combine(folder, "pieces"), interruption.Token);
+        for (int number = 1; number <= parsed.GetValue(Rounds); number++)
+        {
+            var round = new AdaptationRound(number, folder);
+            int code = round.Run(utterances, model, [.. decoding, .. shared], [.. training, .. shared]);
+            if (code != 0)
+                return code;
+            model = round.Model;
+        }
+
+        Console.WriteLine($"adapted to {utterances.Length} utterances: {Path.GetRelativePath(Environment.CurrentDirectory, model)}");
+        return 0;
+    }
+
+    /// <summary>The options of the search, as they were given; the language model of the run that the checkpoint is of, where none was.</summary>
+    private static string[] DecodingOf(ParseResult parsed, string model)
+    {
+        string[] given = [.. Given(parsed, [.. Decoding.Options])];
+        if (given.Contains("--lm"))
+            return given;
+        string own = Path.Combine(Path.GetDirectoryName(model)!, TranscriptModel.FileName);
+        return File.Exists(own) ? [.. given, "--lm", own]
+            : throw new InputException($"adapt needs a language model, which mends what the model mishears: give one with --lm (lm build makes one of text; {own} does not exist)");
+    }
+
+    private static IEnumerable<string> Given(ParseResult parsed, params Option[] options) => options
+        .Where(option => parsed.GetResult(option) is { Implicit: false })
+        .SelectMany(option => (string[])[option.Name, option.Name is "--lm" or "--hotwords" ? Path.GetFullPath(parsed.GetResult(option)!.Tokens[^1].Value) : parsed.GetResult(option)!.Tokens[^1].Value]);
+
+    /// <summary>A folder's rounds are all of one model, the same recordings and options: what is there is not made anew.</summary>
+    /// <exception cref="InputException">The folder holds rounds of others.</exception>
+    private static void RequireSame(string folder, string[] settings)
+    {
+        string path = Path.Combine(folder, SettingsFile), now = string.Join('\n', settings) + "\n";
+        if (!File.Exists(path))
+            AtomicFile.Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(now)));
+        else if (File.ReadAllText(path) != now)
+            throw new InputException($"{folder}: holds rounds of another model, other recordings or other options ({SettingsFile} lists them): name another --out");
+    }
+
+    private static string Text(IFormattable number) => number.ToString(null, CultureInfo.InvariantCulture);
+}

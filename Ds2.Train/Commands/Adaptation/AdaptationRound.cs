@@ -1,0 +1,66 @@
+using System.CommandLine;
+using System.Text;
+using Ds2.Runtime;
+using Ds2.Runtime.Data;
+using Ds2.Runtime.Files;
+using Ds2.Runtime.Training;
+using Ds2.Train.Commands.Transcription;
+using Ds2.Train.Transcripts;
+
+namespace Ds2.Train.Commands.Adaptation;
+
+/// <summary>A round of <c>adapt</c>: recordings written down by the model that there is, and a model trained on that.</summary>
+/// <param name="Number">From 1.</param>
+/// <param name="Parent">The folder of all rounds.</param>
+internal sealed record AdaptationRound(int Number, string Parent)
+{
+    private const int Unreadable = 1;
+
+    private string Folder => Path.Combine(Parent, $"round-{Number}");
+
+    /// <summary>What was written down: written once all is, so that a round that was broken off writes down the rest.</summary>
+    private string Manifest => Path.Combine(Folder, "manifest.csv");
+
+    private string RunFolder => Path.Combine(Folder, "run");
+
+    /// <summary>The model that it makes.</summary>
+    public string Model => new CheckpointPolicy(Path.GetFullPath(RunFolder), TimeSpan.Zero).Latest;
+
+    /// <summary>Runs it; what of it is done already stays as it is.</summary>
+    /// <param name="utterances">The recordings, each an utterance.</param>
+    /// <param name="model">Writes them down, and is trained.</param>
+    /// <param name="decoding">Options of <c>transcribe</c>.</param>
+    /// <param name="training">Options of <c>train</c>.</param>
+    /// <returns>The program's exit code.</returns>
+    /// <exception cref="InputException">Nothing could be heard in any recording.</exception>
+    public int Run(string[] utterances, string model, string[] decoding, string[] training)
+    {
+        if (!File.Exists(Manifest))
+        {
+            string texts = Path.Combine(Folder, "texts");
+            Console.Error.WriteLine($"ds2: round {Number}: writing {utterances.Length} utterances down with {model}");
+            int code = Start(["transcribe", .. utterances, "--checkpoint", model, "--out", texts, .. decoding]);
+            // What cannot be read was named; the others can be learnt from.
+            if (code is not (0 or Unreadable))
+                return code;
+            WriteManifest(RecordingList.Find(utterances, texts).Recordings);
+        }
+
+        Console.Error.WriteLine($"ds2: round {Number}: training on that; error rates are against what was written down, not against what was said");
+        return Start(["train", "--preset", "cpu", "--init", model, "--train-manifest", Manifest, "--val-manifest", Manifest, "--out", RunFolder, "--resume", RunStart.ResumeAuto, "--lm", "none", .. training]);
+    }
+
+    private void WriteManifest(IReadOnlyList<ListedRecording> recordings)
+    {
+        TranscriptFormat text = TranscriptFormat.Parse("txt");
+        (string Audio, string Text)[] heard = [.. recordings.Select(recording => (recording.Path, Text: Path.GetFullPath(recording.TextOf(text)))).Where(pair => File.Exists(pair.Text) && new FileInfo(pair.Text).Length > 0)];
+        if (heard.Length == 0)
+            throw new InputException($"{Folder}: the model heard nothing in any of the recordings: there is nothing to train on");
+        if (heard.Length < recordings.Count)
+            Console.Error.WriteLine($"ds2: round {Number}: nothing was heard in {recordings.Count - heard.Length} of {recordings.Count} utterances; they are left out of its training");
+        AtomicFile.Write(Manifest, stream => stream.Write(Encoding.UTF8.GetBytes(string.Concat(heard.Select(pair => ManifestFile.Line(pair.Audio, pair.Text) + "\n")))));
+    }
+
+    private static int Start(string[] arguments) =>
+        CommandLine.Create().Parse(arguments).Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null });
+}
