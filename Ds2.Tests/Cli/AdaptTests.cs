@@ -46,7 +46,7 @@ public sealed class AdaptTests
             Assert.That(Program.Run(["transcribe", .. Utterances, "--checkpoint", model, "--lm", Words, "--alpha", "2", "--out", by, "--device", "host", "--threads", "1"]).Code, Is.Zero);
             string[] pairs = File.ReadAllLines(Path.Combine(own, "manifest.csv"));
             Assert.That(pairs.Select(line => line.Split(',')[0]), Is.EqualTo(Utterances));
-            Assert.That(pairs.Select(line => File.ReadAllText(line.Split(',')[1])), Is.EqualTo(Utterances.Select(path => File.ReadAllText(Path.Combine(by, Path.GetFileNameWithoutExtension(path) + ".txt")))));
+            Assert.That(pairs.Select(line => File.ReadAllText(Path.Combine(own, line.Split(',')[1]))), Is.EqualTo(Utterances.Select(path => File.ReadAllText(Path.Combine(by, Path.GetFileNameWithoutExtension(path) + ".txt")))));
             string manifest = Path.Combine(own, "manifest.csv");
             (code, _, error) = Program.Run(
                 "train", "--preset", "cpu", "--init", model, "--train-manifest", manifest, "--val-manifest", manifest, "--epochs", "1", "--set", "lr=0.001", "--set", "warmupSteps=10", "--lm", "none",
@@ -116,6 +116,16 @@ public sealed class AdaptTests
         Assert.That(first, Is.EqualTo(written[..first.Length]));
         Assert.That(pieces.Select(piece => AudioFile.Duration(piece)), Is.All.LessThanOrEqualTo(30));
         Assert.That(code, Is.Zero.Or.EqualTo(2), error);
+
+        // A folder of recordings that the pieces are in, too.
+        Directory.CreateDirectory(corpus.PathOf("talks"));
+        File.Copy(corpus.PathOf("long.wav"), corpus.PathOf("talks/long.wav"));
+        for (int command = 0; command < 2; command++)
+        {
+            Adapt(corpus.PathOf("talks/adapted"), [corpus.PathOf("talks")], "--lm", Words, "--rounds", "1", "--epochs", "1");
+            Assert.That(Directory.GetFiles(corpus.PathOf("talks/adapted/pieces")), Has.Length.EqualTo(pieces.Length));
+            Assert.That(File.ReadAllLines(corpus.PathOf("talks/adapted/adapt.txt"))[1], Is.EqualTo(corpus.PathOf("talks/long.wav")));
+        }
 
         (code, _, error) = Adapt(corpus.PathOf("nothing"), [corpus.PathOf("broken.wav")], "--lm", Words);
         Assert.That(code, Is.EqualTo(2));

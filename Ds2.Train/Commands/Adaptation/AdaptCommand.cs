@@ -58,7 +58,7 @@ internal static class AdaptCommand
         string folder = parsed.GetRequiredValue(Out), model = Path.GetFullPath(parsed.GetRequiredValue(Checkpoint));
         string[] decoding = DecodingOf(parsed, model), shared = [.. Given(parsed, Device, Threads)];
         using FolderLock turn = FolderLock.Take(folder, FolderLock.RunFile, line => Console.Error.WriteLine($"ds2: {line}"));
-        IReadOnlyList<ListedRecording> recordings = RecordingList.Find(parsed.GetRequiredValue(Inputs), folder).Recordings;
+        ListedRecording[] recordings = RecordingsOf(parsed.GetRequiredValue(Inputs), folder);
         string[] training = ["--epochs", Text(parsed.GetValue(Epochs)), "--set", $"lr={Text(parsed.GetValue(Rate))}", "--set", $"warmupSteps={WarmupSteps}", "--seed", Text(parsed.GetValue(Seed))];
         RequireSame(folder, [model, .. recordings.Select(recording => Path.GetFullPath(recording.Path)), .. decoding, .. training]);
         string[] utterances;
@@ -76,6 +76,18 @@ internal static class AdaptCommand
 
         Console.WriteLine($"adapted to {utterances.Length} utterances: {Path.GetRelativePath(Environment.CurrentDirectory, model)}");
         return 0;
+    }
+
+    /// <summary>The recordings that are meant; the pieces of an earlier command are none, where its folder is among them.</summary>
+    private static ListedRecording[] RecordingsOf(string[] inputs, string folder)
+    {
+        RecordingList list = RecordingList.Find(inputs, folder);
+        foreach (string fault in list.Faults)
+            Console.Error.WriteLine($"ds2: {fault}");
+        foreach (string link in list.Links)
+            Console.Error.WriteLine($"ds2: {link}: a link to a folder is not followed; name it if it is meant");
+        string own = Path.GetFullPath(folder) + Path.DirectorySeparatorChar;
+        return [.. list.Recordings.Where(recording => !Path.GetFullPath(recording.Path).StartsWith(own, StringComparison.Ordinal))];
     }
 
     /// <summary>The options of the search, as they were given; the language model of the run that the checkpoint is of, where none was.</summary>

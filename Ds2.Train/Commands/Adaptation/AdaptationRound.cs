@@ -53,12 +53,12 @@ internal sealed record AdaptationRound(int Number, string Parent)
     private void WriteManifest(IReadOnlyList<ListedRecording> recordings)
     {
         TranscriptFormat text = TranscriptFormat.Parse("txt");
-        (string Audio, string Text)[] heard = [.. recordings.Select(recording => (recording.Path, Text: Path.GetFullPath(recording.TextOf(text)))).Where(pair => File.Exists(pair.Text) && new FileInfo(pair.Text).Length > 0)];
+        ListedRecording[] heard = [.. recordings.Where(recording => new FileInfo(recording.TextOf(text)) is { Exists: true, Length: > 0 })];
         if (heard.Length == 0)
             throw new InputException($"{Folder}: the model heard nothing in any of the recordings: there is nothing to train on");
         if (heard.Length < recordings.Count)
             Console.Error.WriteLine($"ds2: round {Number}: nothing was heard in {recordings.Count - heard.Length} of {recordings.Count} utterances; they are left out of its training");
-        AtomicFile.Write(Manifest, stream => stream.Write(Encoding.UTF8.GetBytes(string.Concat(heard.Select(pair => ManifestFile.Line(pair.Audio, pair.Text) + "\n")))));
+        AtomicFile.Write(Manifest, stream => stream.Write(Encoding.UTF8.GetBytes(string.Concat(heard.Select(recording => ManifestFile.Line(recording.Path, Path.GetRelativePath(Folder, recording.TextOf(text))) + "\n")))));
     }
 
     private static int Start(string[] arguments) =>
