@@ -29,8 +29,11 @@ internal static class ConfidenceCommand
             if (parsed.GetValue(lm) is { } path)
             {
                 using LanguageModel model = LanguageModel.Open(path);
-                IReadOnlyList<Hypothesis>[] fused = Lists(real, options, model);
-                Write("beam with the model", real, [.. fused.Select(list => list[0].Text)], fused);
+                foreach ((string name, double? temperature) in new[] { ("beam with the model, by its doubt", (double?)null), ("beam with the model at a temperature of 1", 1) })
+                {
+                    IReadOnlyList<Hypothesis>[] fused = Lists(real, options with { Temperature = temperature }, model);
+                    Write(name, real, [.. fused.Select(list => list[0].Text)], fused);
+                }
             }
 
             return 0;

@@ -124,7 +124,7 @@ public sealed class AdaptTests
         {
             Adapt(corpus.PathOf("talks/adapted"), [corpus.PathOf("talks")], "--lm", Words, "--rounds", "1", "--epochs", "1");
             Assert.That(Directory.GetFiles(corpus.PathOf("talks/adapted/pieces")), Has.Length.EqualTo(pieces.Length));
-            Assert.That(File.ReadAllLines(corpus.PathOf("talks/adapted/adapt.txt"))[1], Is.EqualTo(corpus.PathOf("talks/long.wav")));
+            Assert.That(File.ReadAllLines(corpus.PathOf("talks/adapted/adapt.txt"))[2], Is.EqualTo(corpus.PathOf("talks/long.wav")));
         }
 
         (code, _, error) = Adapt(corpus.PathOf("nothing"), [corpus.PathOf("broken.wav")], "--lm", Words);
@@ -160,6 +160,22 @@ public sealed class AdaptTests
         (int code, _, string error) = Adapt(broken, Utterances, settings);
         Assert.That(code, Is.Zero, error);
         Assert.That(ParametersOf(Path.Combine(broken, "round-2/run/latest.safetensors")), Is.EqualTo(ParametersOf(Path.Combine(whole, "round-2/run/latest.safetensors"))));
+    }
+
+    /// <summary>Beside what is written down stand as many transcribed utterances, evenly spread, others in each round, and none that is written down; of few, each once.</summary>
+    [Test]
+    public void With_TranscribedSpeech_IsTrainedOnToo()
+    {
+        string folder = corpus.PathOf("with");
+        (int code, _, string error) = Adapt(folder, Utterances[..3], "--lm", Words, "--rounds", "2", "--epochs", "1", "--with", corpus.Manifest);
+        Assert.That(code, Is.Zero, error);
+        string[][] own = [.. Enumerable.Range(1, 2).Select(round => File.ReadAllLines(Path.Combine(folder, $"round-{round}/manifest.csv"))[3..])];
+        foreach (string[] lines in own)
+            Assert.That(lines, Is.Unique.And.Length.EqualTo(3).And.SubsetOf(Enumerable.Range(3, 4).Select(i => $"{corpus.PathOf($"{i}.npy")},{corpus.PathOf($"{i}.txt")}")));
+        Assert.That(own[0], Is.Not.EqualTo(own[1]));
+        File.WriteAllText(corpus.PathOf("one.csv"), "6.npy,6.txt\n");
+        Assert.That(Adapt(corpus.PathOf("with-one"), Utterances[..3], "--lm", Words, "--rounds", "1", "--epochs", "1", "--with", corpus.PathOf("one.csv")).Code, Is.Zero);
+        Assert.That(File.ReadAllLines(corpus.PathOf("with-one/round-1/manifest.csv")), Has.Length.EqualTo(4));
     }
 
     private (int Code, string Output, string Error) Adapt(string folder, string[] recordings, params string[] more) =>

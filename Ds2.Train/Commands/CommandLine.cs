@@ -31,6 +31,7 @@ internal static class CommandLine
               Ds2.Train train --resume auto --train-manifest data/libri_train_manifest.csv --val-manifest data/libri_val_manifest.csv --out runs/mlperf
               Ds2.Train evaluate --checkpoint runs/mlperf/best.safetensors --manifest data/libri_test_manifest.csv
               Ds2.Train transcribe --checkpoint runs/mlperf/best.safetensors talks --format srt --out texts
+              Ds2.Train adapt recordings --checkpoint runs/mine/latest.safetensors --out runs/adapted
               Ds2.Train lm build --text sentences.txt --order 4 --out words.lm
               Ds2.Train transcribe --checkpoint runs/mlperf/best.safetensors --lm words.lm talk.flac
 

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Ds2.Kernels.Engines;
 using Ds2.Runtime;
+using Ds2.Runtime.Data;
 using Ds2.Runtime.Files;
 using Ds2.Runtime.Model;
 using Ds2.Train.Commands.Transcription;
@@ -19,7 +20,7 @@ internal static class AdaptCommand
     /// <summary>What a round writes down and trains with, so that one command line's rounds all do the same.</summary>
     private const string SettingsFile = "adapt.txt";
 
-    private const int DefaultRounds = 3, DefaultEpochs = 4;
+    private const int DefaultRounds = 2, DefaultEpochs = 4;
 
     /// <summary>Of a minute's recordings an epoch is a step or two: the preset's would be the whole training.</summary>
     private const int WarmupSteps = 10;
@@ -32,6 +33,12 @@ internal static class AdaptCommand
 
     private static readonly Option<string> Checkpoint = new("--checkpoint") { Description = "the model to start from, or a checkpoint of a training run", Required = true, HelpName = "FILE" };
     private static readonly Option<string> Out = new("--out") { Description = "folder for the rounds' texts and training runs; after an interruption the same command goes on there", Required = true, HelpName = "DIR" };
+    private static readonly Option<string?> With = new("--with")
+    {
+        Description = "a manifest of transcribed speech, best the model's training set: as many utterances of it as are written down are trained on beside them, so that its voices are not forgotten",
+        HelpName = "FILE",
+    };
+
     private static readonly Option<int> Rounds = CommandLine.Bounded("--rounds", "how often the recordings are written down and trained on; more than an earlier command with this --out did: it goes on from there", DefaultRounds, 1, 1000);
     private static readonly Option<int> Epochs = CommandLine.Bounded("--epochs", "epochs of each round's training", DefaultEpochs, 1);
     private static readonly Option<double> Rate = new("--lr") { Description = "learning rate, which falls to zero within each round", HelpName = "X", DefaultValueFactory = _ => 1e-3 };
@@ -45,7 +52,7 @@ internal static class AdaptCommand
         var command = new Command(
             "adapt", "Makes a model understand new voices better by recordings of them without transcripts: writes them down with a language model (--lm; default: words.lm beside the checkpoint), trains on that, and again.")
         {
-            Inputs, Checkpoint, Out, Rounds, Epochs, Rate, Seed, Device, Threads,
+            Inputs, Checkpoint, Out, With, Rounds, Epochs, Rate, Seed, Device, Threads,
         };
         foreach (Option option in Decoding.Options)
             command.Options.Add(option);
@@ -60,7 +67,11 @@ internal static class AdaptCommand
         using FolderLock turn = FolderLock.Take(folder, FolderLock.RunFile, line => Console.Error.WriteLine($"ds2: {line}"));
         ListedRecording[] recordings = RecordingsOf(parsed.GetRequiredValue(Inputs), folder);
         string[] training = ["--epochs", Text(parsed.GetValue(Epochs)), "--set", $"lr={Text(parsed.GetValue(Rate))}", "--set", $"warmupSteps={WarmupSteps}", "--seed", Text(parsed.GetValue(Seed))];
-        RequireSame(folder, [model, .. recordings.Select(recording => Path.GetFullPath(recording.Path)), .. decoding, .. training]);
+        string? with = parsed.GetValue(With) is { } manifest ? Path.GetFullPath(manifest) : null;
+        // What has a transcript and is written down all the same is trained on as it was written down: no recording twice.
+        HashSet<string> heard = [.. recordings.Select(recording => Path.GetFullPath(recording.Path))];
+        ManifestEntry[] transcribed = with is null ? [] : [.. ManifestFile.Read(with).Where(entry => !heard.Contains(entry.AudioPath))];
+        RequireSame(folder, [model, $"with {with ?? "nothing"}", .. recordings.Select(recording => Path.GetFullPath(recording.Path)), .. decoding, .. training]);
         string[] utterances;
         using (var interruption = new Interruption("stopping; the same command goes on"))
         using (ModelFile file = ModelFile.Open(model))
@@ -68,7 +79,7 @@ internal static class AdaptCommand
         for (int number = 1; number <= parsed.GetValue(Rounds); number++)
         {
             var round = new AdaptationRound(number, folder);
-            int code = round.Run(utterances, model, [.. decoding, .. shared], [.. training, .. shared]);
+            int code = round.Run(utterances, transcribed, model, [.. decoding, .. shared], [.. training, .. shared]);
             if (code != 0)
                 return code;
             model = round.Model;

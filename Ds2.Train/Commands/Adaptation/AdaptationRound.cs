@@ -28,12 +28,13 @@ internal sealed record AdaptationRound(int Number, string Parent)
 
     /// <summary>Runs it; what of it is done already stays as it is.</summary>
     /// <param name="utterances">The recordings, each an utterance.</param>
+    /// <param name="transcribed">Utterances with transcripts, of which as many as are heard are trained on, too; others in each round.</param>
     /// <param name="model">Writes them down, and is trained.</param>
     /// <param name="decoding">Options of <c>transcribe</c>.</param>
     /// <param name="training">Options of <c>train</c>.</param>
     /// <returns>The program's exit code.</returns>
     /// <exception cref="InputException">Nothing could be heard in any recording.</exception>
-    public int Run(string[] utterances, string model, string[] decoding, string[] training)
+    public int Run(string[] utterances, IReadOnlyList<ManifestEntry> transcribed, string model, string[] decoding, string[] training)
     {
         if (!File.Exists(Manifest))
         {
@@ -43,14 +44,14 @@ internal sealed record AdaptationRound(int Number, string Parent)
             // What cannot be read was named; the others can be learnt from.
             if (code is not (0 or Unreadable))
                 return code;
-            WriteManifest(RecordingList.Find(utterances, texts).Recordings);
+            WriteManifest(RecordingList.Find(utterances, texts).Recordings, transcribed);
         }
 
         Console.Error.WriteLine($"ds2: round {Number}: training on that; error rates are against what was written down, not against what was said");
         return Start(["train", "--preset", "cpu", "--init", model, "--train-manifest", Manifest, "--val-manifest", Manifest, "--out", RunFolder, "--resume", RunStart.ResumeAuto, "--lm", "none", .. training]);
     }
 
-    private void WriteManifest(IReadOnlyList<ListedRecording> recordings)
+    private void WriteManifest(IReadOnlyList<ListedRecording> recordings, IReadOnlyList<ManifestEntry> transcribed)
     {
         TranscriptFormat text = TranscriptFormat.Parse("txt");
         ListedRecording[] heard = [.. recordings.Where(recording => new FileInfo(recording.TextOf(text)) is { Exists: true, Length: > 0 })];
@@ -58,7 +59,13 @@ internal sealed record AdaptationRound(int Number, string Parent)
             throw new InputException($"{Folder}: the model heard nothing in any of the recordings: there is nothing to train on");
         if (heard.Length < recordings.Count)
             Console.Error.WriteLine($"ds2: round {Number}: nothing was heard in {recordings.Count - heard.Length} of {recordings.Count} utterances; they are left out of its training");
-        AtomicFile.Write(Manifest, stream => stream.Write(Encoding.UTF8.GetBytes(string.Concat(heard.Select(recording => ManifestFile.Line(recording.Path, Path.GetRelativePath(Folder, recording.TextOf(text))) + "\n")))));
+        int others = Math.Min(heard.Length, transcribed.Count);
+        IEnumerable<string> lines =
+        [
+            .. heard.Select(recording => ManifestFile.Line(recording.Path, Path.GetRelativePath(Folder, recording.TextOf(text)))),
+            .. Enumerable.Range(0, others).Select(i => transcribed[(int)(((long)i * transcribed.Count / others + Number) % transcribed.Count)]).Select(entry => ManifestFile.Line(entry.AudioPath, entry.TextPath)),
+        ];
+        AtomicFile.Write(Manifest, stream => stream.Write(Encoding.UTF8.GetBytes(string.Concat(lines.Select(line => line + "\n")))));
     }
 
     private static int Start(string[] arguments) =>
