@@ -82,6 +82,14 @@ public sealed class AdaptTests
         }
 
         Assert.That(Adapt(folder, Utterances[..3], settings).Code, Is.Zero, "the same command again");
+
+        // A command that came to nothing leaves nothing that the next would have to be like, and no text.
+        string tried = corpus.PathOf("tried");
+        Assert.That(Adapt(tried, Utterances[..3], ["--lm", corpus.Manifest, .. settings[2..]]).Code, Is.EqualTo(2));
+        Directory.CreateDirectory(Path.Combine(tried, "round-1/texts"));
+        File.WriteAllText(Path.Combine(tried, "round-1/texts/0.txt"), "LEFT BEHIND");
+        Assert.That(Adapt(tried, Utterances[..3], settings).Code, Is.Zero);
+        Assert.That(File.ReadAllText(Path.Combine(tried, "round-1/texts/0.txt")), Is.EqualTo(File.ReadAllText(Path.Combine(folder, "round-1/texts/0.txt"))));
     }
 
     /// <summary>Nothing mends what is misheard but a language model: that of the model's own run, where none is named.</summary>

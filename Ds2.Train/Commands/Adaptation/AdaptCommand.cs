@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text;
 using Ds2.Kernels.Engines;
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
@@ -116,15 +117,18 @@ internal static class AdaptCommand
         .Where(option => parsed.GetResult(option) is { Implicit: false })
         .SelectMany(option => (string[])[option.Name, option.Name is "--lm" or "--hotwords" ? Path.GetFullPath(parsed.GetResult(option)!.Tokens[^1].Value) : parsed.GetResult(option)!.Tokens[^1].Value]);
 
-    /// <summary>A folder's rounds are all of one model, the same recordings and options: what is there is not made anew.</summary>
+    /// <summary>A folder's rounds are all of one model, the same recordings and options: what is there is not made anew. Of a command that came to nothing, as its language model could not be read, say, nothing stays.</summary>
     /// <exception cref="InputException">The folder holds rounds of others.</exception>
     private static void RequireSame(string folder, string[] settings)
     {
         string path = Path.Combine(folder, SettingsFile), now = string.Join('\n', settings) + "\n";
-        if (!File.Exists(path))
-            AtomicFile.Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(now)));
-        else if (File.ReadAllText(path) != now)
+        if (File.Exists(path) && File.ReadAllText(path) == now)
+            return;
+        var first = new AdaptationRound(1, folder);
+        if (first.IsWrittenDown)
             throw new InputException($"{folder}: holds rounds of another model, other recordings or other options ({SettingsFile} lists them): name another --out");
+        first.DeleteTexts();
+        AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(now)));
     }
 
     private static string Text(IFormattable number) => number.ToString(null, CultureInfo.InvariantCulture);

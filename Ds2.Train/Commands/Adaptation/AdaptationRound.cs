@@ -21,10 +21,22 @@ internal sealed record AdaptationRound(int Number, string Parent)
     /// <summary>What was written down: written once all is, so that a round that was broken off writes down the rest.</summary>
     private string Manifest => Path.Combine(Folder, "manifest.csv");
 
+    private string Texts => Path.Combine(Folder, "texts");
+
     private string RunFolder => Path.Combine(Folder, "run");
 
     /// <summary>The model that it makes.</summary>
     public string Model => new CheckpointPolicy(Path.GetFullPath(RunFolder), TimeSpan.Zero).Latest;
+
+    /// <summary>Whether all that it trains on is there.</summary>
+    public bool IsWrittenDown => File.Exists(Manifest);
+
+    /// <summary>Forgets texts of which there is no manifest yet: those that are there are not written again.</summary>
+    public void DeleteTexts()
+    {
+        if (Directory.Exists(Texts))
+            Directory.Delete(Texts, recursive: true);
+    }
 
     /// <summary>Runs it; what of it is done already stays as it is.</summary>
     /// <param name="utterances">The recordings, each an utterance.</param>
@@ -36,15 +48,14 @@ internal sealed record AdaptationRound(int Number, string Parent)
     /// <exception cref="InputException">Nothing could be heard in any recording.</exception>
     public int Run(string[] utterances, IReadOnlyList<ManifestEntry> transcribed, string model, string[] decoding, string[] training)
     {
-        if (!File.Exists(Manifest))
+        if (!IsWrittenDown)
         {
-            string texts = Path.Combine(Folder, "texts");
             Console.Error.WriteLine($"ds2: round {Number}: writing {utterances.Length} utterances down with {model}");
-            int code = Start(["transcribe", .. utterances, "--checkpoint", model, "--out", texts, .. decoding]);
+            int code = Start(["transcribe", .. utterances, "--checkpoint", model, "--out", Texts, .. decoding]);
             // What cannot be read was named; the others can be learnt from.
             if (code is not (0 or Unreadable))
                 return code;
-            WriteManifest(RecordingList.Find(utterances, texts).Recordings, transcribed);
+            WriteManifest(RecordingList.Find(utterances, Texts).Recordings, transcribed);
         }
 
         Console.Error.WriteLine($"ds2: round {Number}: training on that; error rates are against what was written down, not against what was said");
