@@ -12,8 +12,9 @@ namespace Ds2.Runtime.Data.Batching;
 /// <summary>A folder that keeps extracted features for the runs to come; several runs may share it.</summary>
 /// <remarks>
 /// <para>
-/// An entry is a file named after the SHA-256 of what decides its content: the recording's full path, length and time of change, the kind of features, the version
-/// of the code that extracts them, and the width of the machine's vectors, on which their last bits depend. Both kinds of MFCC share the 13 coefficients.
+/// An entry is a file named after the SHA-256 of what decides its content: the recording's full path and <see cref="FileStamp"/> (of what a link leads to, and by a time that
+/// no copying sets back), the kind of features, the version of the code that extracts them, and the width of the machine's vectors, on which their last bits depend. Both kinds of MFCC share
+/// the 13 coefficients.
 /// </para>
 /// <para>
 /// Layout: 8 bytes of magic, the 32 bytes of the name, rows and frames as little-endian int32, the values as little-endian float32, the SHA-256 of all before. An entry in which anything
@@ -69,9 +70,10 @@ public sealed class FeatureStore
     public FeatureMatrix FromFile(string path, FeatureExtractor extractor)
     {
         ArgumentNullException.ThrowIfNull(extractor);
-        if (CoefficientFile.IsOne(path))
+        // Where there is no telling whether a file is still the one that was read, its reader says why.
+        if (CoefficientFile.IsOne(path) || FileStamp.Of(path) is not { } stamp)
             return extractor.FromFile(path);
-        byte[] key = Key(path, extractor.Analysis);
+        byte[] key = Key(path, stamp, extractor.Analysis);
         string name = Convert.ToHexStringLower(key);
         string entry = Path.Combine(folder, name[..2], name);
         if (Find(entry, key) is { } found)
@@ -85,12 +87,8 @@ public sealed class FeatureStore
         return features;
     }
 
-    private static byte[] Key(string path, string analysis)
-    {
-        string full = Path.GetFullPath(path);
-        (long length, long ticks) = InputFile.Guard(path, () => (new FileInfo(full).Length, File.GetLastWriteTimeUtc(full).Ticks));
-        return SHA256.HashData(Encoding.UTF8.GetBytes($"{analysis}\n{FeatureExtractor.Version}\n{Vector<byte>.Count}\n{length}\n{ticks}\n{full}"));
-    }
+    private static byte[] Key(string path, FileStamp stamp, string analysis) =>
+        SHA256.HashData(Encoding.UTF8.GetBytes($"{analysis}\n{FeatureExtractor.Version}\n{Vector<byte>.Count}\n{stamp.Bytes}\n{stamp.Changed}\n{Path.GetFullPath(path)}"));
 
     private FeatureMatrix? Find(string entry, byte[] key)
     {
