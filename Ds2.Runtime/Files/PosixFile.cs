@@ -9,11 +9,14 @@ internal static partial class PosixFile
     // open, statx: O_RDONLY | O_CLOEXEC; AT_FDCWD; STATX_TYPE | STATX_CTIME | STATX_SIZE.
     private const int ReadOnly = 0x80000, WorkingFolder = -100, TimeAndSize = 0x281;
 
+    // statx: STATX_TYPE | STATX_INO. stat.h: S_IFMT, S_IFREG.
+    private const int TypeAndInode = 0x101, TypeMask = 0xF000, Regular = 0x8000;
+
     // fcntl: F_GETFD; its only flag is FD_CLOEXEC.
     private const int GetDescriptorFlags = 1;
 
-    // struct statx: its size, where the file's size stands, and the inode's time of change in seconds and nanoseconds.
-    private const int StatxBytes = 256, SizeAt = 40, SecondsAt = 96, NanosecondsAt = 104;
+    // struct statx: its size, where the file's type, inode and size stand, the inode's time of change in seconds and nanoseconds, and both numbers of the device.
+    private const int StatxBytes = 256, ModeAt = 28, InodeAt = 32, SizeAt = 40, SecondsAt = 96, NanosecondsAt = 104, DeviceAt = 136;
 
     /// <summary>A file's size, and when its inode changed last, in nanoseconds since 1970; null where there is none, or no telling.</summary>
     public static unsafe (long Bytes, long Changed)? Stat(string path)
@@ -21,6 +24,15 @@ internal static partial class PosixFile
         byte* statx = stackalloc byte[StatxBytes];
         return Statx(WorkingFolder, path, 0, TimeAndSize, statx) == 0
             ? (*(long*)(statx + SizeAt), unchecked(*(long*)(statx + SecondsAt) * 1_000_000_000 + *(uint*)(statx + NanosecondsAt)))
+            : null;
+    }
+
+    /// <summary>Which file a path leads to, all links followed; null where it is no regular file.</summary>
+    public static unsafe (long Device, long Inode)? Identity(string path)
+    {
+        byte* statx = stackalloc byte[StatxBytes];
+        return Statx(WorkingFolder, path, 0, TypeAndInode, statx) == 0 && (*(ushort*)(statx + ModeAt) & TypeMask) == Regular
+            ? (*(long*)(statx + DeviceAt), *(long*)(statx + InodeAt))
             : null;
     }
 

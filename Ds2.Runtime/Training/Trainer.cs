@@ -4,6 +4,7 @@ using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Distributed;
 using Ds2.Runtime.Evaluation;
+using Ds2.Runtime.Files;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Options;
 using Ds2.Runtime.Recognition;
@@ -337,7 +338,8 @@ public sealed class Trainer : IDisposable
     /// first save must not bring back what was gone back on.</summary>
     private void SaveResumed(string from)
     {
-        bool wentBack = Path.GetFullPath(from) != Path.GetFullPath(checkpoints.Latest), isBest = Path.GetFullPath(from) == Path.GetFullPath(checkpoints.Best);
+        string file = FileIdentity.Of(from);
+        bool wentBack = file != FileIdentity.Of(checkpoints.Latest), isBest = file == FileIdentity.Of(checkpoints.Best);
         if (wentBack && !isBest && ranks.Rank == 0)
             SetAbandonedBestAside();
         bool standsAtItsBest = state.Batch == 0 && state.History.Count > 0 && Deciding(state.History[^1]) <= state.History.Min(Deciding);

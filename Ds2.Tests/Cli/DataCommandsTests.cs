@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Ds2.Runtime.Audio;
 using Ds2.Tests.Audio;
 using Ds2.Tests.Data;
@@ -92,16 +93,36 @@ public sealed class DataCommandsTests
     [TestCase("evaluate", "--checkpoint", "F", "--manifest", "other.csv", "--transcripts", "F")]
     public void OutputThatIsAnInput_IsRefused(params string[] arguments)
     {
-        File.WriteAllText(folder["file"], "what it is");
+        File.WriteAllText(folder["file.svg"], "what it is");
         // The same file by another way.
-        string[] named = [.. arguments.Select((argument, i) => argument != "F" ? argument : i == arguments.Length - 1 ? folder["x/../file"] : folder["file"])];
+        string[] named = [.. arguments.Select((argument, i) => argument != "F" ? argument : i == arguments.Length - 1 ? folder["x/../file.svg"] : folder["file.svg"])];
         (int code, _, string error) = Program.Run(named);
         Assert.That((code, error.Trim().Split('\n').Length), Is.EqualTo((2, 1)), error);
-        Assert.That(error, Does.Contain(folder["file"]).And.Contain("name another file"));
-        Assert.That(File.ReadAllText(folder["file"]), Is.EqualTo("what it is"));
+        Assert.That(error, Does.Contain(folder["file.svg"]).And.Contain("name another file"));
+        Assert.That(File.ReadAllText(folder["file.svg"]), Is.EqualTo("what it is"));
     }
 
     /// <summary>A recording that turns out bad where several are looked at at once: one line, as where they are read one by one.</summary>
+    /// <summary>What is written follows links: to the file, to its folder, and beside it by a second name of its own.</summary>
+    [TestCase("link.csv")]
+    [TestCase("folder/file.csv")]
+    [TestCase("second.csv")]
+    public void OutputThatIsAnInputThroughALink_IsRefused(string output)
+    {
+        if (!OperatingSystem.IsLinux())
+            Assert.Ignore("makes hard links by ln");
+        string manifest = folder.WriteNoise(8000);
+        File.Move(manifest, folder["file.csv"]);
+        string before = File.ReadAllText(folder["file.csv"]);
+        File.CreateSymbolicLink(folder["link.csv"], "file.csv");
+        Directory.CreateSymbolicLink(folder["folder"], ".");
+        using (Process link = Process.Start("ln", [folder["file.csv"], folder["second.csv"]]))
+            link.WaitForExit();
+        (int code, _, string error) = Program.Run("data", "merge", folder["file.csv"], "--out", folder[output]);
+        Assert.That((code, error.TrimEnd()), Is.EqualTo((2, $"ds2: --out {folder[output]}: is what {folder["file.csv"]} is read from, and would replace it: name another file")));
+        Assert.That((File.ReadAllText(folder["file.csv"]), new FileInfo(folder["link.csv"]).LinkTarget), Is.EqualTo((before, "file.csv")));
+    }
+
     [Test]
     public void Train_RecordingWithoutANumberIn_IsOneLine()
     {

@@ -145,6 +145,24 @@ public sealed class TranscribeTests
         Assert.That((File.ReadAllText(kept), File.Exists(partial)), Is.EqualTo(("NO\n", false)));
     }
 
+    /// <summary>A recording that is called as a text is, its own or through a link, and hot words that are: refused before anything is heard, and nothing is written.</summary>
+    [TestCase("a.txt")]
+    [TestCase("link.txt", "a.txt")]
+    [TestCase("a.wav", "--hotwords", "a.txt")]
+    public void TextThatWouldReplaceWhatIsRead_IsRefused(params string[] arguments)
+    {
+        using var folder = new TempFolder();
+        foreach (string name in new[] { "a.txt", "a.wav", "b.wav" })
+            folder.Write(name, File.ReadAllBytes(corpus.PathOf("wav/a/0.wav")));
+        File.CreateSymbolicLink(folder["link.txt"], "a.txt");
+        byte[] before = File.ReadAllBytes(folder["a.txt"]);
+        (int code, string output, string error) = Run(["--overwrite", folder["b.wav"], .. arguments.Select(argument => argument[0] == '-' ? argument : folder[argument])]);
+        Assert.That((code, output, error.Trim().Split('\n').Length), Is.EqualTo((2, "", 1)), error);
+        Assert.That(error, Does.Contain(".txt: is read, and the text of "));
+        Assert.That(Names(folder.Path), Is.EqualTo(new[] { "a.txt", "a.wav", "b.wav", "link.txt" }));
+        Assert.That(File.ReadAllBytes(folder["a.txt"]), Is.EqualTo(before));
+    }
+
     /// <summary>A folder stands where a text should, and a file where a folder of texts should: they are named and counted, and all other texts are written.</summary>
     [Test]
     public void TextThatCannotBeWritten_EndsNothing()

@@ -5,6 +5,7 @@ using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Kernels.Ops;
 using Ds2.Runtime;
 using Ds2.Runtime.Data.Batching;
+using Ds2.Runtime.Files;
 using Ds2.Train.Commands.Adaptation;
 using Ds2.Train.Reporting;
 
@@ -135,15 +136,15 @@ internal static class CommandLine
         return option;
     }
 
-    /// <summary>Refuses an output that is one of the command's own inputs: it would be gone.</summary>
+    /// <summary>Refuses an output that is one of the command's own inputs, by its own name or through links: it would be gone.</summary>
     /// <param name="option">The output's option.</param>
     /// <param name="output">Its file.</param>
     /// <param name="inputs">Files that are read; what is no file's name counts for nothing.</param>
     /// <exception cref="InputException">It is one of them.</exception>
     public static void RequireApart(string option, string output, params IEnumerable<string?> inputs)
     {
-        string full = Path.GetFullPath(output);
-        if (inputs.FirstOrDefault(input => input is not null && Path.GetFullPath(input) == full) is { } same)
+        string written = FileIdentity.Of(output);
+        if (inputs.FirstOrDefault(input => input is not null && FileIdentity.Of(input) == written) is { } same)
             throw new InputException($"{option} {output}: is what {same} is read from, and would replace it: name another file");
     }
 

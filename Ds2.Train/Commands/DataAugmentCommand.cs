@@ -43,7 +43,7 @@ internal static class DataAugmentCommand
             throw new InputException("--gain must be from -100 to 100");
         if (change.Noise?.Level is not (null or (>= 0 and <= 100)))
             throw new InputException("--noise-level must be from 0 to 100");
-        CommandLine.RequireApart("--out", output, input);
+        CommandLine.RequireApart("--out", output, input, change.Noise?.File);
         float[] changed = change.Apply(AudioFile.Read(input));
         AtomicFile.Write(output, stream => stream.Write(WavWriter.Encode(changed)));
         string noise = change.Noise is { } excerpt ? $", {Path.GetFileName(excerpt.File)} at {Number(excerpt.Level)}" : "";

@@ -58,6 +58,9 @@ internal sealed class DecodingArguments
     /// <summary>Those of a command that has a language model anyway, and searches for alpha and beta.</summary>
     public IEnumerable<Option> OptionsOfTuning => [beam, unknown, temperature, hotWords];
 
+    /// <summary>What a command line decodes with, where it names files; null for each that it does not.</summary>
+    public IEnumerable<string?> FilesOf(ParseResult parsed) => [parsed.GetValue(model), parsed.GetValue(hotWords)];
+
     /// <summary>Whether a command line says how to decode.</summary>
     public bool IsAsked(ParseResult parsed) => parsed.GetValue(model) is not null || parsed.GetValue(beam) is not null || parsed.GetValue(hotWords) is not null;
 

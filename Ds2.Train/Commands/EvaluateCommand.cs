@@ -38,7 +38,7 @@ internal static class EvaluateCommand
     private static int Run(ParseResult parsed, CorpusRecognition recognition, DecodingArguments arguments, string? transcriptsPath, string? errorsFolder, bool json)
     {
         if (transcriptsPath is not null)
-            CommandLine.RequireApart("--transcripts", transcriptsPath, recognition.ManifestOf(parsed), recognition.CheckpointOf(parsed));
+            CommandLine.RequireApart("--transcripts", transcriptsPath, [recognition.ManifestOf(parsed), recognition.CheckpointOf(parsed), .. arguments.FilesOf(parsed)]);
         using var interruption = new Interruption("stopping, without a result");
         using ModelFile file = recognition.Open(parsed);
         using Decoding decoding = arguments.Open(parsed, file.Description.Alphabet, interruption.Token);

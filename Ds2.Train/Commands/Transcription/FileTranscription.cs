@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Ds2.Runtime;
+using Ds2.Runtime.Files;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Recognition;
 using Ds2.Runtime.Recognition.Long;
@@ -30,6 +31,8 @@ internal static class FileTranscription
             throw new InputException("--overwrite is about files, and a single recording goes to stdout: name a folder for its text with --out");
         if (formats.Any(format => format.Name == "ctm"))
             RequireCtmNames(list.Recordings);
+        if (!toStdout)
+            RequireApart(parsed, list.Recordings, formats);
         foreach (string link in list.Links)
             Console.Error.WriteLine($"ds2: {link}: a link to a folder is not followed; name it if it is meant");
 
@@ -83,6 +86,18 @@ internal static class FileTranscription
     {
         if (recordings.GroupBy(recording => CtmWriter.FileOf(recording.Path, recording.Name)).FirstOrDefault(group => group.Count() > 1) is { } same)
             throw new InputException($"{same.First().Path}, {same.Last().Path}: both would be {same.Key} in ctm: rename one");
+    }
+
+    /// <summary>Refuses texts that would replace what is read: a recording may be called <c>a.txt</c>, and hot words lie beside the recording that they are of.</summary>
+    private static void RequireApart(ParseResult parsed, IReadOnlyList<ListedRecording> recordings, TranscriptFormat[] formats)
+    {
+        IEnumerable<string?> named = [parsed.GetValue(TranscribeCommand.Checkpoint), .. TranscribeCommand.Decoding.FilesOf(parsed), .. recordings.Select(recording => recording.Path)];
+        HashSet<string> read = [.. named.OfType<string>().Where(path => path != RecordingList.StandardInput).Select(FileIdentity.Of)];
+        foreach (ListedRecording recording in recordings)
+        {
+            if (formats.Select(recording.TextOf).FirstOrDefault(text => read.Contains(FileIdentity.Of(text))) is { } same)
+                throw new InputException($"{same}: is read, and the text of {recording.Path} would replace it: rename it, or name another folder for the texts with --out");
+        }
     }
 
     private static TranscriberOptions OptionsOf(ParseResult parsed, TranscriptFormat[] formats, int recordings)

@@ -40,7 +40,7 @@ internal sealed class RunFolderReporter : IRunReporter
         Enqueue(run.PathOf(RunStarts.FileName), JsonSerializer.Serialize(Starts(run), Json));
         string words = run.PathOf(TranscriptModel.FileName);
         // Never over itself: other ranks may have it mapped, on machines that would lose it so.
-        if (run.Words is { } own && own.File != Path.GetFullPath(words))
+        if (run.Words is { } own && (own.File is null || FileIdentity.Of(own.File) != FileIdentity.Of(words)))
             unwritten.Enqueue((words, own.Model.WriteTo));
         WriteStart();
         // Of a run that ended before its first epoch's end: it is not this one's.

@@ -1,0 +1,31 @@
+namespace Ds2.Runtime.Files;
+
+/// <summary>Which file a path leads to, by whatever way: what is written follows links, so that two paths may be one file.</summary>
+public static class FileIdentity
+{
+    /// <summary>A text that is the same for two paths that lead to one file. A path that leads to no file, or to a device, which nothing replaces, stands for itself.</summary>
+    /// <param name="path">The file, which need not be there.</param>
+    public static string Of(string path)
+    {
+        string full = Path.GetFullPath(path);
+        if (!OperatingSystem.IsLinux())
+            return WithoutLinks(full);
+        return PosixFile.Identity(full) is (long device, long inode) ? $"{device}:{inode}" : full;
+    }
+
+    /// <summary>A full path with the links to the file and to each of its folders followed: where there is no asking for an inode.</summary>
+    internal static string WithoutLinks(string full)
+    {
+        if (Path.GetDirectoryName(full) is not { } folder)
+            return full;
+        string path = Path.Combine(WithoutLinks(folder), Path.GetFileName(full));
+        try
+        {
+            return File.ResolveLinkTarget(path, returnFinalTarget: true) is { } target ? WithoutLinks(target.FullName) : path;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return path; // links in a circle, or a folder that is closed: whoever opens it learns why
+        }
+    }
+}
