@@ -87,6 +87,8 @@ public sealed class DataCommandsTests
     [TestCase("features", "--in", "F", "--kind", "fbank40", "--out", "F")]
     [TestCase("data", "augment", "--in", "F", "--out", "F", "--gain", "-6")]
     [TestCase("data", "merge", "other.csv", "F", "--out", "F")]
+    [TestCase("data", "alphabet", "--manifest", "other.csv", "F", "--out", "F")]
+    [TestCase("data", "stats", "other.csv", "F", "--plot", "F")]
     [TestCase("lm", "build", "--text", "other.txt", "F", "--out", "F")]
     [TestCase("lm", "compile", "--arpa", "F", "--out", "F")]
     [TestCase("evaluate", "--checkpoint", "model.safetensors", "--manifest", "F", "--transcripts", "F")]

@@ -37,9 +37,12 @@ internal static class DataStatsCommand
 
     private static int Run(string[] names, string? plot, string? alphabetPath, bool skipBad)
     {
+        string[] files = [.. names.SelectMany(Manifests)];
+        if (plot is not null)
+            CommandLine.RequireApart("--plot", plot, [.. files, alphabetPath]);
         using var interruption = new Interruption("stopping");
         Alphabet alphabet = alphabetPath is null ? Alphabet.English : AlphabetFile.Read(alphabetPath);
-        CorpusStatistics[] all = [.. names.SelectMany(Manifests).Select(manifest => CorpusStatistics.Of(CorpusInput.Load(manifest, alphabet, skipBad, interruption.Token, allowRepeated: true)))];
+        CorpusStatistics[] all = [.. files.Select(manifest => CorpusStatistics.Of(CorpusInput.Load(manifest, alphabet, skipBad, interruption.Token, allowRepeated: true)))];
         foreach (CorpusStatistics statistics in all)
             Write(statistics);
         if (plot is not null)
