@@ -311,6 +311,27 @@ public sealed class CommandLineTests
         }
     }
 
+    /// <summary>Every option of numbers that need not be whole, given one as German and French write it: 25 to the library's own parser.</summary>
+    private static IEnumerable<TestCaseData> FractionalOptions()
+    {
+        return Of(Ds2.Train.Commands.CommandLine.Create(), []);
+
+        static IEnumerable<TestCaseData> Of(Command command, string[] path)
+        {
+            foreach (Option option in command.Options.Where(option => new[] { typeof(double), typeof(double?), typeof(double[]), typeof(float), typeof(float?), typeof(float[]) }.Contains(option.ValueType)))
+                yield return new TestCaseData(option.Name, path).SetArgDisplayNames(string.Join(' ', path.Append(option.Name)));
+            foreach (TestCaseData inner in command.Subcommands.SelectMany(sub => Of(sub, [.. path, sub.Name])))
+                yield return inner;
+        }
+    }
+
+    [TestCaseSource(nameof(FractionalOptions))]
+    public void DecimalComma_IsRefused_AndNamesTheOption(string name, string[] path)
+    {
+        (int code, _, string error) = Run([.. path, name, "2,5"]);
+        Assert.That((code, error.Split('\n').Count(line => line.StartsWith($"ds2: {name} must be a number ", StringComparison.Ordinal))), Is.EqualTo((BadInput, 1)), error);
+    }
+
     [Test]
     public void Train_TruncatedWav_NamesTheFile()
     {

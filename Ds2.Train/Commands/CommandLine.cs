@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
 using Ds2.Kernels.Engines;
 using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Kernels.Ops;
@@ -134,6 +135,24 @@ internal static class CommandLine
                 result.AddError($"{name} must be at most {maximum}");
         });
         return option;
+    }
+
+    /// <summary>An option of a number that need not be whole. The library's own parser takes commas between digits, too, and makes 25 of <c>2,5</c>.</summary>
+    public static Option<double?> Number(string name, string description, string helpName, double least = double.NegativeInfinity, double most = double.PositiveInfinity) => new(name)
+    {
+        Description = description,
+        HelpName = helpName,
+        CustomParser = result => NumberOf(result, name, result.Tokens[^1].Value, least, most),
+    };
+
+    /// <summary>The number that a value of an option stands for; what is none, or none of those allowed, is an error of the option.</summary>
+    public static double? NumberOf(SymbolResult result, string name, string value, double least = double.NegativeInfinity, double most = double.PositiveInfinity)
+    {
+        if (double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out double given) && given >= least && given <= most)
+            return given;
+        string range = double.IsInfinity(most) ? $"such as 2.5, not {value}" : string.Create(CultureInfo.InvariantCulture, $"from {least} to {most}");
+        result.AddError($"{name} must be a number {range}");
+        return null;
     }
 
     /// <summary>Refuses an output that is one of the command's own inputs, by its own name or through links: it would be gone.</summary>

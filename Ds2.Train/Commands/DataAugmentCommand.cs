@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using Ds2.Runtime;
 using Ds2.Runtime.Audio;
 using Ds2.Runtime.Data.Augment;
 using Ds2.Runtime.Files;
@@ -15,10 +14,10 @@ internal static class DataAugmentCommand
         var input = new Option<string>("--in") { Description = "a WAV or FLAC file", Required = true, HelpName = "FILE" };
         var output = new Option<string>("--out") { Description = "the WAV file to write", Required = true, HelpName = "FILE" };
         var seed = new Option<int>("--seed") { Description = "decides what is not given below", DefaultValueFactory = _ => 1, HelpName = "N" };
-        var tempo = new Option<double?>("--tempo") { Description = "speed in units of the old, from 0.1 to 10 (default: from 0.85 to 1.15)", HelpName = "FACTOR" };
-        var gain = new Option<double?>("--gain") { Description = "change of level, from -100 to 100 (default: from -6 to 8)", HelpName = "DB" };
+        Option<double?> tempo = CommandLine.Number("--tempo", "speed in units of the old, from 0.1 to 10 (default: from 0.85 to 1.15)", "FACTOR", 0.1, 10);
+        Option<double?> gain = CommandLine.Number("--gain", "change of level, from -100 to 100 (default: from -6 to 8)", "DB", -100, 100);
         var noise = new Option<string?>("--noise") { Description = "a folder whose WAV and FLAC files are noise (default: no noise)", HelpName = "DIR" };
-        var level = new Option<double?>("--noise-level") { Description = "level of the noise in units of the speech's (default: from 0 to 0.5)", HelpName = "LEVEL" };
+        Option<double?> level = CommandLine.Number("--noise-level", "level of the noise in units of the speech's (default: from 0 to 0.5)", "LEVEL", 0, 100);
         var command = new Command("augment", "Writes a recording with another tempo and level, and with noise, as augmented training hears it.")
         {
             input, output, seed, tempo, gain, noise, level,
@@ -37,12 +36,6 @@ internal static class DataAugmentCommand
 
     private static int Run(string input, string output, AudioChange change)
     {
-        if (change.Tempo is not (>= 0.1 and <= 10))
-            throw new InputException("--tempo must be from 0.1 to 10");
-        if (change.Gain is not (>= -100 and <= 100))
-            throw new InputException("--gain must be from -100 to 100");
-        if (change.Noise?.Level is not (null or (>= 0 and <= 100)))
-            throw new InputException("--noise-level must be from 0 to 100");
         CommandLine.RequireApart("--out", output, input, change.Noise?.File);
         float[] changed = change.Apply(AudioFile.Read(input));
         AtomicFile.Write(output, stream => stream.Write(WavWriter.Encode(changed)));

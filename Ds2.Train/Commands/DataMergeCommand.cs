@@ -13,17 +13,16 @@ internal static class DataMergeCommand
     {
         var manifests = new Argument<string[]>("MANIFEST") { Description = "the manifests", Arity = ArgumentArity.OneOrMore };
         var output = new Option<string>("--out") { Description = "the new manifest, from the shortest utterance to the longest", Required = true, HelpName = "FILE" };
-        var min = new Option<double>("--min-seconds") { Description = "leave out what is shorter", DefaultValueFactory = _ => 0, HelpName = "S" };
-        var max = new Option<double>("--max-seconds") { Description = "leave out what is longer", DefaultValueFactory = _ => double.PositiveInfinity, HelpName = "S" };
+        Option<double?> min = CommandLine.Number("--min-seconds", "leave out what is shorter", "S"), max = CommandLine.Number("--max-seconds", "leave out what is longer", "S");
         Option<bool> skipBad = CorpusFaultReport.SkipBad();
         var command = new Command("merge", "Joins manifests and prunes them by duration.") { manifests, output, min, max, skipBad };
-        command.SetAction(parsed => Run(parsed.GetValue(manifests)!, parsed.GetRequiredValue(output), parsed.GetValue(min), parsed.GetValue(max), parsed.GetValue(skipBad)));
+        command.SetAction(parsed => Run(parsed.GetValue(manifests)!, parsed.GetRequiredValue(output), parsed.GetValue(min) ?? 0, parsed.GetValue(max) ?? double.PositiveInfinity, parsed.GetValue(skipBad)));
         return command;
     }
 
     private static int Run(string[] manifests, string output, double min, double max, bool skipBad)
     {
-        if (!(min <= max))
+        if (min > max)
             throw new InputException($"--min-seconds {min} and --max-seconds {max}: the first must not be greater");
         CommandLine.RequireApart("--out", output, manifests);
         using var interruption = new Interruption("stopping, nothing is written");

@@ -23,10 +23,10 @@ internal sealed class DecodingArguments
     private readonly bool trains;
     private readonly Option<string?> model;
     private readonly Option<int?> beam = new("--beam") { Description = $"beam search over so many prefixes (with --lm or --hotwords {Defaults.Width}; else greedy)", HelpName = "N" };
-    private readonly Option<double?> alpha = Number("--alpha", $"the weight of the language model's ln P ({Text(Defaults.Alpha)})", 0, 100);
-    private readonly Option<double?> beta = Number("--beta", $"added to the score for each word, with --lm ({Text(Defaults.Beta)})", -100, 100);
-    private readonly Option<double?> unknown = Number("--unknown-penalty", $"added for each word that the language model does not know ({Text(Defaults.UnknownPenalty)})", -100, 0);
-    private readonly Option<double?> temperature = Number("--temperature", "what the logits are divided by, with --lm: above 1, what was heard counts less, and the blank is lowered by what is above 1 (default: by how much the model doubts each utterance)", 0.01, 100);
+    private readonly Option<double?> alpha = CommandLine.Number("--alpha", $"the weight of the language model's ln P ({Text(Defaults.Alpha)})", "X", 0, 100);
+    private readonly Option<double?> beta = CommandLine.Number("--beta", $"added to the score for each word, with --lm ({Text(Defaults.Beta)})", "X", -100, 100);
+    private readonly Option<double?> unknown = CommandLine.Number("--unknown-penalty", $"added for each word that the language model does not know ({Text(Defaults.UnknownPenalty)})", "X", -100, 0);
+    private readonly Option<double?> temperature = CommandLine.Number("--temperature", "what the logits are divided by, with --lm: above 1, what was heard counts less, and the blank is lowered by what is above 1 (default: by how much the model doubts each utterance)", "X", 0.01, 100);
     private readonly Option<string?> hotWords = new("--hotwords")
     {
         Description = $"words and phrases to favour: one a line, optionally a tab and a boost in nats ({Text(Runtime.Decoding.HotWords.DefaultBoost)})",
@@ -116,23 +116,6 @@ internal sealed class DecodingArguments
                 $"ds2: {path}: {100.0 * fit.Foreign / fit.Words:F0} % of its words are not written with the checkpoint's alphabet and can never be heard, such as {fit.Example}{instead}"));
         }
         return model;
-    }
-
-    private static Option<double?> Number(string name, string description, double least, double most)
-    {
-        var option = new Option<double?>(name)
-        {
-            Description = description,
-            HelpName = "X",
-            CustomParser = result =>
-            {
-                if (double.TryParse(result.Tokens[^1].Value, NumberStyles.Float, CultureInfo.InvariantCulture, out double given) && given >= least && given <= most)
-                    return given;
-                result.AddError($"{name} must be a number from {Text(least)} to {Text(most)}");
-                return null;
-            },
-        };
-        return option;
     }
 
     private static string Text(double number) => number.ToString(CultureInfo.InvariantCulture);

@@ -31,6 +31,7 @@ internal static class LmBuildCommand
             HelpName = "D1 D2 D3",
             AllowMultipleArgumentsPerToken = true,
             Arity = ArgumentArity.ZeroOrMore,
+            CustomParser = result => [.. result.Tokens.Select(token => (float)(CommandLine.NumberOf(result, "--discount-fallback", token.Value) ?? 0))],
         };
         var output = new Option<string>("--out") { Description = "the model: an ARPA file if it ends in .arpa or .arpa.gz, else compiled", Required = true, HelpName = "FILE" };
         Option<int> bits = LmCommand.Bits("of a compiled model: 8 quantises probabilities and back-offs, 32 keeps them exact");

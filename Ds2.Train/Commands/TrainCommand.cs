@@ -86,7 +86,7 @@ internal static class TrainCommand
 
     private static readonly Option<bool> ListParameters = new("--list-parameters") { Description = "what --set can change: meaning, values, and each preset's; nothing is trained" };
 
-    private static readonly Option<double?> TargetWer = new("--target-wer") { Description = "word error rate in percent that ends the run", HelpName = "WER" };
+    private static readonly Option<double?> TargetWer = CommandLine.Number("--target-wer", "word error rate in percent that ends the run", "WER");
     private static readonly Option<int?> Epochs = new("--epochs") { Description = "epochs at most", HelpName = "N" };
     private static readonly Option<int?> MaxBatches = new("--max-batches") { Description = "an epoch ends after N steps: for trials", HelpName = "N" };
     private static readonly Option<int?> Seed = new("--seed") { Description = "of initial values and the order of batches", HelpName = "N" };
