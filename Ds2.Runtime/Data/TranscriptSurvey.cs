@@ -25,7 +25,7 @@ public static class TranscriptSurvey
             cancellation.ThrowIfCancellationRequested();
             if (!File.Exists(entry.TextPath))
                 throw ManifestFile.NoSuchText(entry.TextPath, manifest, entry.Line);
-            survey.Add(InputFile.ReadText(entry.TextPath));
+            survey.Add(InputFile.ReadText(entry.TextPath), entry.TextPath);
             work.Advance(1);
         }
 

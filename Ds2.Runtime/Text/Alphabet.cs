@@ -33,7 +33,7 @@ public sealed class Alphabet : IEquatable<Alphabet>
         for (int label = 0; label < texts.Length; label++)
         {
             string text = texts[label];
-            if (text.Length == 0 || (text != " " && text.Any(char.IsWhiteSpace)) || !IsUnicode(text))
+            if (!CanBeLabel(text))
                 throw new ArgumentException($"label {label} of the alphabet is '{text}': a label is a character or several, without white space in them, or a space alone", nameof(labels));
             if (!seen.Add(text))
                 throw new ArgumentException($"label {label} of the alphabet, '{text}', stands in it twice", nameof(labels));
@@ -175,7 +175,9 @@ public sealed class Alphabet : IEquatable<Alphabet>
         }
     }
 
-    private static bool IsUnicode(string text) => text.EnumerateRunes().All(rune => rune != Rune.ReplacementChar);
+    /// <summary>Whether an alphabet may have such a label: Unicode, and without white space, or the space alone.</summary>
+    internal static bool CanBeLabel(string text) =>
+        text.Length > 0 && (text == " " || !text.Any(char.IsWhiteSpace)) && text.EnumerateRunes().All(rune => rune != Rune.ReplacementChar);
 }
 
 /// <summary>What becomes of capital and small letters.</summary>

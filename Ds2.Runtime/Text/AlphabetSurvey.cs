@@ -10,24 +10,33 @@ public sealed class AlphabetSurvey(LetterCase letterCase)
 {
     private const string Apostrophe = "'", Space = " ";
 
-    private readonly Dictionary<string, long> counts = [];
+    private readonly Dictionary<string, long> counts = [], unwritable = [];
 
     /// <summary>Texts that were added.</summary>
     public long Texts { get; private set; }
 
     /// <summary>All characters with how often they occur, the most frequent first; white space counts as a space.</summary>
-    public IReadOnlyList<(string Character, long Count)> Counts =>
-        [.. counts.OrderByDescending(pair => pair.Value).ThenBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, pair.Value))];
+    public IReadOnlyList<(string Character, long Count)> Counts => Sorted(counts);
+
+    /// <summary>What no label can be, alike: the replacement character, which stands for bytes that were none, and white space with a mark on it. The alphabet is made without.</summary>
+    public IReadOnlyList<(string Character, long Count)> Unwritable => Sorted(unwritable);
+
+    /// <summary>The first text that has such a character, by its name; null for none.</summary>
+    public string? UnwritableIn { get; private set; }
 
     /// <summary>Adds a text.</summary>
-    public void Add(string text)
+    /// <param name="text">The text.</param>
+    /// <param name="name">What messages call it, its file.</param>
+    public void Add(string text, string name)
     {
         ArgumentNullException.ThrowIfNull(text);
+        ArgumentNullException.ThrowIfNull(name);
         string composed = CanonicalText.Compose(text.Trim());
         string folded = letterCase switch
         {
             LetterCase.Upper => composed.ToUpperInvariant(),
-            LetterCase.Lower => composed.ToLowerInvariant(),
+            // Once more, as a small letter may have a composed form that its capital lacks: the alphabet would have it twice.
+            LetterCase.Lower => CanonicalText.Compose(composed.ToLowerInvariant()),
             _ => composed,
         };
         for (int i = 0; i < folded.Length;)
@@ -38,7 +47,15 @@ public sealed class AlphabetSurvey(LetterCase letterCase)
                 character = Space;
             else if (SpokenImage.IsApostrophe(character[0]))
                 character = Apostrophe;
-            CollectionsMarshal.GetValueRefOrAddDefault(counts, character, out _)++;
+            if (Alphabet.CanBeLabel(character))
+            {
+                CollectionsMarshal.GetValueRefOrAddDefault(counts, character, out _)++;
+            }
+            else
+            {
+                CollectionsMarshal.GetValueRefOrAddDefault(unwritable, character, out _)++;
+                UnwritableIn ??= name;
+            }
             i += length;
         }
 
@@ -62,4 +79,7 @@ public sealed class AlphabetSurvey(LetterCase letterCase)
             throw new InputException($"{Texts} texts have no character {leastCount} times or more that could be heard");
         return new Alphabet([letters.Contains("_") ? "<blank>" : "_", .. letters, .. counts.ContainsKey(Space) ? [Space] : (string[])[]]);
     }
+
+    private static (string Character, long Count)[] Sorted(Dictionary<string, long> counts) =>
+        [.. counts.OrderByDescending(pair => pair.Value).ThenBy(pair => pair.Key, StringComparer.Ordinal).Select(pair => (pair.Key, pair.Value))];
 }

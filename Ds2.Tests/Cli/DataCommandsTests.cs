@@ -67,6 +67,16 @@ public sealed class DataCommandsTests
     }
 
     [Test]
+    public void Alphabet_OfTextsWithWhatNoLabelCanBe_IsWrittenAndSaysSo()
+    {
+        string manifest = folder.WriteNoise(8000, 8000, 8000);
+        folder.Write("u1.txt", "no\uFFFDn \u0301o");
+        (int code, _, string error) = Program.Run("data", "alphabet", "--manifest", manifest, "--out", folder["a.json"], "--case", "upper");
+        Assert.That((code, error.TrimEnd()), Is.EqualTo((0, $"ds2: 2 characters are left out, as no label can be made of them: U+0020 U+0301 (1), U+FFFD (1); first in {folder["u1.txt"]}")));
+        Assert.That(Ds2.Runtime.Text.AlphabetFile.Read(folder["a.json"]).Labels, Does.Contain("N").And.No.Member("\uFFFD"));
+    }
+
+    [Test]
     public void Augment_WritesWhatTrainingMayHear()
     {
         WavWriter.Write(folder["in.wav"], Sounds.Sine(16000, 400, 16000, amplitude: 0.3));

@@ -51,7 +51,7 @@ public sealed class AlphabetFileTests
     public void Survey_OfEnglishTexts_GivesTheEnglishAlphabet()
     {
         var survey = new AlphabetSurvey(LetterCase.Upper);
-        survey.Add("The quick brown fox jumps over the lazy dog, and that\u2019s \u201Call\u201D \u2013 yes.");
+        survey.Add("The quick brown fox jumps over the lazy dog, and that\u2019s \u201Call\u201D \u2013 yes.", "a.txt");
         Assert.Multiple(() =>
         {
             Assert.That(survey.ToAlphabet(), Is.EqualTo(Alphabet.English));
@@ -64,7 +64,7 @@ public sealed class AlphabetFileTests
     public void Survey_LettersWithMarks_AreOneLabelEach()
     {
         var survey = new AlphabetSurvey(LetterCase.AsWritten);
-        survey.Add("Zo\u0308e x\u0323a 7 7");
+        survey.Add("Zo\u0308e x\u0323a 7 7", "a.txt");
         Alphabet alphabet = survey.ToAlphabet();
         Assert.Multiple(() =>
         {
@@ -73,5 +73,30 @@ public sealed class AlphabetFileTests
             Assert.That(survey.ToAlphabet(leastCount: 2).Labels, Is.EqualTo(new[] { "_", "7", " " }));
             Assert.That(() => survey.ToAlphabet(leastCount: 9), Throws.TypeOf<InputException>());
         });
+    }
+
+    /// <summary>What a broken conversion leaves, and a mark that stands on white space: the rest makes an alphabet all the same.</summary>
+    [Test]
+    public void Survey_WhatNoLabelCanBe_IsLeftOutAndTold()
+    {
+        var survey = new AlphabetSurvey(LetterCase.AsWritten);
+        survey.Add("ab a", "good.txt");
+        survey.Add("a\uFFFDb \u0301c\uFFFD", "bad.txt");
+        survey.Add("\uFFFD", "worse.txt");
+        Assert.Multiple(() =>
+        {
+            Assert.That(survey.ToAlphabet().Labels, Is.EqualTo(new[] { "_", "a", "b", "c", " " }));
+            Assert.That(survey.Unwritable, Is.EqualTo(new[] { ("\uFFFD", 3L), (" \u0301", 1L) }));
+            Assert.That(survey.UnwritableIn, Is.EqualTo("bad.txt"));
+        });
+    }
+
+    /// <summary>U+1E96 is a small letter whose capital is two characters.</summary>
+    [Test]
+    public void Survey_CapitalWithoutAComposedForm_IsItsSmallLetter()
+    {
+        var survey = new AlphabetSurvey(LetterCase.Lower);
+        survey.Add("H\u0331\u1E96", "a.txt");
+        Assert.That(survey.ToAlphabet().Labels, Is.EqualTo(new[] { "_", "\u1E96" }));
     }
 }

@@ -9,6 +9,8 @@ namespace Ds2.Train.Commands;
 /// <summary><c>data alphabet</c>: what the transcripts of data sets are written with, as an alphabet for <c>train --alphabet</c>.</summary>
 internal static class DataAlphabetCommand
 {
+    private const int MostUnwritable = 5;
+
     public static Command Create()
     {
         var manifests = new Option<string[]>("--manifest") { Description = "the data sets whose transcripts are counted", Required = true, HelpName = "FILE", AllowMultipleArgumentsPerToken = true };
@@ -33,13 +35,26 @@ internal static class DataAlphabetCommand
         foreach ((string character, long count) in survey.Counts)
         {
             string fate = character != " " && AlphabetSurvey.IsSilent(character) ? ", left out: no sound of its own" : count < leastCount && character != " " ? ", left out: too rare" : "";
-            string codes = string.Join(' ', character.EnumerateRunes().Select(rune => $"U+{rune.Value:X4}"));
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{(character == " " ? "space" : character),5} {count,9} times  {codes}{fate}"));
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{(character == " " ? "space" : character),5} {count,9} times  {Codes(character)}{fate}"));
         }
+        NoteUnwritable(survey);
 
         Console.WriteLine($"{output}: {alphabet.Size} labels, the blank among them, of {survey.Texts} texts");
         return 0;
     }
+
+    /// <summary>Says what stands in the transcripts and in no alphabet: the transcripts are to be mended, not the alphabet.</summary>
+    private static void NoteUnwritable(AlphabetSurvey survey)
+    {
+        if (survey.UnwritableIn is not { } example)
+            return;
+        string shown = string.Join(", ", survey.Unwritable.Take(MostUnwritable).Select(found => string.Create(CultureInfo.InvariantCulture, $"{Codes(found.Character)} ({found.Count})")));
+        string more = survey.Unwritable.Count > MostUnwritable ? ", …" : "";
+        Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"ds2: {survey.Unwritable.Sum(found => found.Count)} characters are left out, as no label can be made of them: {shown}{more}; first in {example}"));
+    }
+
+    private static string Codes(string character) => string.Join(' ', character.EnumerateRunes().Select(rune => $"U+{rune.Value:X4}"));
 
     private static LetterCase CaseOf(string name) => name switch
     {
