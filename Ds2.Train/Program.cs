@@ -50,6 +50,7 @@ internal static class Program
 
         // Signals are ours: a run finishes its batch and saves.
         var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+        CorpusFaultReport.Begin();
         try
         {
             return parsed.Invoke(configuration);

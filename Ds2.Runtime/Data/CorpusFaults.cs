@@ -12,6 +12,9 @@ public sealed record CorpusFault(int Line, string Message);
 public sealed class CorpusFaultsException(string manifestPath, int lines, IReadOnlyList<CorpusFault> faults)
     : Exception($"{manifestPath}: {faults.Count} of {lines} utterances cannot be used")
 {
+    /// <summary>The manifest.</summary>
+    public string ManifestPath { get; } = manifestPath;
+
     /// <summary>What is wrong, in the manifest's order.</summary>
     public IReadOnlyList<CorpusFault> Faults { get; } = faults;
 }

@@ -53,6 +53,31 @@ public sealed class DataCommandsTests
         Assert.That(Program.Run("data", "stats", manifest, "--skip-bad").Output, Does.Match("utterances +1"));
     }
 
+    /// <summary>One list for a command: the second manifest's faults must not replace the first's, and an earlier command's do not count.</summary>
+    [Test]
+    public void ManyFaultsOfTwoManifests_AreInOneList()
+    {
+        folder.WriteNoise(8000, 16000);
+        string Manifest(string name, string good, int bad) =>
+            folder.Write(name, $"{good}.wav,{good}.txt\n" + string.Concat(Enumerable.Range(0, bad).Select(i => $"none{i}.wav,{good}.txt\n")));
+        string a = Manifest("a.csv", "u0", 25), b = Manifest("b.csv", "u1", 2), before = Environment.CurrentDirectory;
+        Environment.CurrentDirectory = folder.Path;
+        try
+        {
+            (int code, _, string error) = Program.Run("data", "merge", a, b, "--out", folder["m.csv"], "--skip-bad");
+            string[] lines = File.ReadAllLines(folder["ds2-faults.tsv"]);
+            Assert.That((code, lines.Length), Is.EqualTo((0, 27)), error);
+            Assert.That(error, Does.Contain($"{a}: 25 utterances are left out; ds2-faults.tsv lists all").And.Contain($"{b}: 2 utterances are left out; ds2-faults.tsv lists all"));
+            Assert.That((lines[0], lines[^1]), Is.EqualTo(($"{a}\t2\t{folder["none0.wav"]}: no such file (line 2 of {a})", $"{b}\t3\t{folder["none1.wav"]}: no such file (line 3 of {b})")));
+            Assert.That(Program.Run("data", "merge", a, "--out", folder["m.csv"]).Code, Is.EqualTo(2));
+            Assert.That(File.ReadAllLines(folder["ds2-faults.tsv"]), Has.Length.EqualTo(25));
+        }
+        finally
+        {
+            Environment.CurrentDirectory = before;
+        }
+    }
+
     [Test]
     public void Stats_DescribesAndDraws()
     {
