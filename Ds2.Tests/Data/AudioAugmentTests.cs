@@ -107,6 +107,19 @@ public sealed class AudioAugmentTests
         Assert.That(NoiseFolder.Excerpt(folder["noise.wav"], 0.75, 1000), Is.EqualTo((float[])[.. read[300..], .. read, .. read, .. read[..100]]));
     }
 
+    /// <summary>Two links that lead up make paths without end: of each their number doubles at every step.</summary>
+    [Test]
+    [CancelAfter(30_000)]
+    public void Open_LinksToFolders_AreNotFollowed(CancellationToken cancellation)
+    {
+        folder.Write("noise/a/b.wav", WavBytes.Make(WavBytes.Pcm, 16, 1, 16000, new byte[800]));
+        foreach (string link in new[] { "noise/a/up", "noise/a/again" })
+            Directory.CreateSymbolicLink(folder[link], "..");
+        NoiseFolder noise = Task.Run(() => NoiseFolder.Open(folder["noise"]), cancellation).WaitAsync(cancellation).GetAwaiter().GetResult();
+        Assert.That(noise.Files, Is.EqualTo(new[] { folder["noise/a/b.wav"] }));
+        Assert.That(noise.Links, Is.EqualTo(new[] { folder["noise/a/again"], folder["noise/a/up"] }));
+    }
+
     [Test]
     public void Open_ListsSubfoldersInOrder_AndRefusesWhatIsDamaged()
     {

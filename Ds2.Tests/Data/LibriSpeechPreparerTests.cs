@@ -137,6 +137,15 @@ public sealed class LibriSpeechPreparerTests
         Assert.That(() => LibriSpeechPreparer.Run(folder["src"], folder["file"]), WavReaderTests.IsOneLine(folder["file"], "cannot be written"));
     }
 
+    /// <summary>Followed, it may lead in a circle; passed over, its utterances would be missing.</summary>
+    [Test]
+    public void Run_LinkToAFolder_IsRefused()
+    {
+        WriteTree();
+        Directory.CreateSymbolicLink(folder["src/LibriSpeech/dev-clean/14"], folder["src/LibriSpeech/test-other/13"]);
+        Assert.That(() => Run(), WavReaderTests.IsOneLine(folder["src/LibriSpeech/dev-clean/14"], "a link to a folder"));
+    }
+
     [Test]
     public void Run_SameUtteranceTwice_SaysSo()
     {

@@ -62,6 +62,8 @@ internal sealed class TrainingData : IDisposable
         AudioAugment? audio = options.Data.OpenAudioAugment();
         if (audio is not null)
             NoteFeatureFiles(corpus);
+        foreach (string link in audio?.Noise?.Links ?? [])
+            Note($"{link}: a link to a folder is not followed (noiseFolder)");
         FeatureStore? store = featureCache is null ? null : new FeatureStore(featureCache, Note);
         if (store is not null && audio is not null)
             Note($"{featureCache}: serves the validation set alone, as training audio is augmented: its features differ in every epoch");

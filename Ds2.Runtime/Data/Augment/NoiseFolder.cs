@@ -1,4 +1,5 @@
 using Ds2.Runtime.Audio;
+using Ds2.Runtime.Files;
 
 namespace Ds2.Runtime.Data.Augment;
 
@@ -7,10 +8,13 @@ public sealed class NoiseFolder
 {
     private static readonly string[] Endings = [".wav", ".flac"];
 
-    private NoiseFolder(string[] files) => Files = files;
+    private NoiseFolder(string[] files, string[] links) => (Files, Links) = (files, links);
 
     /// <summary>The recordings, in the order of their paths, so that a number means the same one on every machine.</summary>
     public IReadOnlyList<string> Files { get; }
+
+    /// <summary>The links to folders in it, which are not followed.</summary>
+    public IReadOnlyList<string> Links { get; }
 
     /// <summary>Lists a folder's WAV and FLAC files, those of its subfolders included, and reads their headers.</summary>
     /// <param name="path">The folder.</param>
@@ -19,16 +23,14 @@ public sealed class NoiseFolder
     {
         if (!Directory.Exists(path))
             throw new InputException($"{path}: no such folder (noiseFolder)");
-        string[] files =
-        [
-            .. Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories)
-                .Where(file => Endings.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase)).Order(StringComparer.Ordinal),
-        ];
+        FolderTree tree = FolderTree.Of(path);
+        string[] files = [.. tree.Files.Where(file => Endings.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase)).Order(StringComparer.Ordinal)];
+        string[] links = [.. tree.Links.Order(StringComparer.Ordinal)];
         if (files.Length == 0)
-            throw new InputException($"{path}: holds no WAV or FLAC files (noiseFolder)");
+            throw new InputException($"{path}: holds no WAV or FLAC files{(links.Length > 0 ? $"; links to folders, such as {links[0]}, are not followed" : "")} (noiseFolder)");
         foreach (string file in files)
             _ = AudioFile.Duration(file);
-        return new NoiseFolder(files);
+        return new NoiseFolder(files, links);
     }
 
     /// <summary>A stretch of a recording.</summary>

@@ -59,6 +59,17 @@ public sealed class DatasetVerifierTests
         }));
     }
 
+    /// <summary>A set that was moved to another disk is whole; a circle is an extra file, and not walked.</summary>
+    [Test]
+    public void Verify_LinksToFolders()
+    {
+        Directory.Move(Path.Combine(Data, "val"), folder["moved"]);
+        Directory.CreateSymbolicLink(Path.Combine(Data, "val"), folder["moved"]);
+        Assert.That(DatasetVerifier.Verify(Data), Is.Empty);
+        Directory.CreateSymbolicLink(Path.Combine(Data, "val/up"), Data);
+        Assert.That(DatasetVerifier.Verify(Data), Is.EqualTo(new DatasetFault[] { new(DatasetFaultKind.Extra, "val/up") }));
+    }
+
     [Test]
     public void Verify_NoListOrNoFolder_SaysSo()
     {

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
+using Ds2.Runtime.Files;
 
 namespace Ds2.Runtime.Data.LibriSpeech.Dataset;
 
@@ -51,7 +52,7 @@ public static class DatasetVerifier
             return [new DatasetFault(DatasetFaultKind.Changed, ChecksumList.FileName)];
         }
 
-        Dictionary<string, long> onDisk = FilesOf(folder);
+        Dictionary<string, long> onDisk = FilesOf(folder, list);
         var faults = new ConcurrentBag<DatasetFault>();
         foreach (string name in onDisk.Keys.Where(name => !list.Files.ContainsKey(name)))
             faults.Add(new DatasetFault(DatasetFaultKind.Extra, name));
@@ -68,14 +69,23 @@ public static class DatasetVerifier
         return [.. faults.OrderBy(fault => fault.Path, StringComparer.Ordinal)];
     }
 
-    private static Dictionary<string, long> FilesOf(string folder)
+    /// <summary>The files that are there with their lengths. A link to a folder is followed where the list has files below it, as where a set was moved to another disk; others are extra themselves.</summary>
+    private static Dictionary<string, long> FilesOf(string folder, ChecksumList list)
     {
-        var files = new Dictionary<string, long>(StringComparer.Ordinal);
-        var everything = new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0, IgnoreInaccessible = false };
-        foreach (FileInfo file in new DirectoryInfo(folder).EnumerateFiles("*", everything))
+        var listed = new HashSet<string>(StringComparer.Ordinal);
+        foreach (string name in list.Files.Keys)
         {
-            string name = Path.GetRelativePath(folder, file.FullName).Replace(Path.DirectorySeparatorChar, '/');
-            if (name != ChecksumList.FileName && !name.StartsWith(Download.LibriSpeechDownload.WorkFolder + "/", StringComparison.Ordinal))
+            for (int end = name.LastIndexOf('/'); end > 0 && listed.Add(name[..end]);)
+                end = name.LastIndexOf('/', end - 1);
+        }
+        string NameOf(string path) => Path.GetRelativePath(folder, path).Replace(Path.DirectorySeparatorChar, '/');
+        FolderTree tree = FolderTree.Of(folder, link => listed.Contains(NameOf(link)));
+        var files = new Dictionary<string, long>(StringComparer.Ordinal);
+        foreach (string path in tree.Files.Concat(tree.Links))
+        {
+            string name = NameOf(path);
+            var file = new FileInfo(path);
+            if (name != ChecksumList.FileName && !$"{name}/".StartsWith(Download.LibriSpeechDownload.WorkFolder + "/", StringComparison.Ordinal))
                 files[name] = file.Exists ? file.Length : 0; // a link to nowhere has no length
         }
         return files;

@@ -30,12 +30,15 @@ internal static class LibriSpeechTree
     }
 
     /// <summary>All utterances of a split.</summary>
-    /// <exception cref="InputException">A transcript line is malformed or has no recording, a recording has no transcript line, or there are none at all.</exception>
+    /// <exception cref="InputException">A folder is a link, whose utterances would be missing without a word; a transcript line is malformed or has no recording, a recording has no transcript line, or there are none at all.</exception>
     public static List<LibriSpeechItem> Items(string splitFolder)
     {
         string split = Path.GetFileName(splitFolder);
         var items = new List<LibriSpeechItem>();
-        foreach (string transcripts in Directory.EnumerateFiles(splitFolder, "*.trans.txt", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        FolderTree tree = FolderTree.Of(splitFolder);
+        if (tree.Links.Count > 0)
+            throw new InputException($"{tree.Links.Min(StringComparer.Ordinal)}: a link to a folder, which is not followed: put the folder itself there, or remove the link");
+        foreach (string transcripts in tree.Files.Where(file => file.EndsWith(".trans.txt", StringComparison.Ordinal)).Order(StringComparer.Ordinal))
         {
             string chapter = Path.GetDirectoryName(transcripts)!;
             HashSet<string> recordings = [.. Directory.EnumerateFiles(chapter, "*.flac")];
