@@ -23,7 +23,7 @@ public sealed record BatchLogits(float[] Values, int T, int[] Frames)
     public string[] Decode(IDecoder decoder)
     {
         ArgumentNullException.ThrowIfNull(decoder);
-        return T == 0 ? [.. Enumerable.Repeat("", N)] : decoder.Decode(Values, T, N, Frames);
+        return decoder.Decode(Values, T, N, Frames);
     }
 
     /// <summary>A copy of one recording's logits.</summary>

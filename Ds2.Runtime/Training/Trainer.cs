@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
 using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Distributed;
@@ -33,6 +34,9 @@ public sealed class Trainer : IDisposable
     /// <summary>Whether options are others than the checkpoint's that decide about the batches: what an old checkpoint says in place of its plan.</summary>
     private readonly bool shapedOtherwise;
     private double loadSeconds;
+
+    /// <summary>The epoch that the folder's best checkpoint stands after; 0 for none.</summary>
+    private int bestEpoch;
 
     /// <summary>Whether model and position belong together and no checkpoint has just failed: not between a step's beginning and its end.</summary>
     private bool isWhole = true;
@@ -295,14 +299,15 @@ public sealed class Trainer : IDisposable
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         state.TotalSeconds += seconds;
         var report = new EpochReport(
-            state.Epoch, state.LossSum / (state.Batch - state.SkippedSteps), schedule.Rate(state.Epoch, state.Batch, state.Steps), evaluation.Rates.Wer,
+            state.Epoch, state.LossSum / (state.Batch - state.SkippedSteps), schedule.Rate(state.Epoch, state.Batch - 1, Math.Max(0, state.Steps - 1)), evaluation.Rates.Wer,
             evaluation.Rates.WerUtterance, evaluation.Rates.Cer, state.Infeasible, state.SkippedSteps, state.EpochSeconds + seconds, state.LoadSeconds, seconds,
             state.AudioSeconds / Math.Max(state.EpochSeconds, 1e-9), evaluation.OtherRates?.Wer, evaluation.OtherRates?.Cer,
             state.Labels == 0 ? null : state.Nats / state.Labels, evaluation.Loss.PerUtterance, evaluation.Loss.PerLabel, evaluation.Loss.Infeasible);
-        bool best = state.History.TrueForAll(other => Deciding(report) < Deciding(other));
+        // Of a run whose rate to decide by has changed, the file may be of another epoch than the best of all.
+        bool best = bestEpoch > 0 ? Deciding(report) < Deciding(state.History[bestEpoch - 1]) : state.History.TrueForAll(other => Deciding(report) < Deciding(other));
         state.EndEpoch(report);
         if (best)
-            Save(checkpoints.Best);
+            SaveBest();
         if (checkpoints.Keep > 0)
         {
             Save(checkpoints.AfterEpoch(state.Epoch));
@@ -338,44 +343,33 @@ public sealed class Trainer : IDisposable
     /// first save must not bring back what was gone back on.</summary>
     private void SaveResumed(string from)
     {
-        string file = FileIdentity.Of(from);
-        bool wentBack = file != FileIdentity.Of(checkpoints.Latest), isBest = file == FileIdentity.Of(checkpoints.Best);
-        if (wentBack && !isBest && ranks.Rank == 0)
-            SetAbandonedBestAside();
-        bool standsAtItsBest = state.Batch == 0 && state.History.Count > 0 && Deciding(state.History[^1]) <= state.History.Min(Deciding);
-        // What stands in the folder rank 0 has looked at for all.
-        (bool best, bool latest) = AsRankZero(wentBack || !File.Exists(checkpoints.Best), wentBack || !File.Exists(checkpoints.Latest));
-        if (standsAtItsBest && best && !isBest)
-            Save(checkpoints.Best);
-        if (latest)
+        bool wentBack = FileIdentity.Of(from) != FileIdentity.Of(checkpoints.Latest);
+        int[] found = [0, 0];
+        // What stands in the folder rank 0 looks at for all.
+        if (ranks.Rank == 0)
+        {
+            var kept = new BestCheckpoint(checkpoints, state.History);
+            if (wentBack && FileIdentity.Of(from) != FileIdentity.Of(checkpoints.Best))
+                kept.SetAbandonedAside(observer.OnNote);
+            kept.TakeAlong(from);
+            found = [kept.Epochs() ?? 0, File.Exists(checkpoints.Latest) ? 1 : 0];
+        }
+
+        found = [.. MemoryMarshal.Cast<byte, int>(ranks.Broadcast([.. MemoryMarshal.AsBytes<int>(found)], root: 0))];
+        bestEpoch = found[0];
+        int best = state.History.Count == 0 ? 0 : 1 + state.History.IndexOf(state.History.MinBy(Deciding)!);
+        if (best != bestEpoch && state.Batch == 0 && best == state.History.Count)
+            SaveBest();
+        else if (best != bestEpoch && bestEpoch > 0)
+            observer.OnNote($"{checkpoints.Best} is of epoch {bestEpoch}; that of epoch {best}, which is better by the error rate that decides now, was not kept: the next that is better than epoch {bestEpoch} replaces it");
+        if (wentBack || found[1] == 0)
             Save(checkpoints.Latest);
     }
 
-    /// <summary>Two findings as rank 0 has them.</summary>
-    private (bool First, bool Second) AsRankZero(bool first, bool second)
+    private void SaveBest()
     {
-        byte[] found = ranks.Broadcast([first ? (byte)1 : (byte)0, second ? (byte)1 : (byte)0], root: 0);
-        return (found[0] == 1, found[1] == 1);
-    }
-
-    /// <summary>A best epoch that this run's history does not have is of a line that it has left: it must not pass for this run's best, nor be lost.</summary>
-    private void SetAbandonedBestAside()
-    {
-        if (!File.Exists(checkpoints.Best))
-            return;
-        try
-        {
-            using Checkpoint best = Checkpoint.Open(checkpoints.Best);
-            if (best.State.History.SequenceEqual(state.History.Take(best.State.History.Count)))
-                return;
-        }
-        catch (InputException)
-        {
-            return; // damaged: the next better epoch replaces it
-        }
-
-        File.Move(checkpoints.Best, checkpoints.AbandonedBest, overwrite: true);
-        observer.OnNote($"{checkpoints.Best} is of epochs that this run does not go on from: it is {checkpoints.AbandonedBest} now");
+        Save(checkpoints.Best);
+        bestEpoch = state.History.Count;
     }
 
     /// <summary>Replaces a checkpoint, but never by one that no run could go on from.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Ds2.Runtime.Features;
 using Ds2.Tests.Training;
 
 namespace Ds2.Tests.Cli;
@@ -24,6 +25,20 @@ public sealed class LmTuneTests
 
     [OneTimeTearDown]
     public void DeleteCorpus() => corpus.Dispose();
+
+    /// <summary>What is tuned on does not depend on the batches, also where one has recordings alone that are too short for an output frame.</summary>
+    [Test]
+    public void Tune_OfTooShortRecordings_IsThatOfAnyBatch()
+    {
+        NpyFile.Write(corpus.PathOf("short.npy"), new float[13], 1, 13);
+        File.WriteAllText(corpus.PathOf("short.csv"), "short.npy,3.txt\n" + File.ReadAllText(corpus.Manifest));
+        string[] outputs =
+        [
+            .. new[] { "1", "8" }.Select(batch => Program.Run(
+                ["lm", "tune", "--checkpoint", corpus.PathOf("run/latest.safetensors"), "--manifest", corpus.PathOf("short.csv"), "--device", "host", "--lm", corpus.PathOf("lm.arpa"), "--beam", "8", "--batch", batch, "--json"]).Output),
+        ];
+        Assert.That(outputs[0], Is.EqualTo(outputs[1]).And.Contain("result"));
+    }
 
     [Test]
     public void Tune_SaysWhatGreedyAndTheBeamHave_AndIsNotWorseUnsaid()

@@ -60,6 +60,50 @@ public sealed class TrainerTests
         Assert.That(TrainingRuns.TensorsOf(other.Checkpoint), Is.Not.EqualTo(TrainingRuns.TensorsOf(first.Checkpoint)));
     }
 
+    /// <summary>A run that goes on by another rate has the best by that: its file, where the state is at hand, else a line that says which epoch the file is of.</summary>
+    [Test]
+    public void Run_GoesOnByAnotherRate_KeepsTheBestByThat()
+    {
+        string[] right = [.. Corpus.Load(corpus.Manifest, Alphabet.English).Utterances.Select(utterance => utterance.Text)], wrong = [.. right.Select(_ => "")];
+        RunOptions two = Tiny with { Training = Tiny.Training with { Epochs = 2 } };
+        (TrainingResult first, RecordingObserver observer) = Train(two, "greedy", beam: new BeamValidation(new KnownTexts([.. wrong, .. right])));
+        Assert.That(observer.Epochs.Select(epoch => epoch.BeamWer), Is.EqualTo(new double?[] { 100, 0 }));
+        Assert.That(EpochsOf("greedy/best.safetensors"), Is.EqualTo(observer.Epochs[1].Wer < observer.Epochs[0].Wer ? 2 : 1));
+        Train(Tiny, "greedy", resume: first.Checkpoint, beam: new BeamValidation(new KnownTexts([]), Decides: true));
+        Assert.That(EpochsOf("greedy/best.safetensors"), Is.EqualTo(2), "the third is worse");
+
+        // Here the best by the new rate, the first epoch, is gone; the third is better than what is there.
+        (first, _) = Train(two, "beam", beam: new BeamValidation(new KnownTexts([.. right, .. wrong])));
+        File.Copy(first.Checkpoint, corpus.PathOf("beam/best.safetensors"), overwrite: true);
+        (_, observer) = Train(Tiny, "beam", resume: first.Checkpoint, beam: new BeamValidation(new KnownTexts(right), Decides: true));
+        Assert.That(observer.Notes, Has.Some.Contains("best.safetensors is of epoch 2; that of epoch 1"));
+        Assert.That(EpochsOf("beam/best.safetensors"), Is.EqualTo(3));
+    }
+
+    /// <summary>Of epochs that are equally good the first is the best, also of a run that went back to its third; and a run that goes on in another folder has its best there.</summary>
+    [Test]
+    public void Run_GoesOnFromAnotherFile_KeepsTheBestThatItHas()
+    {
+        (TrainingResult first, _) = Train(Tiny, "run", beam: new BeamValidation(new KnownTexts([]), Decides: true));
+        byte[] best = File.ReadAllBytes(corpus.PathOf("run/best.safetensors"));
+        File.Copy(first.Checkpoint, corpus.PathOf("run/third.safetensors"));
+        Train(Tiny, "run", resume: corpus.PathOf("run/third.safetensors"), beam: new BeamValidation(new KnownTexts([]), Decides: true));
+        Assert.That(File.ReadAllBytes(corpus.PathOf("run/best.safetensors")), Is.EqualTo(best));
+        Assert.That(EpochsOf("run/best.safetensors"), Is.EqualTo(1));
+
+        Train(Tiny with { Training = Tiny.Training with { Epochs = 4 } }, "other", resume: first.Checkpoint, beam: new BeamValidation(new KnownTexts([]), Decides: true));
+        Assert.That(File.ReadAllBytes(corpus.PathOf("other/best.safetensors")), Is.EqualTo(best));
+    }
+
+    /// <summary>An epoch's rate is that of its last step, also where the schedule ends at zero.</summary>
+    [TestCase(LearningRateKind.Cosine)]
+    [TestCase(LearningRateKind.Anneal)]
+    public void Run_EpochsRate_IsItsLastSteps(LearningRateKind schedule)
+    {
+        (_, RecordingObserver observer) = Train(Tiny with { Training = Tiny.Training with { Schedule = schedule } }, "run");
+        Assert.That(observer.Epochs.Select(epoch => epoch.LearningRate), Is.EqualTo(observer.Batches.Where(batch => batch.Batch == batch.BatchesPerEpoch).Select(batch => batch.LearningRate)).And.All.GreaterThan(0));
+    }
+
     [Test]
     public void Run_TargetReached_EndsBeforeTheLastEpoch()
     {
@@ -190,6 +234,12 @@ public sealed class TrainerTests
         using var trainer = new Trainer(
             options, model, new ModelDescription(options.Model, Alphabet.English), training, validation, new CheckpointPolicy(corpus.PathOf(folder), TimeSpan.Zero), observer, resume: checkpoint, beam: beam);
         return (trainer.Run(observer.Stop), observer);
+    }
+
+    private int EpochsOf(string path)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(corpus.PathOf(path));
+        return checkpoint.State.History.Count;
     }
 
     /// <summary>Says these texts once, and nothing then.</summary>

@@ -12,8 +12,8 @@ namespace Ds2.Train.Commands;
 /// <summary>How logits become texts: <c>--lm</c>, <c>--beam</c>, <c>--alpha</c>, <c>--beta</c>, <c>--unknown-penalty</c>, <c>--temperature</c>, <c>--hotwords</c>. Greedy without any of them.</summary>
 internal sealed class DecodingArguments
 {
-    /// <summary>A gigabyte of prefixes.</summary>
-    private const int MostPrefixes = 1_000_000;
+    /// <summary>Prefixes of all searches that run at once: some three gigabytes.</summary>
+    internal const int MostPrefixes = 1_000_000;
 
     private static readonly BeamOptions Defaults = new();
 
@@ -130,9 +130,10 @@ internal sealed record Decoding(LanguageModel? Model, HotWords? HotWords, BeamOp
 {
     /// <summary>A decoder of utterances.</summary>
     /// <param name="alphabet">The labels.</param>
-    /// <param name="threads">Threads that search; 0 for one per core.</param>
-    public IDecoder Decoder(Alphabet alphabet, int threads) =>
-        IsBeam ? new BeamDecoder(alphabet, Options, Model, HotWords, CommandLine.ThreadsOf(threads)) : new GreedyDecoder(alphabet);
+    /// <param name="threads">Threads that search; 0 for one per core. Of wide beams fewer do: each search has prefixes of its own.</param>
+    public IDecoder Decoder(Alphabet alphabet, int threads) => IsBeam
+        ? new BeamDecoder(alphabet, Options, Model, HotWords, Math.Clamp(DecodingArguments.MostPrefixes / Options.Width, 1, CommandLine.ThreadsOf(threads)))
+        : new GreedyDecoder(alphabet);
 
     /// <summary>A decoder of one live stream.</summary>
     public IPassageDecoder Passage(Alphabet alphabet) => IsBeam ? new BeamPassage(alphabet, Options, Model, HotWords) : new GreedyPassage(alphabet);

@@ -42,7 +42,7 @@ internal static class LmTuneCommand
                     before = done;
                 }, interruption.Token).Result;
             });
-            var tuner = new FusionTuner(alphabet, model, hotWords, [.. kept.Utterances.Zip(greedy.Transcripts, (logits, transcript) => (logits, transcript.Reference))]) { Threads = CommandLine.ThreadsOf(recognition.ThreadsOf(parsed)) };
+            var tuner = new FusionTuner(alphabet, model, hotWords, [.. greedy.Transcripts.Select((transcript, i) => (kept.Utterances[i], transcript.Reference))]) { Threads = CommandLine.ThreadsOf(recognition.ThreadsOf(parsed)) };
             BeamOptions basis = decoding.BeamOptions(parsed);
             ErrorRates plain = tuner.RatesOf(basis, withModel: false, interruption.Token);
             FusionTrial best = WorkReport.Run(progress =>

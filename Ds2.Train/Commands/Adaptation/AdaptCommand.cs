@@ -23,6 +23,8 @@ internal static class AdaptCommand
 
     private const int DefaultRounds = 2, DefaultEpochs = 4;
 
+    private const double DefaultRate = 1e-3;
+
     /// <summary>Of a minute's recordings an epoch is a step or two: the preset's would be the whole training.</summary>
     private const int WarmupSteps = 10;
 
@@ -42,7 +44,7 @@ internal static class AdaptCommand
 
     private static readonly Option<int> Rounds = CommandLine.Bounded("--rounds", "how often the recordings are written down and trained on; more than an earlier command with this --out did: it goes on from there", DefaultRounds, 1, 1000);
     private static readonly Option<int> Epochs = CommandLine.Bounded("--epochs", "epochs of each round's training", DefaultEpochs, 1);
-    private static readonly Option<double> Rate = new("--lr") { Description = "learning rate, which falls to zero within each round", HelpName = "X", DefaultValueFactory = _ => 1e-3 };
+    private static readonly Option<double?> Rate = CommandLine.Number("--lr", $"learning rate, which falls to zero within each round ({Text(DefaultRate)})", "X", 0, 1);
     private static readonly Option<int> Seed = new("--seed") { Description = "of the order of batches and what is changed in the recordings while they are trained on", HelpName = "N", DefaultValueFactory = _ => 1 };
     private static readonly Option<DeviceChoice> Device = CommandLine.Device();
     private static readonly Option<int> Threads = CommandLine.Threads();
@@ -67,7 +69,7 @@ internal static class AdaptCommand
         string[] decoding = DecodingOf(parsed, model), shared = [.. Given(parsed, Device, Threads)];
         using FolderLock turn = FolderLock.Take(folder, FolderLock.RunFile, line => Console.Error.WriteLine($"ds2: {line}"));
         ListedRecording[] recordings = RecordingsOf(parsed.GetRequiredValue(Inputs), folder);
-        string[] training = ["--epochs", Text(parsed.GetValue(Epochs)), "--set", $"lr={Text(parsed.GetValue(Rate))}", "--set", $"warmupSteps={WarmupSteps}", "--seed", Text(parsed.GetValue(Seed))];
+        string[] training = ["--epochs", Text(parsed.GetValue(Epochs)), "--set", $"lr={Text(parsed.GetValue(Rate) ?? DefaultRate)}", "--set", $"warmupSteps={WarmupSteps}", "--seed", Text(parsed.GetValue(Seed))];
         string? with = parsed.GetValue(With) is { } manifest ? Path.GetFullPath(manifest) : null;
         // What has a transcript and is written down all the same is trained on as it was written down: no recording twice.
         HashSet<string> heard = [.. recordings.Select(recording => Path.GetFullPath(recording.Path))];

@@ -1,0 +1,49 @@
+using Ds2.Runtime.Files;
+
+namespace Ds2.Runtime.Training;
+
+/// <summary>The file of a run's best epoch, as a run that goes on finds it.</summary>
+/// <param name="checkpoints">Where it is.</param>
+/// <param name="history">The epochs that the run goes on from.</param>
+internal sealed class BestCheckpoint(CheckpointPolicy checkpoints, IReadOnlyList<EpochReport> history)
+{
+    /// <summary>The epochs that it stands after; 0 where they are not those of this run; null where there is no such file, or a damaged one, which the next better epoch replaces.</summary>
+    public int? Epochs() => EpochsOf(checkpoints.Best);
+
+    /// <summary>A best epoch that this run's history does not have is of a line that it has left: it must not pass for this run's best, nor be lost.</summary>
+    /// <param name="note">Told of it.</param>
+    public void SetAbandonedAside(Action<string> note)
+    {
+        if (Epochs() != 0)
+            return;
+        File.Move(checkpoints.Best, checkpoints.AbandonedBest, overwrite: true);
+        note($"{checkpoints.Best} is of epochs that this run does not go on from: it is {checkpoints.AbandonedBest} now");
+    }
+
+    /// <summary>A run that goes on in another folder has its best epoch there, too.</summary>
+    /// <param name="from">The checkpoint that it goes on from.</param>
+    public void TakeAlong(string from)
+    {
+        string best = (checkpoints with { Folder = Path.GetDirectoryName(Path.GetFullPath(from))! }).Best;
+        if (File.Exists(checkpoints.Best) || EpochsOf(best) is not > 0)
+            return;
+        using FileStream source = InputFile.Open(best);
+        AtomicFile.Write(checkpoints.Best, source.CopyTo);
+    }
+
+    private int? EpochsOf(string path)
+    {
+        if (!File.Exists(path))
+            return null;
+        try
+        {
+            using Checkpoint best = Checkpoint.Open(path);
+            List<EpochReport> own = best.State.History;
+            return own.SequenceEqual(history.Take(own.Count)) ? own.Count : 0;
+        }
+        catch (InputException)
+        {
+            return null;
+        }
+    }
+}
