@@ -101,6 +101,28 @@ public sealed class TranscribeTests
         }
     }
 
+    /// <summary>Among others it is one that cannot be read, and they are written.</summary>
+    [Test]
+    [CancelAfter(60_000)]
+    public void StandardInput_ThatIsNone_AmongOthers_EndsNothing()
+    {
+        RequireShell();
+        using var folder = new TempFolder();
+        using Process process = Program.StartBy(
+            ["sh", "-c", "exec \"$@\" <&-", "sh"], "transcribe", "--checkpoint", Model, "--device", "host", "-", corpus.PathOf("known/x/1.npy"), "--out", folder.Path);
+        try
+        {
+            Assert.That(process.WaitForExit(TimeSpan.FromSeconds(50)), Is.True, "it hangs");
+            string error = process.StandardError.ReadToEnd();
+            Assert.That((process.ExitCode, Names(folder.Path).SequenceEqual(["1.txt"])), Is.EqualTo((1, true)), error);
+            Assert.That(error, Does.Contain("ds2: -: standard input is closed").And.Contain("1 of 2 recordings could not be read"));
+        }
+        finally
+        {
+            process.Kill();
+        }
+    }
+
     /// <summary>Each text is that of its own recording, in every format, and what evaluate hears.</summary>
     [Test]
     public void Texts_AreWhatWasSaid_AndWhatEvaluateHears()

@@ -6,9 +6,9 @@ namespace Ds2.Runtime.Recognition.Long;
 
 /// <summary>A recording that is to be written down.</summary>
 /// <param name="Name">The file, as the user named it; <c>-</c> for standard input.</param>
-/// <param name="Input">Standard input, for the one that comes from there; null for a file.</param>
+/// <param name="Input">Opens standard input, for the one that comes from there, when its turn has come: what is wrong with it is this recording's fault alone; null for a file.</param>
 /// <param name="Rate">The rate of raw PCM on standard input; null for WAV.</param>
-public sealed record RecordingSource(string Name, Stream? Input = null, int? Rate = null)
+public sealed record RecordingSource(string Name, Func<Stream>? Input = null, int? Rate = null)
 {
     /// <summary>What lies between the quietest and the loudest twentieth of a recording, in decibels.</summary>
     private const float SpeechRange = 40;
@@ -29,7 +29,7 @@ public sealed record RecordingSource(string Name, Stream? Input = null, int? Rat
                 yield return new HeardPiece(piece, extractor.Normalize(Part(all, piece)), piece.Start / 100.0);
             yield break;
         }
-        using SoundReader reader = Input is null ? SoundReader.Open(Name) : SoundReader.Open(Input, Name, Rate);
+        using SoundReader reader = Input is null ? SoundReader.Open(Name) : SoundReader.Open(Input(), Name, Rate);
         var sound = new SoundCutter(cutter);
         var pieces = new SoundPieces(extractor, sound, typical?.EdgeSilence is { } usual ? new SoundEdges((int)Math.Round(usual * AudioFile.SampleRate)) : null);
         foreach (HeardPiece piece in pieces.Read(reader))

@@ -16,5 +16,5 @@ internal sealed record RecordingTexts(ListedRecording Recording, IReadOnlyList<T
     /// <summary>What is heard.</summary>
     /// <param name="rate">Of raw PCM on standard input; null for WAV.</param>
     public RecordingSource Source(int? rate) =>
-        Recording.Path == RecordingList.StandardInput ? new RecordingSource(Recording.Path, StandardInput.Open(Recording.Path), rate) : new RecordingSource(Recording.Path);
+        Recording.Path == RecordingList.StandardInput ? new RecordingSource(Recording.Path, () => StandardInput.Open(Recording.Path), rate) : new RecordingSource(Recording.Path);
 }
