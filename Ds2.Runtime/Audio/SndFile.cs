@@ -10,6 +10,8 @@ internal static partial class SndFile
     private const string Library = "libsndfile.so.1";
     internal const int ReadMode = 0x10;
 
+    /// <summary>SF_ERR_MALFORMED_FILE: of a format that the library knows. What else it says of a file it says of sound encodings that it does not know, too.</summary>
+    private const int Malformed = 3;
 
     /// <summary>FLAC, WAV and its 64-bit (RF64, W64's "riff") and big-endian kin, Ogg, AIFF, AU of both byte orders, SPHERE, VOC, CAF; MP3 has no magic, or ID3's.</summary>
     private static readonly string[] Magics = ["fLaC", "RIFF", "RIFX", "RF64", "riff", "OggS", "FORM", ".snd", "dns.", "NIST", "Crea", "caff"];
@@ -87,6 +89,12 @@ internal static partial class SndFile
         return Magics.Contains(magic) || magic.StartsWith("ID3", StringComparison.Ordinal) || start.Length >= 2 && start[0] == 0xFF && start[1] is >= 0xE2 and < 0xFF;
     }
 
+    private static bool IsToTheEnd(string path)
+    {
+        using HeaderStream file = HeaderStream.Open(path);
+        return StoredSize.IsToTheEnd(file);
+    }
+
     /// <summary>What a file holds that was downloaded or named wrongly: an error page in place of a recording, most of all.</summary>
     private static string? TextIn(ReadOnlySpan<byte> bytes)
     {
@@ -106,6 +114,8 @@ internal static partial class SndFile
         info = default;
         nint handle = range is null ? Open(path, ReadMode, ref info) : range.Open(ref info);
         reason = handle == 0 ? (Marshal.PtrToStringUTF8(ErrorText(0)) ?? "unknown error").Trim().TrimEnd('.') : null;
+        if (handle == 0 && Error(0) == Malformed && !IsToTheEnd(path))
+            throw new InputException($"{path}: damaged: {reason}");
         if (handle == 0 || (info.Channels > 0 && info.Frames >= 0 && AudioFile.IsRate(info.SampleRate)))
             return handle;
         _ = Close(handle);

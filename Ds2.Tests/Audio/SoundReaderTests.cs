@@ -110,6 +110,24 @@ public sealed class SoundReaderTests
         return result;
     }
 
+    /// <summary>A CAF that went through a pipe says that its samples go to the end: it is not cut, and of libsndfile's "malformed" it is the exception.</summary>
+    [Test]
+    public void Caf_ToTheEnd_IsRead_AndAMalformedOneIsNotFfmpegs()
+    {
+        Sounds.RequireSndFile();
+        WavWriter.Write(folder["a.wav"], Sounds.Noise(16000, 0.3));
+        string path = folder["a.caf"];
+        Readers.Run("ffmpeg", "ffmpeg (Debian package ffmpeg)", "-v", "error", "-nostdin", "-i", folder["a.wav"], "-c:a", "pcm_s16be", path);
+        byte[] bytes = File.ReadAllBytes(path);
+        bytes.AsSpan(bytes.AsSpan().IndexOf("data"u8) + 4, 8).Fill(0xFF);
+        File.WriteAllBytes(path, bytes);
+        using (SoundReader reader = SoundReader.Open(path))
+            Assert.That(All(reader), Is.EqualTo(AudioFile.Read(folder["a.wav"])).Within(1e-4f));
+
+        File.WriteAllBytes(path, bytes[..32]);
+        Assert.That(() => SoundReader.Open(path), WavReaderTests.IsOneLine(path, "damaged: Supported file format but file is malformed"));
+    }
+
     /// <summary>ffmpeg decodes what it can and ends with 0.</summary>
     [Test]
     public void Ffmpeg_OfADamagedFile_SaysSo([Values("m4a", "webm")] string kind, [Values] bool isCut)

@@ -210,6 +210,15 @@ public sealed class WavReaderTests
             .. "FORM"u8, .. BigEndian(54), .. "AIFFCOMM"u8, .. BigEndian(18), 0, 1, .. BigEndian(4), 0, 16, 0x40, 0x0C, 0xFA, 0, 0, 0, 0, 0, 0, 0,
             .. "SSND"u8, .. BigEndian(16), .. BigEndian(0), .. BigEndian(0), .. big,
         ]);
+        yield return Case("VOC",
+        [
+            .. "Creative Voice File\u001A"u8, 26, 0, 0x14, 0x01, 0x1F, 0x11, 9, 20, 0, 0, .. BitConverter.GetBytes(16000), 16, 1, 4, 0, .. BitConverter.GetBytes(0), .. little, 0,
+        ]);
+        yield return Case("CAF",
+        [
+            .. "caff"u8, 0, 1, 0, 0, .. "desc"u8, .. BigEndian(0), .. BigEndian(32), .. BitConverter.GetBytes(16000.0).Reverse(), .. "lpcm"u8, .. BigEndian(0), .. BigEndian(2), .. BigEndian(1), .. BigEndian(1),
+            .. BigEndian(16), .. "data"u8, .. BigEndian(0), .. BigEndian(12), .. BigEndian(0), .. big,
+        ]);
 
         static TestCaseData Case(string name, byte[] bytes) => new TestCaseData(bytes).SetArgDisplayNames(name);
 
@@ -235,6 +244,8 @@ public sealed class WavReaderTests
             ".snd" => Patched(8, 1008),
             "RF64" => Patched(20, 0x0400), // little-endian
             "riff" => Patched(16, 0x0400),
+            "Crea" => Patched(26, 0x09140400), // a block of kind 9
+            "caff" => Patched(60, 1012),
             _ => Encoding.Latin1.GetBytes(Encoding.Latin1.GetString(bytes).Replace("count -i 4\n", "count -i 999\n", StringComparison.Ordinal)),
         };
         string path = folder.Write("a.wav", cut);
