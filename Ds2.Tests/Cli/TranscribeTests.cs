@@ -185,6 +185,19 @@ public sealed class TranscribeTests
         Assert.That(File.ReadAllBytes(folder["a.txt"]), Is.EqualTo(before));
     }
 
+    /// <summary>What a shell's glob takes in besides recordings stays, and hinders nothing.</summary>
+    [Test]
+    public void NotesAmongRecordings_StayWithoutOverwrite()
+    {
+        using var folder = new TempFolder();
+        folder.Write("notes.txt", "no recording\n");
+        folder.Write("b.wav", File.ReadAllBytes(corpus.PathOf("wav/a/0.wav")));
+        (int code, _, string error) = Run(folder["b.wav"], folder["notes.txt"]);
+        Assert.That(code, Is.Zero, error);
+        Assert.That(Names(folder.Path), Is.EqualTo(new[] { "b.txt", "b.wav", "notes.txt" }));
+        Assert.That(File.ReadAllText(folder["notes.txt"]), Is.EqualTo("no recording\n"));
+    }
+
     /// <summary>A folder stands where a text should, and a file where a folder of texts should: they are named and counted, and all other texts are written.</summary>
     [Test]
     public void TextThatCannotBeWritten_EndsNothing()

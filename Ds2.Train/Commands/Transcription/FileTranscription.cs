@@ -31,7 +31,8 @@ internal static class FileTranscription
             throw new InputException("--overwrite is about files, and a single recording goes to stdout: name a folder for its text with --out");
         if (formats.Any(format => format.Name == "ctm"))
             RequireCtmNames(list.Recordings);
-        if (!toStdout)
+        // Without it every file that is there stays, and so what is read.
+        if (parsed.GetValue(TranscribeCommand.Overwrite))
             RequireApart(parsed, list.Recordings, formats);
         foreach (string link in list.Links)
             Console.Error.WriteLine($"ds2: {link}: a link to a folder is not followed; name it if it is meant");
