@@ -113,6 +113,15 @@ public sealed class CommandLineTests
         Assert.That(Directory.GetFiles(corpus.PathOf("run"), "*.safetensors"), Is.Empty);
     }
 
+    /// <summary>Norms a tenth of a deviation above their mean pass for spikes, so that there are some; nothing here is not finite.</summary>
+    [Test]
+    public void Train_ForPeople_SpikesLeftOut_AreCalledSo()
+    {
+        (int code, string output, _) = Run(Train("run", "--epochs", "20", "--set", "batch=1", "--set", "skipNormZ=0.1", "--lm", "none"));
+        Assert.That(code, Is.EqualTo(Done));
+        Assert.That(output, Does.Match("[1-9] batches were left out: their loss or gradient was not finite, or a spike\n"));
+    }
+
     [TestCase("--epochs", "1")]
     [TestCase("--target-wer", "1000")]
     public void Train_ResumeElsewhereWithNothingLeft_HasItsCheckpointsThere(string option, string value)

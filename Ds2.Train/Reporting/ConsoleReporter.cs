@@ -95,7 +95,7 @@ internal sealed class ConsoleReporter : IRunReporter
         if (report.ValidationInfeasible > 0)
             Console.WriteLine($"  {report.ValidationInfeasible} validation utterances have no loss: their text has more labels than they have output frames");
         if (report.SkippedSteps > 0)
-            Console.WriteLine($"  {report.SkippedSteps} batches were left out: their loss or gradient was not finite");
+            Console.WriteLine($"  {report.SkippedSteps} batches were left out: their loss or gradient was not finite, or a spike");
         int stride = Math.Max(evaluation.Transcripts.Count / TranscriptsShown, 1);
         foreach (Transcript transcript in evaluation.Transcripts.Where((_, i) => i % stride == stride / 2).Take(TranscriptsShown))
         {
