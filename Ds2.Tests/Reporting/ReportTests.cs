@@ -78,6 +78,34 @@ public sealed partial class ReportTests
         Assert.That(resumed["epochs"]!["cer"]!.ToJsonString(), Is.EqualTo(whole["epochs"]!["cer"]!.ToJsonString()));
     }
 
+    /// <summary>Nothing is evaluated any more: what was heard last stands in the run's folder.</summary>
+    [Test]
+    public void Report_ResumedWithNothingLeft_KeepsErrorsAndHeardTexts()
+    {
+        run.Train("run", "--epochs", "2");
+        string before = Heard("run");
+        run.Train("run", "--epochs", "2", "--resume", "auto");
+        Assert.That(before, Does.Contain(">heard</b>").And.Contain("The worst utterances"));
+        Assert.That(Heard("run"), Is.EqualTo(before));
+    }
+
+    /// <summary>Transcripts of other rates than the checkpoint's are of an epoch that the run has gone back behind; with other ids or texts, of another validation set.</summary>
+    [TestCase(0)]
+    [TestCase(2)]
+    [TestCase(3)]
+    public void Report_TranscriptsAreNotOfTheCheckpoint_ShowsNone(int column)
+    {
+        run.Train("run", "--epochs", "1");
+        string path = run["run/transcripts.tsv"];
+        string[] lines = File.ReadAllLines(path);
+        string[] row = lines[1].Split('\t');
+        row[column] = "ANOTHER ONE OF MANY WORDS";
+        lines[1] = string.Join('\t', row);
+        File.WriteAllLines(path, lines);
+        run.Train("run", "--epochs", "1", "--resume", "auto");
+        Assert.That(Heard("run"), Does.Not.Contain(">heard</b>").And.Not.Contain("The worst utterances"));
+    }
+
     [Test]
     public void Report_EscapesNames()
     {
@@ -159,6 +187,10 @@ public sealed partial class ReportTests
     private static double[] Numbers(JsonNode array) => [.. array.AsArray().Select(number => (double)number!)];
 
     private static string Data(XDocument page) => page.Descendants(Html + "script").Single(script => (string?)script.Attribute("id") == "data").Value;
+
+    /// <summary>All that the report has of an evaluation's texts.</summary>
+    private string Heard(string folder) =>
+        string.Concat(Read(folder).Descendants().Where(element => element.Name == Html + "figure" || (string?)element.Attribute("id") == "errors"));
 
     private XDocument Read(string folder)
     {

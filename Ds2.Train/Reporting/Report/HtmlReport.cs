@@ -36,6 +36,7 @@ internal sealed class HtmlReport : IRunReporter
         epochs.AddRange(checkpoint.State.History.Select(EpochMetrics.Of));
         foreach (BatchMetrics batch in MetricsLog.ReadBatches(run.PathOf(MetricsLog.FileName)))
             batches.Add(batch);
+        evaluation = LastEvaluation(run, checkpoint.State);
     }
 
     public void OnBatch(BatchReport report) => batches.Add(BatchMetrics.Of(report));
@@ -68,6 +69,12 @@ internal sealed class HtmlReport : IRunReporter
         if (run is not null && !ended)
             Write("ended in an error");
     }
+
+    /// <summary>What the run heard last: shown until its next evaluation, which never comes where nothing is left to train. Transcripts of an epoch that it goes back behind have
+    /// other rates than the checkpoint's last epoch, and must not stand beside it.</summary>
+    private static EvaluationResult? LastEvaluation(RunSetup run, TrainingState state) =>
+        state.History is [.., var last] && TranscriptFile.Read(run.PathOf(RunFolderReporter.Transcripts), run.Validation) is { Rates: var rates } evaluation
+        && (rates.Wer, rates.WerUtterance, rates.Cer) == (last.Wer, last.WerUtterance, last.Cer) ? evaluation : null;
 
     private void Write(string status)
     {

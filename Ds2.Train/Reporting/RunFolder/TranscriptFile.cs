@@ -1,4 +1,5 @@
 using System.Globalization;
+using Ds2.Runtime.Data;
 using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Files;
 
@@ -17,6 +18,29 @@ internal static class TranscriptFile
                 CultureInfo.InvariantCulture, $"{SeparatedValues.Field(transcript.Id, '\t')}\t{Wer(transcript):F2}\t{transcript.Reference}\t{transcript.Hypothesis}\n"));
         }
     });
+
+    /// <summary>An evaluation as far as its file tells of it: losses and a second decoder's rates are not in there.</summary>
+    /// <param name="path">The file; it need not be there.</param>
+    /// <param name="corpus">What was evaluated; the file is in its order.</param>
+    /// <returns>Null where there is no such file, or it is of other utterances.</returns>
+    public static EvaluationResult? Read(string path, Corpus corpus)
+    {
+        string[] lines = File.Exists(path) ? File.ReadAllLines(path) : [];
+        if (lines.Length != corpus.Utterances.Count + 1)
+            return null;
+        var rates = new ErrorRates();
+        var transcripts = new List<Transcript>();
+        foreach ((string line, Utterance utterance) in lines.Skip(1).Zip(corpus.Utterances))
+        {
+            string id = utterance.Id, text = utterance.Text, start = SeparatedValues.Field(id, '\t') + '\t';
+            if (!line.StartsWith(start, StringComparison.Ordinal) || line[start.Length..].Split('\t') is not [_, var reference, var hypothesis] || reference != text)
+                return null;
+            rates.Add(text, hypothesis);
+            transcripts.Add(new Transcript(id, text, hypothesis, utterance.AudioPath));
+        }
+
+        return new EvaluationResult(rates, transcripts, new LossTotal());
+    }
 
     /// <summary>An utterance's own word error rate, percent.</summary>
     public static double Wer(Transcript transcript)
