@@ -1,5 +1,11 @@
 using System.Text.Json.Nodes;
+using Ds2.Kernels.Engines.Host;
+using Ds2.Runtime.Data;
+using Ds2.Runtime.Evaluation;
+using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
+using Ds2.Tests.Model;
+using Ds2.Train.Reporting;
 using Ds2.Train.Reporting.MlPerf;
 
 namespace Ds2.Tests.Reporting;
@@ -101,15 +107,39 @@ public sealed class MlPerfLogTests
     [Test]
     public void Division_IsClosed_ForTheWholeBenchmarkAlone()
     {
-        RunOptions preset = RunOptions.Presets["mlperf"];
+        using var engine = new HostEngine(threads: 1);
+        using var model = new TinyModel(engine);
+        RunSetup benchmark = Benchmark(model);
         Assert.Multiple(() =>
         {
-            Assert.That(MlPerfLog.IsTheBenchmark(preset with { Training = preset.Training with { Seed = 7 } }, maxBatches: null, continued: false), Is.True);
-            Assert.That(MlPerfLog.IsTheBenchmark(preset, maxBatches: 10, continued: false), Is.False);
-            Assert.That(MlPerfLog.IsTheBenchmark(preset, maxBatches: null, continued: true), Is.False);
+            Assert.That(MlPerfLog.IsTheBenchmark(benchmark with { Options = benchmark.Options.With("seed", "7") }), Is.True);
+            Assert.That(MlPerfLog.IsTheBenchmark(benchmark with { MaxBatches = 10 }), Is.False);
+            Assert.That(MlPerfLog.IsTheBenchmark(benchmark with { Initial = "model.safetensors" }), Is.False);
+            Assert.That(MlPerfLog.IsTheBenchmark(benchmark with { BeamDecides = true }), Is.False);
+            Assert.That(MlPerfLog.IsTheBenchmark(benchmark with { Alphabet = new Alphabet(Alphabet.English.Labels.Reverse().Prepend("_").SkipLast(1)) }), Is.False, "as many labels");
             foreach (string setting in new[] { "batchFrames=40000", "augment=true", "timeMasks=2", "lr=1e-3", "accumulate=2" })
-                Assert.That(MlPerfLog.IsTheBenchmark(preset.With(setting.Split('=')[0], setting.Split('=')[1]), null, continued: false), Is.False, setting);
+                Assert.That(MlPerfLog.IsTheBenchmark(benchmark with { Options = benchmark.Options.With(setting.Split('=')[0], setting.Split('=')[1]) }), Is.False, setting);
         });
+    }
+
+    /// <summary>The rate beside the status must be the one that the status goes by.</summary>
+    [TestCase(false, 50)]
+    [TestCase(true, 40)]
+    public void EvalAccuracy_IsTheRateThatDecides(bool beamDecides, double expected)
+    {
+        using var engine = new HostEngine(threads: 1);
+        using var model = new TinyModel(engine);
+        using (var log = new MlPerfLog())
+        {
+            log.Start(Benchmark(model) with { BeamDecides = beamDecides });
+            log.OnEpoch(
+                new EpochReport(0, 1, 0.1, Wer: 50, WerUtterance: 60, Cer: 20, 0, 0, Seconds: 2, LoadSeconds: 0, EvaluationSeconds: 1, AudioSecondsPerSecond: 4, BeamWer: 40, BeamCer: 15),
+                new EvaluationResult(new ErrorRates(), [], new LossTotal()));
+        }
+
+        JsonObject[] lines = Read(".");
+        Assert.That((double)lines.Single(line => (string?)line["key"] == "eval_accuracy")["value"]!, Is.EqualTo(expected));
+        Assert.That((string?)lines.Single(line => (string?)line["key"] == "submission_division")["value"], Is.EqualTo(beamDecides ? "open" : "closed"));
     }
 
     [Test]
@@ -133,6 +163,13 @@ public sealed class MlPerfLogTests
     {
         run.Train("run", "--epochs", "1", "--mlperf-log");
         Assert.That((string?)Read("run")[^1]["metadata"]!["status"], Is.EqualTo("aborted"));
+    }
+
+    /// <summary>The whole benchmark, but for the size of its model and its sets.</summary>
+    private RunSetup Benchmark(TinyModel model)
+    {
+        var corpus = Corpus.Load(run.Corpus.Manifest, Alphabet.English);
+        return new RunSetup(RunOptions.Presets["mlperf"], model.Model, Alphabet.English, corpus, corpus, run.Corpus.Folder, BatchesPerEpoch: 4, MaxBatches: null, Resume: null);
     }
 
     private JsonObject[] Read(string folder) =>

@@ -190,7 +190,7 @@ internal static class TrainCommand
         if (ranks.IsFirst)
             data.ListLeftOut(folder);
         IReadOnlyList<RankPlace>? places = ranks.Places(device, engine);
-        reporters.Start(new RunSetup(options, model, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path, beamDecides, chosen,
+        reporters.Start(new RunSetup(options, model, start.Alphabet, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path, beamDecides, chosen,
             places, ranks.Library(engine), words));
         interruption.Token.ThrowIfCancellationRequested();
         interruption.Doing = "finishing the step and saving; once more to end at once";

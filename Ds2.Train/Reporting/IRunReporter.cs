@@ -1,5 +1,6 @@
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
 using Ds2.Train.Reporting.RunFolder;
 
@@ -8,6 +9,7 @@ namespace Ds2.Train.Reporting;
 /// <summary>A run that is set up and about to start.</summary>
 /// <param name="Options">What it computes.</param>
 /// <param name="Model">The model on its device.</param>
+/// <param name="Alphabet">What the model writes.</param>
 /// <param name="Training">The training set.</param>
 /// <param name="Validation">The validation set.</param>
 /// <param name="Folder">Where all that it leaves goes; it is there.</param>
@@ -21,7 +23,7 @@ namespace Ds2.Train.Reporting;
 /// <param name="Mpi">The library that they exchange by; null for one on its own.</param>
 /// <param name="Words">The language model of its own transcripts, which its beam search goes by; null for none.</param>
 internal sealed record RunSetup(
-    RunOptions Options, DeepSpeech2 Model, Corpus Training, Corpus Validation, string Folder, int BatchesPerEpoch, int? MaxBatches,
+    RunOptions Options, DeepSpeech2 Model, Alphabet Alphabet, Corpus Training, Corpus Validation, string Folder, int BatchesPerEpoch, int? MaxBatches,
     Checkpoint? Resume, string? Initial = null, bool BeamDecides = false, PresetChoice? Chosen = null,
     IReadOnlyList<RankPlace>? Ranks = null, string? Mpi = null, TranscriptModel? Words = null)
 {

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using Ds2.Runtime.Evaluation;
+using Ds2.Runtime.Text;
 using Ds2.Runtime.Training;
 
 namespace Ds2.Train.Reporting.MlPerf;
@@ -10,7 +11,7 @@ namespace Ds2.Train.Reporting.MlPerf;
 /// <summary><c>mlperf.log</c>: the run's events as MLPerf logs them, lines <c>:::MLLOG {json}</c>.</summary>
 /// <remarks>
 /// The format is that of github.com/mlcommons/logging. Epochs count from 1; <c>eval_accuracy</c> is the corpus word error rate in percent, as the
-/// benchmark states its target. A run that goes on from a checkpoint appends its own init_start to run_stop: the log shows the interruption.
+/// benchmark states its target: the one that decides whether that is reached. A run that goes on from a checkpoint appends its own init_start to run_stop: the log shows the interruption.
 /// </remarks>
 internal sealed class MlPerfLog : IRunReporter
 {
@@ -29,9 +30,11 @@ internal sealed class MlPerfLog : IRunReporter
 
     private AppendedFile? log;
     private bool running;
+    private bool beamDecides;
 
     public void Start(RunSetup run)
     {
+        beamDecides = run.BeamDecides;
         FileMode mode = run.Resume is null ? FileMode.Create : FileMode.Append;
         log = new AppendedFile(() => new FileStream(run.PathOf(FileName), mode, FileAccess.Write, FileShare.Read, bufferSize: 0));
         using var process = Process.GetCurrentProcess();
@@ -39,7 +42,7 @@ internal sealed class MlPerfLog : IRunReporter
         Log(Point, "cache_clear", Environment.GetEnvironmentVariable(CacheCleared) == "1", time: start);
         Log(Begin, "init_start", time: start);
         Log(Point, "submission_benchmark", "speech_recognition");
-        Log(Point, "submission_division", IsTheBenchmark(run.Options, run.MaxBatches, run.Resume is not null || run.Initial is not null) ? "closed" : "open");
+        Log(Point, "submission_division", IsTheBenchmark(run) ? "closed" : "open");
         Log(Point, "submission_org", Named(Organisation) is { Length: > 0 } name ? name : "unknown");
         Log(Point, "submission_platform", Named(Platform) is { Length: > 0 } platform ? platform : run.Model.Engine.Name);
         Log(Point, "submission_status", "research");
@@ -61,7 +64,7 @@ internal sealed class MlPerfLog : IRunReporter
 
     public void OnEpoch(EpochReport report, EvaluationResult evaluation)
     {
-        LogEpoch(Point, "eval_accuracy", report.Epoch, report.Wer);
+        LogEpoch(Point, "eval_accuracy", report.Epoch, beamDecides ? report.BeamWer ?? report.Wer : report.Wer);
         LogEpoch(Finish, "eval_stop", report.Epoch);
     }
 
@@ -74,9 +77,10 @@ internal sealed class MlPerfLog : IRunReporter
         log?.Dispose();
     }
 
-    /// <summary>Whether a run is the benchmark's own, all of it in this log's part: its model, data and recipe with any seed, whole epochs, from the start.</summary>
-    internal static bool IsTheBenchmark(RunOptions options, int? maxBatches, bool continued) =>
-        options with { Training = options.Training with { Seed = 1 } } == RunOptions.Presets["mlperf"] && maxBatches is null && !continued;
+    /// <summary>Whether a run is the benchmark's own, all of it in this log's part: its model, labels, data and recipe with any seed, whole epochs, from the start; greedy decoding decides.</summary>
+    internal static bool IsTheBenchmark(RunSetup run) =>
+        run.Options with { Training = run.Options.Training with { Seed = 1 } } == RunOptions.Presets["mlperf"] && run.Alphabet.Equals(Alphabet.English) && !run.BeamDecides
+        && run.MaxBatches is null && run.Resume is null && run.Initial is null;
 
     private static string Named(string variable) => Environment.GetEnvironmentVariable(variable) is { } value && !string.IsNullOrWhiteSpace(value) ? value : "";
 
