@@ -11,6 +11,7 @@ public sealed record CheckpointPolicy(string Folder, TimeSpan Interval, int? Bat
 {
     private const string EpochPrefix = "epoch-";
     private const string Suffix = ".safetensors";
+    private const string Abandoned = "-abandoned";
 
     /// <summary>The last state of the run.</summary>
     public string Latest => Path.Combine(Folder, "latest" + Suffix);
@@ -19,16 +20,14 @@ public sealed record CheckpointPolicy(string Folder, TimeSpan Interval, int? Bat
     public string Best => Path.Combine(Folder, "best" + Suffix);
 
     /// <summary>Where the best goes of epochs that a run went back behind.</summary>
-    public string AbandonedBest => Path.Combine(Folder, "best-abandoned" + Suffix);
+    public string AbandonedBest => Path.Combine(Folder, "best" + Abandoned + Suffix);
 
     /// <summary>The state after an epoch.</summary>
     /// <param name="epochs">Epochs that are done.</param>
     public string AfterEpoch(int epochs) => Path.Combine(Folder, string.Create(CultureInfo.InvariantCulture, $"{EpochPrefix}{epochs:D4}{Suffix}"));
 
-    /// <summary>The latest checkpoint; where that is gone, the newest of the others; null where there is none.</summary>
-    public string? Newest() => File.Exists(Latest) ? Latest
-        : Directory.Exists(Folder) ? Directory.EnumerateFiles(Folder, EpochPrefix + "*" + Suffix).Append(Best).Where(File.Exists).MaxBy(File.GetLastWriteTimeUtc)
-        : null;
+    /// <summary>The latest checkpoint; where that is gone, the newest of the others, but for those set aside; null where there is none.</summary>
+    public string? Newest() => File.Exists(Latest) ? Latest : OfEpochs().Select(kept => kept.Path).Append(Best).Where(File.Exists).MaxBy(File.GetLastWriteTimeUtc);
 
     /// <summary>Whether a checkpoint within an epoch is due.</summary>
     /// <param name="sinceLast">Time since the last one.</param>
@@ -39,11 +38,37 @@ public sealed record CheckpointPolicy(string Folder, TimeSpan Interval, int? Bat
     /// <param name="epochs">Epochs that are done.</param>
     public void RemoveOld(int epochs)
     {
+        foreach ((string path, int _) in OfEpochs().Where(kept => kept.Epochs <= epochs - Keep))
+            File.Delete(path);
+    }
+
+    /// <summary>Renames the checkpoints of the epochs that a run goes back behind, to <c>epoch-0004-abandoned.safetensors</c>, …: they would stand among those of its own epochs to come,
+    /// and who went on from one would be back on the line that was left. They are not deleted: it may have been the better one.</summary>
+    /// <param name="epochs">Epochs that are done where the run goes on.</param>
+    /// <param name="note">Told of it, in a line.</param>
+    public void SetAbandonedAside(int epochs, Action<string> note)
+    {
+        ArgumentNullException.ThrowIfNull(note);
+        string[] left = [.. OfEpochs().Where(kept => kept.Epochs > epochs).OrderBy(kept => kept.Epochs).Select(kept => kept.Path)];
+        foreach (string path in left)
+            File.Move(path, path[..^Suffix.Length] + Abandoned + Suffix, overwrite: true);
+        if (left.Length > 0)
+            note($"{Folder}: holds checkpoints of epochs that this run does not go on from: {string.Join(", ", left.Select(Path.GetFileName))} end in {Abandoned}{Suffix} now");
+    }
+
+    /// <summary>The epochs' checkpoints in the folder, in no order; those set aside have no number alone for a name.</summary>
+    private (string Path, int Epochs)[] OfEpochs()
+    {
+        if (!Directory.Exists(Folder))
+            return [];
+        var found = new List<(string, int)>();
         foreach (string path in Directory.EnumerateFiles(Folder, EpochPrefix + "*" + Suffix))
         {
             string number = Path.GetFileNameWithoutExtension(path)[EpochPrefix.Length..];
-            if (int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int epoch) && epoch <= epochs - Keep)
-                File.Delete(path);
+            if (int.TryParse(number, NumberStyles.None, CultureInfo.InvariantCulture, out int epochs))
+                found.Add((path, epochs));
         }
+
+        return [.. found];
     }
 }
