@@ -351,6 +351,8 @@ public sealed class Trainer : IDisposable
             var kept = new BestCheckpoint(checkpoints, state.History);
             if (wentBack && FileIdentity.Of(from) != FileIdentity.Of(checkpoints.Best))
                 kept.SetAbandonedAside(observer.OnNote);
+            if (wentBack)
+                checkpoints.SetAbandonedAside(state.Epoch, observer.OnNote);
             kept.TakeAlong(from);
             found = [kept.Epochs() ?? 0, File.Exists(checkpoints.Latest) ? 1 : 0];
         }

@@ -142,7 +142,7 @@ public sealed class ResumeTests
         Train("other", "--epochs", "3", "--seed", "7");
         byte[] givenUp = File.ReadAllBytes(corpus.PathOf("other/best.safetensors"));
         File.WriteAllBytes(Best, givenUp);
-        (int code, _, string error) = Resume("run", "--resume", corpus.PathOf("run/epoch-0001.safetensors"), "--epochs", "2");
+        (int code, _, string error) = Resume("run", "--resume", corpus.PathOf("run/epoch-0001.safetensors"), "--epochs", "2", "--keep", "2");
         Assert.That(code, Is.Zero, error);
         Assert.That(error, Does.Contain($"{Best} is of epochs that this run does not go on from"));
         Assert.That(File.ReadAllBytes(corpus.PathOf("run/best-abandoned.safetensors")), Is.EqualTo(givenUp));
@@ -151,6 +151,24 @@ public sealed class ResumeTests
         File.Delete(corpus.PathOf("run/best-abandoned.safetensors"));
         (code, _, error) = Resume("run", "--resume", corpus.PathOf("run/epoch-0002.safetensors"), "--epochs", "2");
         Assert.That((code, File.Exists(corpus.PathOf("run/best-abandoned.safetensors"))), Is.EqualTo((0, false)), "its own best stays " + error);
+    }
+
+    /// <summary>Among the run's own epochs to come, a later resume from one would be back on the line that was left.</summary>
+    [Test]
+    public void ResumeEpoch_EpochsGivenUp_AreSetAside()
+    {
+        Train("run", "--epochs", "3", "--keep", "3");
+        byte[] givenUp = File.ReadAllBytes(corpus.PathOf("run/epoch-0003.safetensors"));
+        (int code, _, string error) = Resume("run", "--resume", corpus.PathOf("run/epoch-0001.safetensors"), "--epochs", "2", "--keep", "3", "--set", "lr=0.01");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(error, Does.Contain("epoch-0002.safetensors, epoch-0003.safetensors end in -abandoned.safetensors now"));
+        Assert.That(Directory.GetFiles(corpus.PathOf("run"), "epoch-*").Select(Path.GetFileName).Order(StringComparer.Ordinal), Is.EqualTo(new[]
+        {
+            "epoch-0001.safetensors", "epoch-0002-abandoned.safetensors", "epoch-0002.safetensors", "epoch-0003-abandoned.safetensors",
+        }));
+        Assert.That(File.ReadAllBytes(corpus.PathOf("run/epoch-0003-abandoned.safetensors")), Is.EqualTo(givenUp));
+        (code, _, error) = Resume("run", "--resume", "auto", "--epochs", "3", "--keep", "3");
+        Assert.That((code, error.Contains("abandoned", StringComparison.Ordinal)), Is.EqualTo((0, false)), error);
     }
 
     [Test]
