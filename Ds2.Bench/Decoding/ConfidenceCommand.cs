@@ -49,7 +49,7 @@ internal static class ConfidenceCommand
 
     private static void Write(string name, RealLogits real, string[] texts, IReadOnlyList<Hypothesis>[] lists)
     {
-        var rates = new ErrorRates();
+        var rates = new ErrorRates(real.Alphabet);
         for (int i = 0; i < texts.Length; i++)
             rates.Add(real.Transcripts[i].Reference, texts[i]);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{name}: WER {rates.Wer:F2} %"));

@@ -13,10 +13,11 @@ public sealed class Corpus
 {
     private readonly UtteranceTable table;
 
-    private Corpus(string manifestPath, UtteranceTable utterances, LeftOut[] leftOut, CorpusFault[] faults, TextReport characters)
+    private Corpus(string manifestPath, Alphabet alphabet, UtteranceTable utterances, LeftOut[] leftOut, CorpusFault[] faults, TextReport characters)
     {
         Faults = faults;
         ManifestPath = manifestPath;
+        Alphabet = alphabet;
         Characters = characters;
         table = utterances;
         LeftOut = leftOut;
@@ -25,6 +26,9 @@ public sealed class Corpus
 
     /// <summary>The file that lists the utterances.</summary>
     public string ManifestPath { get; }
+
+    /// <summary>What its transcripts' labels are those of.</summary>
+    public Alphabet Alphabet { get; }
 
     /// <summary>From the shortest to the longest; equally long ones in the manifest's order.</summary>
     public IReadOnlyList<Utterance> Utterances => table;
@@ -65,7 +69,7 @@ public sealed class Corpus
             throw new CorpusFaultsException(manifestPath, all.Count, faults);
         // LINQ's sort is stable, Array.Sort is not: ties must keep the manifest's order on every machine.
         UtteranceTable sorted = all.Select(Enumerable.Range(0, all.Count).Where(i => reader.Faults[i] is null).OrderBy(i => all.Row(i).Recording.Seconds));
-        return new Corpus(manifestPath, sorted, [], faults, reader.Characters);
+        return new Corpus(manifestPath, alphabet, sorted, [], faults, reader.Characters);
     }
 
     /// <summary>Finds out before anything is trained or scored that some of the files cannot give the features that are asked for.</summary>
@@ -95,7 +99,7 @@ public sealed class Corpus
         }
         if (kept.Count == 0)
             throw new InputException($"{ManifestPath}: no utterance is left to train on; {leftOut[LeftOut.Count].Utterance.AudioPath}: {leftOut[LeftOut.Count].Reason}");
-        return new Corpus(ManifestPath, table.Select(kept), [.. leftOut], [.. Faults], Characters);
+        return new Corpus(ManifestPath, Alphabet, table.Select(kept), [.. leftOut], [.. Faults], Characters);
     }
 
     /// <summary>A recording that is listed again would be trained on twice an epoch by mistake, or with two texts.</summary>

@@ -1,4 +1,5 @@
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Text;
 
 namespace Ds2.Runtime.Evaluation;
 
@@ -34,7 +35,8 @@ public sealed record ErrorDetails(
 {
     /// <summary>Looks into an evaluation's transcripts.</summary>
     /// <param name="transcripts">All utterances.</param>
-    public static ErrorDetails Of(IReadOnlyList<Transcript> transcripts)
+    /// <param name="alphabet">What they are written with; null for one with a space.</param>
+    public static ErrorDetails Of(IReadOnlyList<Transcript> transcripts, Alphabet? alphabet = null)
     {
         ArgumentNullException.ThrowIfNull(transcripts);
         string[] speakers = SpeakerNames.OrFolders([.. transcripts.Select(transcript => transcript.AudioPath)], out bool areFolders);
@@ -46,12 +48,12 @@ public sealed record ErrorDetails(
         Parallel.For(0, utterances.Length, i =>
         {
             Transcript transcript = transcripts[i];
-            var rates = new ErrorRates();
+            var rates = new ErrorRates(alphabet);
             rates.Add(transcript.Reference, transcript.Hypothesis);
             utterances[i] = new UtteranceErrors(transcript, rates);
             if (transcript.Reference == transcript.Hypothesis)
                 return;
-            string[] said = ErrorRates.Words(transcript.Reference), heard = ErrorRates.Words(transcript.Hypothesis);
+            string[] said = ErrorRates.Words(transcript.Reference, alphabet), heard = ErrorRates.Words(transcript.Hypothesis, alphabet);
             List<(string?, string?)> wrongWords = ErrorsOf(said, heard), wrongLetters = ErrorsOf(LettersOf(said), LettersOf(heard));
             lock (gate)
             {

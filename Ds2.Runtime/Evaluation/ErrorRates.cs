@@ -1,16 +1,18 @@
 using System.Text;
+using Ds2.Runtime.Text;
 
 namespace Ds2.Runtime.Evaluation;
 
 /// <summary>Word and character error rates, gathered over utterances.</summary>
 /// <remarks>
-/// An error is a substitution, an insertion or a deletion of the shortest edit (Levenshtein, 1966). Words are split at white space and compared as they are;
-/// characters are compared without white space, one of Unicode's beyond the first 65,536 being one. Both texts are given as they are to be compared, normalised:
-/// what the alphabet cannot write stays in the reference and is an error. Rates are percentages and can exceed 100.
+/// An error is a substitution, an insertion or a deletion of the shortest edit (Levenshtein, 1966). Words are split at white space and compared as they are; of an alphabet without a space each
+/// label is a word: no model could ever write the white space that such words would need. Characters are compared without white space, one of Unicode's beyond the
+/// first 65,536 being one. Both texts are given as they are to be compared, normalised: what the alphabet cannot write stays in the reference and is an error. Rates are percentages and can exceed 100.
 /// An empty reference: each word of the hypothesis is an error of the corpus rates, while the utterance's own rate is 0 if the hypothesis is empty too, else 100.
 /// Corpus rates over no reference words at all follow the same rule: 0 without errors, else 100.
 /// </remarks>
-public sealed class ErrorRates
+/// <param name="alphabet">What the texts are written with; null for one with a space.</param>
+public sealed class ErrorRates(Alphabet? alphabet = null)
 {
     private double utteranceRates;
 
@@ -45,7 +47,7 @@ public sealed class ErrorRates
     {
         ArgumentNullException.ThrowIfNull(reference);
         ArgumentNullException.ThrowIfNull(hypothesis);
-        string[] said = Words(reference), heard = Words(hypothesis);
+        string[] said = Words(reference, alphabet), heard = Words(hypothesis, alphabet);
         int errors = Distance<string>(said, heard);
         WordErrors += errors;
         ReferenceWords += said.Length;
@@ -105,8 +107,9 @@ public sealed class ErrorRates
         return (Distance<Rune>(said, [.. hypothesis.EnumerateRunes()]), said.Length);
     }
 
-    /// <summary>The words of a text: what stands between white space.</summary>
-    internal static string[] Words(string text) => text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
+    /// <summary>The words of a text: what stands between white space, or the labels of an alphabet without a space.</summary>
+    internal static string[] Words(string text, Alphabet? alphabet) =>
+        alphabet is { Space: < 0 } ? alphabet.WordsOf(text) : text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
 
     private static double Percent(long errors, long total) => total > 0 ? 100.0 * errors / total : errors > 0 ? 100 : 0;
 }

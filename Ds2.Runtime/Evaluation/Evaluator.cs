@@ -3,6 +3,7 @@ using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Distributed;
 using Ds2.Runtime.Recognition;
+using Ds2.Runtime.Text;
 
 namespace Ds2.Runtime.Evaluation;
 
@@ -17,10 +18,11 @@ public readonly record struct Transcript(string Id, string Reference, string Hyp
 /// <param name="Rates">Word and character error rates.</param>
 /// <param name="Transcripts">All utterances, shortest first.</param>
 /// <param name="Loss">CTC's losses of what was said.</param>
+/// <param name="Alphabet">What the transcripts are written with.</param>
 /// <param name="OtherRates">Those of the second decoder's texts; null where there is none.</param>
-public sealed record EvaluationResult(ErrorRates Rates, IReadOnlyList<Transcript> Transcripts, LossTotal Loss, ErrorRates? OtherRates = null)
+public sealed record EvaluationResult(ErrorRates Rates, IReadOnlyList<Transcript> Transcripts, LossTotal Loss, Alphabet Alphabet, ErrorRates? OtherRates = null)
 {
-    private readonly Lazy<ErrorDetails> details = new(() => ErrorDetails.Of(Transcripts));
+    private readonly Lazy<ErrorDetails> details = new(() => ErrorDetails.Of(Transcripts, Alphabet));
 
     /// <summary>Where the errors are; found out when first asked for.</summary>
     public ErrorDetails Details => details.Value;
@@ -81,8 +83,9 @@ public sealed class Evaluator(Recognizer recognizer, IDecoder? other = null, ICo
 
     private EvaluationResult Count(BatchLoader loader, Dictionary<int, HeardBatch> heard)
     {
-        var rates = new ErrorRates();
-        ErrorRates? otherRates = other is null ? null : new ErrorRates();
+        Alphabet alphabet = loader.Corpus.Alphabet;
+        var rates = new ErrorRates(alphabet);
+        ErrorRates? otherRates = other is null ? null : new ErrorRates(alphabet);
         var loss = new LossTotal();
         var transcripts = new List<Transcript>();
         int index = 0;
@@ -100,6 +103,6 @@ public sealed class Evaluator(Recognizer recognizer, IDecoder? other = null, ICo
             }
         }
 
-        return new EvaluationResult(rates, transcripts, loss, otherRates);
+        return new EvaluationResult(rates, transcripts, loss, alphabet, otherRates);
     }
 }

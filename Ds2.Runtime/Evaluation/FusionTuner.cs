@@ -47,7 +47,7 @@ public sealed class FusionTuner(Alphabet alphabet, LanguageModel model, HotWords
             texts[i] = decoder.Best(logits, logits.Length / alphabet.Size, 1)[0].Text;
             return decoder;
         }, _ => { });
-        var rates = new ErrorRates();
+        var rates = new ErrorRates(alphabet);
         for (int i = 0; i < texts.Length; i++)
             rates.Add(utterances[i].Reference, texts[i]);
         return rates;

@@ -73,9 +73,12 @@ public sealed class Alphabet : IEquatable<Alphabet>
     /// <param name="label">0 .. Size - 1.</param>
     public string this[int label] => texts[label];
 
-    /// <summary>The words of a text: what spaces separate, or, without a space, each label.</summary>
-    public string[] WordsOf(string text) =>
-        Space < 0 ? [.. Encode(text).Select(label => texts[label])] : (text ?? throw new ArgumentNullException(nameof(text))).Split(' ', StringSplitOptions.RemoveEmptyEntries);
+    /// <summary>The words of a text: what spaces separate, or, without a space, each label. A character that no label writes is then a word of its own, as it was said; white space is none.</summary>
+    public string[] WordsOf(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return Space < 0 ? LabelsOf(text) : text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+    }
 
     /// <summary>The label that writes a text, the blank's apart; -1 where there is none.</summary>
     public int LabelOf(string text) => Array.IndexOf(texts, text, 1);
@@ -148,6 +151,21 @@ public sealed class Alphabet : IEquatable<Alphabet>
             return single.TryGetValue(text[0], out label) ? 1 : 0;
         label = ascii[text[0]];
         return label > 0 ? 1 : 0;
+    }
+
+    /// <summary>The labels of a text, as they are written, and what none writes, character by character.</summary>
+    private string[] LabelsOf(string text)
+    {
+        // White space goes first: of "c h" a model can write no more than "ch", which is read as the label "ch" where there is one.
+        string folded = Fold(CanonicalText.Compose(string.Concat(text.Split((char[]?)null))));
+        var words = new List<string>(folded.Length);
+        for (int i = 0; i < folded.Length;)
+        {
+            int length = Math.Max(Match(folded.AsSpan(i), out _), char.IsSurrogatePair(folded, i) ? 2 : 1);
+            words.Add(folded.Substring(i, length));
+            i += length;
+        }
+        return [.. words];
     }
 
     /// <summary>A text in the alphabet's case.</summary>

@@ -1,5 +1,6 @@
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Evaluation;
+using Ds2.Runtime.Text;
 
 namespace Ds2.Tests.Evaluation;
 
@@ -24,6 +25,19 @@ public sealed class ErrorDetailsTests
             Assert.That(details.Words.Select(Text), Is.EqualTo(new[] { "2 CAT>CUT substitution", "1 >THREE insertion", "1 ON> deletion" }));
             Assert.That(details.Letters.Select(Text), Has.Some.EqualTo("2 A>U substitution").And.Some.EqualTo("2 >E insertion").And.Some.EqualTo("1 O> deletion"));
             Assert.That(details.Letters.Where(letter => letter.Said is null).Sum(letter => letter.Count), Is.EqualTo("THREE".Length));
+        });
+    }
+
+    [Test]
+    public void Of_AlphabetWithoutSpace_WordsAreLabels()
+    {
+        var details = ErrorDetails.Of([new("a", "A BA", "ABB", "/x/1.wav"), new("b", "B A", "BA", "/x/2.wav")], new Alphabet(["_", "A", "B"]));
+        Assert.Multiple(() =>
+        {
+            Assert.That(details.Words.Select(Text), Is.EqualTo(new[] { "1 A>B substitution" }));
+            Assert.That(details.Letters, Is.EqualTo(details.Words));
+            Assert.That(details.BySpeaker.Select(speaker => (speaker.Rates.ReferenceWords, speaker.Rates.Wer)), Is.EqualTo(new[] { (5L, 20.0) }));
+            Assert.That(details.Worst.Select(utterance => utterance.Transcript.Id), Is.EqualTo(new[] { "a" }), "a space that cannot be written is no error");
         });
     }
 

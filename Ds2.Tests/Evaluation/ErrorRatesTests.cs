@@ -1,12 +1,15 @@
 using Ds2.Runtime.Evaluation;
+using Ds2.Runtime.Text;
 
 namespace Ds2.Tests.Evaluation;
 
 public sealed class ErrorRatesTests
 {
-    private static ErrorRates Rates(params (string Reference, string Hypothesis)[] pairs)
+    private static ErrorRates Rates(params (string Reference, string Hypothesis)[] pairs) => Rates(null, pairs);
+
+    private static ErrorRates Rates(Alphabet? alphabet, params (string Reference, string Hypothesis)[] pairs)
     {
-        var rates = new ErrorRates();
+        var rates = new ErrorRates(alphabet);
         foreach ((string reference, string hypothesis) in pairs)
             rates.Add(reference, hypothesis);
         return rates;
@@ -80,6 +83,33 @@ public sealed class ErrorRatesTests
         ErrorRates rates = Rates(("CALL 911 NOW", "CALL NOW"));
         Assert.That((rates.Wer, rates.Cer), Is.EqualTo((100.0 / 3, 100.0 * 3 / 10)));
         Assert.That(Rates(("A \U0001F600", "A")).Cer, Is.EqualTo(50), "one character of two halves");
+    }
+
+    /// <summary>A model can write no space of such an alphabet: each word of white space would be wrong for ever, however well the letters are heard.</summary>
+    [TestCase("AB CD", "ABXD", 4, 1)]
+    [TestCase("AB CD", "ABCD", 4, 0)]
+    [TestCase("ABCD", "AB", 4, 2)]
+    [TestCase("CALL 911 NOW", "CALLNOW", 10, 3)]
+    [TestCase("", "AB", 0, 2)]
+    public void Rates_AlphabetWithoutSpace_WordsAreLabels(string reference, string hypothesis, int words, int errors)
+    {
+        ErrorRates rates = Rates(new Alphabet(["_", .. Enumerable.Range('A', 26).Select(letter => $"{(char)letter}")]), (reference, hypothesis));
+        Assert.That((rates.ReferenceWords, rates.WordErrors), Is.EqualTo(((long)words, (long)errors)));
+        Assert.That((rates.ReferenceCharacters, rates.CharacterErrors), Is.EqualTo(((long)words, (long)errors)));
+    }
+
+    [Test]
+    public void Rates_LabelsOfSeveralCharacters_AreWordsAndNotCharacters()
+    {
+        ErrorRates rates = Rates(new Alphabet(["_", "c", "h", "ch"]), ("ch c", "ch"), ("c h", "ch"));
+        Assert.That((rates.ReferenceWords, rates.WordErrors, rates.ReferenceCharacters, rates.CharacterErrors), Is.EqualTo((3L, 1L, 5L, 1L)));
+    }
+
+    [Test]
+    public void Rates_AlphabetWithSpace_AreThoseOfNone()
+    {
+        ErrorRates rates = Rates(Alphabet.English, ("CALL 911 NOW", "CALL\u00a0NOW"));
+        Assert.That((rates.ReferenceWords, rates.WordErrors, rates.ReferenceCharacters, rates.CharacterErrors), Is.EqualTo((3L, 1L, 10L, 3L)));
     }
 
     [Test]

@@ -40,6 +40,19 @@ public sealed class FusionTunerTests
     }
 
     [Test]
+    public void RatesOf_AlphabetWithoutSpace_WordsAreLabels()
+    {
+        using var folder = new TempFolder();
+        string path = Path.Combine(folder.Path, "model.arpa");
+        File.WriteAllText(path, Arpa);
+        using LanguageModel model = LanguageModel.Open(path);
+        // A, a blank, and A again.
+        float[] logits = [0, 9, 0, 9, 0, 0, 0, 9, 0];
+        var tuner = new FusionTuner(new Alphabet(["_", "A", "B"]), model, null, [(logits, "A B"), (logits, "A A")]);
+        Assert.That(tuner.RatesOf(new BeamOptions(), withModel: false).Wer, Is.EqualTo(25));
+    }
+
+    [Test]
     public void Run_Cancelled_Ends()
     {
         using var folder = new TempFolder();

@@ -50,6 +50,22 @@ public sealed class RecognizerTests
             Assert.That(recognizer.Transcribe(corpus.PathOf($"{transcript.Id}.npy"), extractor), Is.EqualTo(transcript.Hypothesis), transcript.Id);
     }
 
+    /// <summary>The corpus has a text of two words: eight words of 19 letters in all, of which every one can be heard.</summary>
+    [Test]
+    public void Evaluate_AlphabetWithoutSpace_CountsLabels()
+    {
+        var letters = new Alphabet(Alphabet.English.Labels.SkipLast(1));
+        using var unspaced = new DeepSpeech2(TrainingRuns.Tiny.Model.ArchitectureFor(letters), engine, seed: 1, trains: false);
+        using var other = new Recognizer(unspaced, new GreedyDecoder(letters));
+        using var loader = new BatchLoader(Corpus.Load(corpus.Manifest, letters), new FeatureExtractor(FeatureKind.MfccRaw), 3, BatchOrder.Sorted, seed: 0);
+        EvaluationResult evaluation = new Evaluator(other, new GreedyDecoder(letters)).Run(loader);
+        foreach (ErrorRates rates in (ErrorRates[])[evaluation.Rates, evaluation.OtherRates!, .. evaluation.Details.BySpeaker.Select(speaker => speaker.Rates)])
+        {
+            Assert.That(rates.ReferenceWords, Is.EqualTo(19));
+            Assert.That(rates.WordErrors, Is.Positive.And.EqualTo(rates.CharacterErrors));
+        }
+    }
+
     [Test]
     public void Transcribe_TooShortForAFrame_IsNothing()
     {

@@ -3,6 +3,8 @@ using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using System.Xml;
 using System.Xml.Linq;
+using Ds2.Runtime.Evaluation;
+using Ds2.Runtime.Text;
 using Ds2.Train.Reporting.Report;
 
 namespace Ds2.Tests.Reporting;
@@ -180,6 +182,11 @@ public sealed partial class ReportTests
     [TestCase("", "", "")]
     public void WordDiff_Aligns(string reference, string hypothesis, string expected) =>
         Assert.That(string.Join(' ', WordDiff.Align(reference, hypothesis).Select(word => $"{word.Reference}={word.Hypothesis}")), Is.EqualTo(expected));
+
+    [Test]
+    public void HeardText_AlphabetWithoutSpace_MarksLabels() => Assert.That(
+        HeardText.Html(new Transcript("a", "AB A", "ABB", "a.wav"), new Alphabet(["_", "A", "B"])),
+        Is.EqualTo("<p><b>said</b><span>AB<del>A</del></span></p>\n<p><b>heard</b><span>AB<ins>B</ins></span></p>\n"));
 
     private static Ds2.Train.Reporting.Metrics.BatchMetrics Batch(int index, int count, double loss) =>
         new(1, index + 1, count, loss, 1, 1e-3, 0, AudioSeconds: 1, Seconds: 0.5, LoadSeconds: 0.1, LeftOut: null);

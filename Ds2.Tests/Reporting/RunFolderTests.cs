@@ -1,4 +1,8 @@
+using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Nodes;
+using Ds2.Runtime.Evaluation;
+using Ds2.Runtime.Text;
 
 namespace Ds2.Tests.Reporting;
 
@@ -46,6 +50,23 @@ public sealed class RunFolderTests
             Assert.That(starts[0]["resumedFrom"], Is.Null);
             Assert.That((string?)starts[1]["resumedFrom"], Does.EndWith("latest.safetensors: 1 epochs, 0 batches"));
         });
+    }
+
+    /// <summary>Where an utterance's words are its letters, its word error rate is that of them; a space in the text, which the model cannot write, is no error.</summary>
+    [Test]
+    public void Transcripts_AlphabetWithoutSpace_HaveTheRatesOfLabels()
+    {
+        var alphabet = new Alphabet(Alphabet.English.Labels.SkipLast(1));
+        File.WriteAllText(run["labels.json"], JsonSerializer.Serialize(alphabet));
+        run.Train("run", "--epochs", "1", "--alphabet", run["labels.json"]);
+        JsonObject epoch = run.Metrics("run").Last(line => (string?)line["event"] == "epoch");
+        Assert.That((double)epoch["wer"]!, Is.EqualTo((double)epoch["cer"]!));
+        foreach (string[] line in File.ReadLines(run["run/transcripts.tsv"]).Skip(1).Select(line => line.Split('\t')))
+        {
+            string said = line[2].Replace(" ", "", StringComparison.Ordinal);
+            double rate = 100.0 * ErrorRates.Distance<char>(said, line[3]) / said.Length;
+            Assert.That(double.Parse(line[1], CultureInfo.InvariantCulture), Is.EqualTo(rate).Within(0.006), line[0]);
+        }
     }
 
     /// <summary>A start that is killed where the old metrics are gone and the new ones not there yet would leave options alone, and the folder would be refused from then on. A file that is deleted in between would not be a link any more.</summary>

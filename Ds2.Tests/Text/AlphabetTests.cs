@@ -53,6 +53,8 @@ public sealed class AlphabetTests
         Assert.That((spaced.Space, written.Space), Is.EqualTo((4, -1)));
         Assert.That(spaced.WordsOf(" ch  hc "), Is.EqualTo(new[] { "ch", "hc" }));
         Assert.That(written.WordsOf("人\u0301地"), Is.EqualTo(new[] { "人\u0301", "地" }));
+        Assert.That(written.WordsOf(" 地 人\u00a07\U0001F600"), Is.EqualTo(new[] { "地", "人", "7", "\U0001F600" }), "what no label writes was said, but for the spaces");
+        Assert.That(new Alphabet(["_", "c", "h", "ch"]).WordsOf("c h"), Is.EqualTo(new[] { "ch" }), "as what a model writes of it is read");
     }
 
     [Test]

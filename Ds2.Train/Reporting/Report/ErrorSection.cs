@@ -11,8 +11,9 @@ internal static class ErrorSection
 {
     private const int MostSpeakers = 20, MostUtterances = 10, MostConfusions = 15;
 
-    public static string Html(ErrorDetails details)
+    public static string Html(EvaluationResult evaluation)
     {
+        ErrorDetails details = evaluation.Details;
         var html = new StringBuilder("<section id=\"errors\"><h2>Errors of the last evaluation</h2>\n");
         html.Append(CultureInfo.InvariantCulture, $"<p class=\"note\">{ErrorFiles.FolderName}/ in the run's folder has all of it.</p>\n<div class=\"tables\">\n");
         string kind = details.AreFolders ? "folder" : "speaker";
@@ -28,7 +29,7 @@ internal static class ErrorSection
         foreach (UtteranceErrors utterance in details.Worst.Take(MostUtterances))
         {
             html.Append(CultureInfo.InvariantCulture, $"<div class=\"worst\"><p class=\"note\">{Text(utterance.Transcript.Id)}, WER {utterance.Rates.Wer:F0} %, CER {utterance.Rates.Cer:F0} %</p>\n");
-            html.Append(HeardText.Html(utterance.Transcript)).Append("</div>\n");
+            html.Append(HeardText.Html(utterance.Transcript, evaluation.Alphabet)).Append("</div>\n");
         }
 
         return html.Append("</div></section>").ToString();

@@ -43,7 +43,7 @@ internal sealed class ReportPage(
         <section id="charts"><noscript><p>The plots need JavaScript; metrics.jsonl has their numbers.</p></noscript></section>
         {Samples()}
         {EpochTable()}
-        {(evaluation is null ? "" : ErrorSection.Html(evaluation.Details))}
+        {(evaluation is null ? "" : ErrorSection.Html(evaluation))}
         <div class="facts">
         {Details("Configuration", JsonNode.Parse(run.Options.ToJson())!.AsObject().Select(option => (option.Key, option.Value?.ToString() ?? "")))}
         {Details("Environment", EnvironmentRows())}
@@ -101,10 +101,10 @@ internal sealed class ReportPage(
         {
             html.Append(CultureInfo.InvariantCulture, $"<figure><img alt=\"spectrogram of {Text(sample.Id)}\" src=\"data:image/png;base64,{Convert.ToBase64String(sample.Picture)}\"/>\n");
             html.Append(CultureInfo.InvariantCulture, $"<figcaption>{Text(sample.Id)}, {sample.Seconds:F1} s");
-            if (heard.TryGetValue(sample.Id, out Transcript transcript))
+            if (evaluation is not null && heard.TryGetValue(sample.Id, out Transcript transcript))
             {
-                html.Append(CultureInfo.InvariantCulture, $", WER {TranscriptFile.Wer(transcript):F0} %</figcaption>\n");
-                html.Append(HeardText.Html(transcript));
+                html.Append(CultureInfo.InvariantCulture, $", WER {TranscriptFile.Wer(transcript, evaluation.Alphabet):F0} %</figcaption>\n");
+                html.Append(HeardText.Html(transcript, evaluation.Alphabet));
             }
             else
             {

@@ -1,4 +1,5 @@
 using Ds2.Runtime.Evaluation;
+using Ds2.Runtime.Text;
 
 namespace Ds2.Train.Reporting.Report;
 
@@ -11,11 +12,10 @@ internal readonly record struct AlignedWord(string? Reference, string? Hypothesi
 /// <summary>Which words were heard as which: the alignment with the fewest errors.</summary>
 internal static class WordDiff
 {
-    public static IReadOnlyList<AlignedWord> Align(string reference, string hypothesis)
+    public static IReadOnlyList<AlignedWord> Align(string reference, string hypothesis, Alphabet? alphabet = null)
     {
-        string[] said = Words(reference), heard = Words(hypothesis);
+        alphabet ??= Alphabet.English;
+        string[] said = alphabet.WordsOf(reference), heard = alphabet.WordsOf(hypothesis);
         return [.. EditAlignment.Of<string>(said, heard).Select(step => new AlignedWord(step.Reference < 0 ? null : said[step.Reference], step.Hypothesis < 0 ? null : heard[step.Hypothesis]))];
     }
-
-    private static string[] Words(string text) => text.Split(' ', StringSplitOptions.RemoveEmptyEntries);
 }

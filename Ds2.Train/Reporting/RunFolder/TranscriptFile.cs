@@ -2,6 +2,7 @@ using System.Globalization;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Files;
+using Ds2.Runtime.Text;
 
 namespace Ds2.Train.Reporting.RunFolder;
 
@@ -15,7 +16,7 @@ internal static class TranscriptFile
         foreach (Transcript transcript in evaluation.Transcripts)
         {
             lines.Write(string.Create(
-                CultureInfo.InvariantCulture, $"{SeparatedValues.Field(transcript.Id, '\t')}\t{Wer(transcript):F2}\t{transcript.Reference}\t{transcript.Hypothesis}\n"));
+                CultureInfo.InvariantCulture, $"{SeparatedValues.Field(transcript.Id, '\t')}\t{Wer(transcript, evaluation.Alphabet):F2}\t{transcript.Reference}\t{transcript.Hypothesis}\n"));
         }
     });
 
@@ -43,9 +44,9 @@ internal static class TranscriptFile
     }
 
     /// <summary>An utterance's own word error rate, percent.</summary>
-    public static double Wer(Transcript transcript)
+    public static double Wer(Transcript transcript, Alphabet alphabet)
     {
-        var rates = new ErrorRates();
+        var rates = new ErrorRates(alphabet);
         rates.Add(transcript.Reference, transcript.Hypothesis);
         return rates.Wer;
     }
