@@ -17,12 +17,7 @@ public sealed record CorpusStatistics(string Manifest, IReadOnlyList<double> Sec
     public static CorpusStatistics Of(Corpus corpus)
     {
         ArgumentNullException.ThrowIfNull(corpus);
-        long words = 0;
-        foreach (Utterance utterance in corpus.Utterances)
-        {
-            string text = utterance.Text;
-            words += text.Length == 0 ? 0 : text.AsSpan().Count(' ') + 1;
-        }
+        long words = corpus.Utterances.Sum(utterance => (long)corpus.Alphabet.WordsOf(utterance.Text).Length);
         return new CorpusStatistics(corpus.ManifestPath, [.. corpus.Utterances.Select(utterance => utterance.Seconds)], SpeakerNames.Of([.. corpus.Utterances.Select(utterance => utterance.AudioPath)])?.Distinct().Count(), words, corpus.Characters);
     }
 

@@ -178,6 +178,7 @@ public sealed class ManifestFileTests
         Assert.That(statistics.Seconds, Is.EqualTo(new[] { 1, 2, 2.5 }));
         Assert.That(statistics.Hours, Is.EqualTo(5.5 / 3600).Within(1e-12));
         Assert.That((statistics.Speakers, statistics.Words), Is.EqualTo(((int?)2, 8L)));
+        Assert.That(CorpusStatistics.Of(Corpus.Load(manifest, new Alphabet(Alphabet.English.Labels.SkipLast(1)))).Words, Is.EqualTo(25), "without a space, labels and what none of them writes");
         Assert.That(statistics.Characters.ForeignCharacters, Is.EqualTo(new CharacterCount[] { new((Rune)'2', null, 4, folder["a.txt"], 1) }));
         Assert.That(statistics.Characters.MappedCharacters, Is.EqualTo(new CharacterCount[] { new((Rune)'\u00ef', "I", 1, folder["b.txt"], 2) }));
         (double width, int[] counts) = statistics.Histogram(5);
