@@ -343,18 +343,18 @@ public sealed class Trainer : IDisposable
     /// first save must not bring back what was gone back on.</summary>
     private void SaveResumed(string from)
     {
-        bool wentBack = FileIdentity.Of(from) != FileIdentity.Of(checkpoints.Latest);
-        int[] found = [0, 0];
+        int[] found = [0, 0, 0];
         // What stands in the folder rank 0 looks at for all.
         if (ranks.Rank == 0)
         {
+            bool wentBack = FileIdentity.Of(from) != FileIdentity.Of(checkpoints.Latest);
             var kept = new BestCheckpoint(checkpoints, state.History);
             if (wentBack && FileIdentity.Of(from) != FileIdentity.Of(checkpoints.Best))
                 kept.SetAbandonedAside(observer.OnNote);
             if (wentBack)
                 checkpoints.SetAbandonedAside(state.Epoch, observer.OnNote);
             kept.TakeAlong(from);
-            found = [kept.Epochs() ?? 0, File.Exists(checkpoints.Latest) ? 1 : 0];
+            found = [kept.Epochs() ?? 0, File.Exists(checkpoints.Latest) ? 1 : 0, wentBack ? 1 : 0];
         }
 
         found = [.. MemoryMarshal.Cast<byte, int>(ranks.Broadcast([.. MemoryMarshal.AsBytes<int>(found)], root: 0))];
@@ -364,7 +364,7 @@ public sealed class Trainer : IDisposable
             SaveBest();
         else if (best != bestEpoch && bestEpoch > 0)
             observer.OnNote($"{checkpoints.Best} is of epoch {bestEpoch}; that of epoch {best}, which is better by the error rate that decides now, was not kept: the next that is better than epoch {bestEpoch} replaces it");
-        if (wentBack || found[1] == 0)
+        if (found[2] == 1 || found[1] == 0)
             Save(checkpoints.Latest);
     }
 

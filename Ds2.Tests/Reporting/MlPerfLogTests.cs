@@ -134,7 +134,7 @@ public sealed class MlPerfLogTests
             log.Start(Benchmark(model) with { BeamDecides = beamDecides });
             log.OnEpoch(
                 new EpochReport(0, 1, 0.1, Wer: 50, WerUtterance: 60, Cer: 20, 0, 0, Seconds: 2, LoadSeconds: 0, EvaluationSeconds: 1, AudioSecondsPerSecond: 4, BeamWer: 40, BeamCer: 15),
-                new EvaluationResult(new ErrorRates(), [], new LossTotal()));
+                new EvaluationResult(new ErrorRates(), [], new LossTotal(), Alphabet.English));
         }
 
         JsonObject[] lines = Read(".");

@@ -66,23 +66,22 @@ internal static class AdaptCommand
     private static int Run(ParseResult parsed)
     {
         string folder = parsed.GetRequiredValue(Out), model = Path.GetFullPath(parsed.GetRequiredValue(Checkpoint));
+        using var interruption = new Interruption("stopping; the same command goes on");
+        using ModelFile file = ModelFile.Open(model);
         string[] decoding = DecodingOf(parsed, model), shared = [.. Given(parsed, Device, Threads)];
-        using FolderLock turn = FolderLock.Take(folder, FolderLock.RunFile, line => Console.Error.WriteLine($"ds2: {line}"));
         ListedRecording[] recordings = RecordingsOf(parsed.GetRequiredValue(Inputs), folder);
         string[] training = ["--epochs", Text(parsed.GetValue(Epochs)), "--set", $"lr={Text(parsed.GetValue(Rate) ?? DefaultRate)}", "--set", $"warmupSteps={WarmupSteps}", "--seed", Text(parsed.GetValue(Seed))];
         string? with = parsed.GetValue(With) is { } manifest ? Path.GetFullPath(manifest) : null;
-        // What has a transcript and is written down all the same is trained on as it was written down: no recording twice.
-        HashSet<string> heard = [.. recordings.Select(recording => Path.GetFullPath(recording.Path))];
-        ManifestEntry[] transcribed = with is null ? [] : [.. ManifestFile.Read(with).Where(entry => !heard.Contains(entry.AudioPath))];
+        ManifestEntry[] transcribed = with is null ? [] : TranscribedOf(with, recordings, file, interruption.Token);
+        using FolderLock turn = FolderLock.Take(folder, FolderLock.RunFile, line => Console.Error.WriteLine($"ds2: {line}"));
         RequireSame(folder, [model, $"with {with ?? "nothing"}", .. recordings.Select(recording => Path.GetFullPath(recording.Path)), .. decoding, .. training]);
-        string[] utterances;
-        using (var interruption = new Interruption("stopping; the same command goes on"))
-        using (ModelFile file = ModelFile.Open(model))
-            utterances = UtteranceFiles.Of(recordings, file.Description, Path.Combine(folder, "pieces"), interruption.Token);
+        string[] utterances = UtteranceFiles.Of(recordings, file.Description, Path.Combine(folder, "pieces"), interruption.Token);
         for (int number = 1; number <= parsed.GetValue(Rounds); number++)
         {
             var round = new AdaptationRound(number, folder);
             int code = round.Run(utterances, transcribed, model, [.. decoding, .. shared], [.. training, .. shared]);
+            if (code == Failure.Interrupted)
+                Console.Error.WriteLine("ds2: adapt goes on with the same command");
             if (code != 0)
                 return code;
             model = round.Model;
@@ -100,8 +99,9 @@ internal static class AdaptCommand
             Console.Error.WriteLine($"ds2: {fault}");
         foreach (string link in list.Links)
             Console.Error.WriteLine($"ds2: {link}: a link to a folder is not followed; name it if it is meant");
-        string own = Path.GetFullPath(folder) + Path.DirectorySeparatorChar;
-        return [.. list.Recordings.Where(recording => !Path.GetFullPath(recording.Path).StartsWith(own, StringComparison.Ordinal))];
+        string own = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)) + Path.DirectorySeparatorChar;
+        ListedRecording[] others = [.. list.Recordings.Where(recording => !Path.GetFullPath(recording.Path).StartsWith(own, StringComparison.Ordinal))];
+        return others.Length > 0 ? others : throw new InputException($"{folder}: has all the recordings in it; --out is a folder for what is made of them");
     }
 
     /// <summary>The options of the search, as they were given; the language model of the run that the checkpoint is of, where none was.</summary>
@@ -119,17 +119,25 @@ internal static class AdaptCommand
         .Where(option => parsed.GetResult(option) is { Implicit: false })
         .SelectMany(option => (string[])[option.Name, option.Name is "--lm" or "--hotwords" ? Path.GetFullPath(parsed.GetResult(option)!.Tokens[^1].Value) : parsed.GetResult(option)!.Tokens[^1].Value]);
 
-    /// <summary>A folder's rounds are all of one model, the same recordings and options: what is there is not made anew. Of a command that came to nothing, as its language model could not be read, say, nothing stays.</summary>
-    /// <exception cref="InputException">The folder holds rounds of others.</exception>
+    /// <summary>What of a manifest is trained on beside: found to be sound before hours of writing down. What has a transcript and is written down all the same is trained on as it was written down: no recording twice.</summary>
+    /// <exception cref="InputException">An entry cannot be trained on, or all are among the recordings.</exception>
+    private static ManifestEntry[] TranscribedOf(string manifest, ListedRecording[] recordings, ModelFile model, CancellationToken cancellation)
+    {
+        CorpusInput.Load(manifest, model.Description.Alphabet, skipBad: false, cancellation).RequireFeatures(model.Description.Options.Features);
+        HashSet<string> heard = [.. recordings.Select(recording => Path.GetFullPath(recording.Path))];
+        ManifestEntry[] others = [.. ManifestFile.Read(manifest).Where(entry => !heard.Contains(entry.AudioPath))];
+        return others.Length > 0 ? others : throw new InputException($"{manifest}: lists nothing but the recordings that are adapted to: leave --with out");
+    }
+
+    /// <summary>A folder's rounds are all of one model, the same recordings and options: what is there is not made anew. A command that came to nothing, as its language model could not be read, say, binds none.</summary>
+    /// <exception cref="InputException">The folder holds texts of others.</exception>
     private static void RequireSame(string folder, string[] settings)
     {
         string path = Path.Combine(folder, SettingsFile), now = string.Join('\n', settings) + "\n";
         if (File.Exists(path) && File.ReadAllText(path) == now)
             return;
-        var first = new AdaptationRound(1, folder);
-        if (first.IsWrittenDown)
-            throw new InputException($"{folder}: holds rounds of another model, other recordings or other options ({SettingsFile} lists them): name another --out");
-        first.DeleteTexts();
+        if (new AdaptationRound(1, folder).HasTexts)
+            throw new InputException($"{folder}: holds texts of another model, other recordings or other options ({SettingsFile} lists them): name another --out");
         AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(now)));
     }
 

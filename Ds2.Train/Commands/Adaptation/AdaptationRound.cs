@@ -28,15 +28,8 @@ internal sealed record AdaptationRound(int Number, string Parent)
     /// <summary>The model that it makes.</summary>
     public string Model => new CheckpointPolicy(Path.GetFullPath(RunFolder), TimeSpan.Zero).Latest;
 
-    /// <summary>Whether all that it trains on is there.</summary>
-    public bool IsWrittenDown => File.Exists(Manifest);
-
-    /// <summary>Forgets texts of which there is no manifest yet: those that are there are not written again.</summary>
-    public void DeleteTexts()
-    {
-        if (Directory.Exists(Texts))
-            Directory.Delete(Texts, recursive: true);
-    }
+    /// <summary>Whether anything was written down.</summary>
+    public bool HasTexts => Directory.Exists(Texts) && Directory.EnumerateFiles(Texts, "*", SearchOption.AllDirectories).Any();
 
     /// <summary>Runs it; what of it is done already stays as it is.</summary>
     /// <param name="utterances">The recordings, each an utterance.</param>
@@ -48,7 +41,7 @@ internal sealed record AdaptationRound(int Number, string Parent)
     /// <exception cref="InputException">Nothing could be heard in any recording.</exception>
     public int Run(string[] utterances, IReadOnlyList<ManifestEntry> transcribed, string model, string[] decoding, string[] training)
     {
-        if (!IsWrittenDown)
+        if (!File.Exists(Manifest))
         {
             Console.Error.WriteLine($"ds2: round {Number}: writing {utterances.Length} utterances down with {model}");
             int code = Start(["transcribe", .. utterances, "--checkpoint", model, "--out", Texts, .. decoding]);

@@ -32,7 +32,8 @@ internal static class UtteranceFiles
                 }
                 catch (InputException exception)
                 {
-                    progress.Note($"{exception.Message}: left out");
+                    string path = recordings[i].Path;
+                    progress.Note($"{(exception.Message.StartsWith(path, StringComparison.Ordinal) ? "" : $"{path}: ")}{exception.Message}: left out");
                 }
             }
 

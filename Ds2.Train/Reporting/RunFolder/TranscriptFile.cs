@@ -29,7 +29,7 @@ internal static class TranscriptFile
         string[] lines = File.Exists(path) ? File.ReadAllLines(path) : [];
         if (lines.Length != corpus.Utterances.Count + 1)
             return null;
-        var rates = new ErrorRates();
+        var rates = new ErrorRates(corpus.Alphabet);
         var transcripts = new List<Transcript>();
         foreach ((string line, Utterance utterance) in lines.Skip(1).Zip(corpus.Utterances))
         {
@@ -40,7 +40,7 @@ internal static class TranscriptFile
             transcripts.Add(new Transcript(id, text, hypothesis, utterance.AudioPath));
         }
 
-        return new EvaluationResult(rates, transcripts, new LossTotal());
+        return new EvaluationResult(rates, transcripts, new LossTotal(), corpus.Alphabet);
     }
 
     /// <summary>An utterance's own word error rate, percent.</summary>
