@@ -40,6 +40,7 @@ public sealed class AdaptTests
         (int code, string output, string error) = Adapt(folder, Utterances, "--lm", Words, "--alpha", "2", "--rounds", "2", "--epochs", "1");
         Assert.That(code, Is.Zero, error);
         Assert.That(output.Trim().Split('\n')[^1], Does.StartWith("adapted to 7 utterances: ").And.EndWith("round-2/run/latest.safetensors"));
+        Assert.That(output, Does.Contain("WER").And.Not.Contain("to write a recording down"), "the rounds' runs are not the user's to go on with");
         foreach ((int round, string model) in new[] { (1, Model), (2, Path.Combine(folder, "round-1/run/latest.safetensors")) })
         {
             string own = Path.Combine(folder, $"round-{round}"), by = corpus.PathOf($"by-hand-{round}");
@@ -149,6 +150,10 @@ public sealed class AdaptTests
         (code, _, error) = Adapt(corpus.PathOf("silent"), [corpus.PathOf("silent.wav")], "--lm", Words);
         Assert.That(code, Is.EqualTo(2));
         Assert.That(error.Trim().Split('\n')[^1], Does.Contain("heard nothing"));
+        (code, string output, error) = Adapt(corpus.PathOf("partly-silent"), [.. Utterances[..2], corpus.PathOf("silent.wav")], "--lm", Words, "--rounds", "1", "--epochs", "1");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(error, Does.Contain("round 1: 1 of 3 utterances have nothing in them that was heard"));
+        Assert.That(output, Does.Contain("\nadapted to 2 utterances: "));
     }
 
     /// <summary>Killed while it writes down, between rounds or while it trains: the same command ends with the same bits.</summary>

@@ -109,6 +109,11 @@ internal static class TrainCommand
     private static readonly Option<int> Loaders = CommandLine.Loaders();
     private static readonly Option<bool> Json = CommandLine.Json();
 
+    /// <summary>What says that another command runs this one, and itself says how to go on.</summary>
+    public const string WithoutHints = "--without-hints";
+
+    private static readonly Option<bool> Unhinted = new(WithoutHints) { Hidden = true };
+
     public static Command Create()
     {
         var command = new Command("train", "Train until the target word error rate or the last epoch (the default command).");
@@ -122,7 +127,7 @@ internal static class TrainCommand
         Option[] all =
         [
             Preset, Params, Set, ListParameters, TrainManifest, ValManifest, Strict, SkipBad, FeatureCache, Out, Resume, Init, AlphabetPath, TargetWer, .. Decoding.Options, Decode, Epochs, MaxBatches, Seed, CheckpointMinutes,
-            CheckpointBatches, Keep, TensorBoard, MlPerf, Device, Threads, Loaders, .. Ranks.Options, Json,
+            CheckpointBatches, Keep, TensorBoard, MlPerf, Device, Threads, Loaders, .. Ranks.Options, Json, Unhinted,
         ];
         foreach (Option option in all)
             command.Options.Add(option);
@@ -240,7 +245,7 @@ internal static class TrainCommand
     /// <summary>Who is told of the run; what the run could do without may fail. The report comes last: it reads the metrics, and no other's time is to hold its writing.</summary>
     private static RunReporters CreateReporters(ParseResult parsed)
     {
-        List<IRunReporter> reporters = [parsed.GetValue(Json) ? new JsonReporter() : new ConsoleReporter(), new MetricsLog()];
+        List<IRunReporter> reporters = [parsed.GetValue(Json) ? new JsonReporter() : new ConsoleReporter { GivesHints = !parsed.GetValue(Unhinted) }, new MetricsLog()];
         if (parsed.GetValue(MlPerf))
             reporters.Add(new TolerantReporter(new MlPerfLog()));
         if (parsed.GetValue(TensorBoard))

@@ -26,6 +26,9 @@ internal sealed class ConsoleReporter : IRunReporter
     private string folder = "";
     private string wordsModel = "";
 
+    /// <summary>Whether the end says which command goes on with the run, and which one uses its model.</summary>
+    public bool GivesHints { get; init; } = true;
+
     public void Start(RunSetup run)
     {
         folder = run.Folder;
@@ -109,7 +112,7 @@ internal sealed class ConsoleReporter : IRunReporter
         EndLine();
         string outcome = result.End switch
         {
-            RunEnd.Interruption => "interrupted; go on with --resume auto",
+            RunEnd.Interruption => GivesHints ? "interrupted; go on with --resume auto" : "interrupted",
             RunEnd.Target => hasTarget ? "target reached" : "no word is wrong any more",
             RunEnd.Patience => $"no better WER in {patience} {(patience == 1 ? "epoch" : "epochs in a row")}{missed} (patience={patience}; to go on, --resume auto --set patience=0)",
             _ => $"last epoch done{missed}",
@@ -117,7 +120,7 @@ internal sealed class ConsoleReporter : IRunReporter
         string best = result.Best is null ? "" : $", best WER {result.Best.Wer:F2} %{(result.Best.BeamWer is { } beam ? $" (beam {beam:F2} %)" : "")} after epoch {result.Best.Epoch + 1}";
         Console.WriteLine($"{outcome}{best}, {Durations.Text(result.State.TotalSeconds)} of training and evaluation");
         Console.WriteLine($"checkpoints {folder}");
-        if (result.Best is { } epoch)
+        if (GivesHints && result.Best is { } epoch)
         {
             Console.WriteLine("to write a recording down: dotnet run --project Ds2.Train -- transcribe "
                 + $"--checkpoint {ShellText.Quote(Path.Combine(folder, "best.safetensors"))}{(epoch.BeamWer < epoch.Wer ? wordsModel : "")} recording.wav");

@@ -76,18 +76,18 @@ internal static class AdaptCommand
         using FolderLock turn = FolderLock.Take(folder, FolderLock.RunFile, line => Console.Error.WriteLine($"ds2: {line}"));
         RequireSame(folder, [model, $"with {with ?? "nothing"}", .. recordings.Select(recording => Path.GetFullPath(recording.Path)), .. decoding, .. training]);
         string[] utterances = UtteranceFiles.Of(recordings, file.Description, Path.Combine(folder, "pieces"), interruption.Token);
-        for (int number = 1; number <= parsed.GetValue(Rounds); number++)
+        AdaptationRound round = new(1, folder);
+        for (int number = 1; number <= parsed.GetValue(Rounds); number++, model = round.Model)
         {
-            var round = new AdaptationRound(number, folder);
-            int code = round.Run(utterances, transcribed, model, [.. decoding, .. shared], [.. training, .. shared]);
+            round = new AdaptationRound(number, folder);
+            int code = round.Run(utterances, transcribed, model, [.. decoding, .. shared], [.. training, .. shared], interruption.Token);
             if (code == Failure.Interrupted)
                 Console.Error.WriteLine("ds2: adapt goes on with the same command");
             if (code != 0)
                 return code;
-            model = round.Model;
         }
 
-        Console.WriteLine($"adapted to {utterances.Length} utterances: {Path.GetRelativePath(Environment.CurrentDirectory, model)}");
+        Console.WriteLine($"adapted to {round.Heard} utterances: {Path.GetRelativePath(Environment.CurrentDirectory, model)}");
         return 0;
     }
 

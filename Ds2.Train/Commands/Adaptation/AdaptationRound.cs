@@ -14,7 +14,7 @@ namespace Ds2.Train.Commands.Adaptation;
 /// <param name="Parent">The folder of all rounds.</param>
 internal sealed record AdaptationRound(int Number, string Parent)
 {
-    private const int Unreadable = 1;
+    private const int Failed = 1;
 
     private string Folder => Path.Combine(Parent, $"round-{Number}");
 
@@ -28,6 +28,9 @@ internal sealed record AdaptationRound(int Number, string Parent)
     /// <summary>The model that it makes.</summary>
     public string Model => new CheckpointPolicy(Path.GetFullPath(RunFolder), TimeSpan.Zero).Latest;
 
+    /// <summary>The utterances that it was trained on as they were written down.</summary>
+    public int Heard => ManifestFile.Read(Manifest).Count(entry => entry.TextPath.StartsWith(Path.GetFullPath(Texts) + Path.DirectorySeparatorChar, StringComparison.Ordinal));
+
     /// <summary>Whether anything was written down.</summary>
     public bool HasTexts => Directory.Exists(Texts) && Directory.EnumerateFiles(Texts, "*", SearchOption.AllDirectories).Any();
 
@@ -37,32 +40,39 @@ internal sealed record AdaptationRound(int Number, string Parent)
     /// <param name="model">Writes them down, and is trained.</param>
     /// <param name="decoding">Options of <c>transcribe</c>.</param>
     /// <param name="training">Options of <c>train</c>.</param>
+    /// <param name="cancellation">Ends it between two steps; within them each ends itself.</param>
     /// <returns>The program's exit code.</returns>
-    /// <exception cref="InputException">Nothing could be heard in any recording.</exception>
-    public int Run(string[] utterances, IReadOnlyList<ManifestEntry> transcribed, string model, string[] decoding, string[] training)
+    /// <exception cref="InputException">Nothing could be heard in any recording, or written down of it.</exception>
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    public int Run(string[] utterances, IReadOnlyList<ManifestEntry> transcribed, string model, string[] decoding, string[] training, CancellationToken cancellation)
     {
+        cancellation.ThrowIfCancellationRequested();
         if (!File.Exists(Manifest))
         {
             Console.Error.WriteLine($"ds2: round {Number}: writing {utterances.Length} utterances down with {model}");
             int code = Start(["transcribe", .. utterances, "--checkpoint", model, "--out", Texts, .. decoding]);
-            // What cannot be read was named; the others can be learnt from.
-            if (code is not (0 or Unreadable))
+            // What could not be written down was named; the others can be learnt from.
+            if (code is not (0 or Failed))
                 return code;
             WriteManifest(RecordingList.Find(utterances, Texts).Recordings, transcribed);
         }
 
+        cancellation.ThrowIfCancellationRequested();
         Console.Error.WriteLine($"ds2: round {Number}: training on that; error rates are against what was written down, not against what was said");
-        return Start(["train", "--preset", "cpu", "--init", model, "--train-manifest", Manifest, "--val-manifest", Manifest, "--out", RunFolder, "--resume", RunStart.ResumeAuto, "--lm", "none", .. training]);
+        return Start(["train", "--preset", "cpu", "--init", model, "--train-manifest", Manifest, "--val-manifest", Manifest, "--out", RunFolder, "--resume", RunStart.ResumeAuto, "--lm", "none", TrainCommand.WithoutHints, .. training]);
     }
 
     private void WriteManifest(IReadOnlyList<ListedRecording> recordings, IReadOnlyList<ManifestEntry> transcribed)
     {
         TranscriptFormat text = TranscriptFormat.Parse("txt");
-        ListedRecording[] heard = [.. recordings.Where(recording => new FileInfo(recording.TextOf(text)) is { Exists: true, Length: > 0 })];
+        ListedRecording[] written = [.. recordings.Where(recording => File.Exists(recording.TextOf(text)))];
+        if (written.Length == 0)
+            throw new InputException($"{Folder}: none of the recordings could be written down: the lines above say why");
+        ListedRecording[] heard = [.. written.Where(recording => new FileInfo(recording.TextOf(text)).Length > 0)];
         if (heard.Length == 0)
             throw new InputException($"{Folder}: the model heard nothing in any of the recordings: there is nothing to train on");
-        if (heard.Length < recordings.Count)
-            Console.Error.WriteLine($"ds2: round {Number}: nothing was heard in {recordings.Count - heard.Length} of {recordings.Count} utterances; they are left out of its training");
+        NoteLeftOut("could not be written down", recordings.Count - written.Length, recordings.Count);
+        NoteLeftOut("have nothing in them that was heard", written.Length - heard.Length, recordings.Count);
         int others = Math.Min(heard.Length, transcribed.Count);
         IEnumerable<string> lines =
         [
@@ -70,6 +80,12 @@ internal sealed record AdaptationRound(int Number, string Parent)
             .. Enumerable.Range(0, others).Select(i => transcribed[(int)(((long)i * transcribed.Count / others + Number) % transcribed.Count)]).Select(entry => ManifestFile.Line(entry.AudioPath, entry.TextPath)),
         ];
         AtomicFile.Write(Manifest, stream => stream.Write(Encoding.UTF8.GetBytes(string.Concat(lines.Select(line => line + "\n")))));
+    }
+
+    private void NoteLeftOut(string why, int utterances, int of)
+    {
+        if (utterances > 0)
+            Console.Error.WriteLine($"ds2: round {Number}: {utterances} of {of} utterances {why}; they are left out of its training");
     }
 
     private static int Start(string[] arguments) =>
