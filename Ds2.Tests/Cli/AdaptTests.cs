@@ -107,6 +107,10 @@ public sealed class AdaptTests
         (code, _, error) = Program.Run(["adapt", .. Utterances[..2], "--checkpoint", corpus.PathOf("with-own/latest.safetensors"), "--out", corpus.PathOf("own"), "--rounds", "1", "--epochs", "1", "--device", "host", "--threads", "1"]);
         Assert.That(code, Is.Zero, error);
         Assert.That(File.ReadAllText(corpus.PathOf("own/adapt.txt")), Does.Contain(corpus.PathOf("with-own/words.lm")));
+        Assert.That(File.ReadAllBytes(corpus.PathOf("own/round-1/run/words.lm")), Is.EqualTo(File.ReadAllBytes(Words)), "beside the adapted model it is found as beside the first");
+        (code, _, error) = Program.Run(["adapt", .. Utterances[..2], "--checkpoint", corpus.PathOf("with-own/latest.safetensors"), "--out", corpus.PathOf("none"), "--lm", "none"]);
+        Assert.That(code, Is.EqualTo(2));
+        Assert.That(error, Does.Contain("needs a language model"));
     }
 
     /// <summary>A long recording is cut into pieces of its own sound, of half a minute at most; what cannot be read is named and left out, and where nothing can, or nothing is said, that is said.</summary>

@@ -217,7 +217,7 @@ public sealed class CommandLineTests
         (_, string trained, _) = Run(Train("run", "--epochs", "1", "--json"));
         string transcripts = corpus.PathOf("heard.tsv");
         (int code, string output, _) = Run(
-            "evaluate", "--checkpoint", corpus.PathOf("run/latest.safetensors"), "--manifest", corpus.Manifest, "--device", "host", "--batch", "2",
+            "evaluate", "--checkpoint", corpus.PathOf("run/latest.safetensors"), "--manifest", corpus.Manifest, "--lm", "none", "--device", "host", "--batch", "2",
             "--transcripts", transcripts, "--json");
         JsonElement result = Parse(output).Single();
         JsonElement epoch = Parse(trained).Single(e => e.GetProperty("event").GetString() == "epoch");

@@ -213,8 +213,8 @@ public sealed class InitTests
         using (var file = SafetensorsFile.Open(pure))
             Assert.That(file.Header.Tensors.Select(tensor => tensor.Name), Has.None.StartsWith("optimizer."));
 
-        (int evaluated, string rates, _) = Run(["evaluate", "--checkpoint", pure, "--manifest", corpus.Manifest, "--device", "host"]);
-        (_, string expected, _) = Run(["evaluate", "--checkpoint", Old, "--manifest", corpus.Manifest, "--device", "host"]);
+        (int evaluated, string rates, _) = Run(["evaluate", "--checkpoint", pure, "--manifest", corpus.Manifest, "--lm", "none", "--device", "host"]);
+        (_, string expected, _) = Run(["evaluate", "--checkpoint", Old, "--manifest", corpus.Manifest, "--lm", "none", "--device", "host"]);
         (int tuned, _, _) = Tune("fine", "--init", pure, "--epochs", "1");
         (int resumed, _, string error) = Tune("again", "--resume", pure);
         Assert.Multiple(() =>

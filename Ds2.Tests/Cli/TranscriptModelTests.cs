@@ -48,6 +48,39 @@ public sealed class TranscriptModelTests
         Assert.That(JsonDocument.Parse(output).RootElement.GetProperty("wer").GetDouble(), Is.EqualTo((double)Epochs("run").Last()["beamWer"]!).Within(1e-9));
     }
 
+    /// <summary>Whoever uses the run's checkpoints gets what its language model makes of them without naming it, and can do without.</summary>
+    [Test]
+    public void EvaluateAndTranscribe_TakeWhatIsLeft_UnlessToldNot()
+    {
+        Train("--epochs", "2");
+        string checkpoint = corpus.PathOf("run/latest.safetensors"), recording = corpus.PathOf("0.npy");
+        JsonObject epoch = Epochs("run").Last();
+        foreach ((string[] asked, string rate, bool isUsed) in new[] { (Array.Empty<string>(), "beamWer", true), (["--lm", Words], "beamWer", true), (["--lm", "none"], "wer", false) })
+        {
+            (int code, string output, string error) = Program.Run(["evaluate", "--checkpoint", checkpoint, "--manifest", corpus.Manifest, .. asked, "--device", "host", "--json"]);
+            Assert.That(code, Is.Zero, error);
+            JsonElement result = JsonDocument.Parse(output).RootElement;
+            Assert.Multiple(() =>
+            {
+                Assert.That(result.GetProperty("wer").GetDouble(), Is.EqualTo((double)epoch[rate]!).Within(1e-9));
+                Assert.That(result.GetProperty("greedyWer").GetDouble(), Is.EqualTo((double)epoch["wer"]!).Within(1e-9));
+                Assert.That(result.GetProperty("greedyCer").GetDouble(), Is.EqualTo((double)epoch["cer"]!).Within(1e-9));
+                Assert.That(result.GetProperty("languageModel").GetString(), Is.EqualTo(isUsed ? Words : null));
+            });
+            (code, output, error) = Program.Run(["transcribe", recording, "--checkpoint", checkpoint, .. asked, "--format", "json", "--device", "host"]);
+            Assert.That((code, error), Is.EqualTo((0, "")));
+            Assert.That(output.Contains($"\"languageModel\": \"{Words}\"", StringComparison.Ordinal), Is.EqualTo(isUsed));
+        }
+
+        (int refused, _, string why) = Program.Run("transcribe", recording, "--checkpoint", checkpoint, "--lm", "none", "--alpha", "0.4", "--device", "host");
+        Assert.That(refused, Is.EqualTo(2));
+        Assert.That(why, Does.Contain("--alpha"));
+        File.WriteAllText(Words, "damaged");
+        (refused, _, why) = Program.Run("transcribe", recording, "--checkpoint", checkpoint, "--device", "host");
+        Assert.That(refused, Is.EqualTo(2));
+        Assert.That(why, Does.Contain(Words).And.Contain("--lm none"));
+    }
+
     [TestCase("--preset", "cpu")]
     [TestCase("--lm", "none")]
     [TestCase("--beam", "20")]

@@ -177,7 +177,7 @@ public sealed class RunFolderTests
         });
 
         (int code, string output, string error) = Cli.Program.Run(
-            "evaluate", "--checkpoint", run["run/latest.safetensors"], "--manifest", run.Corpus.Manifest, "--device", "host", "--errors", run["evaluated"], "--batch", "2");
+            "evaluate", "--checkpoint", run["run/latest.safetensors"], "--manifest", run.Corpus.Manifest, "--lm", "none", "--device", "host", "--errors", run["evaluated"], "--batch", "2");
         Assert.That(code, Is.Zero, output + error);
         foreach (string name in new[] { "speakers.tsv", "worst.tsv", "words.tsv", "letters.tsv" })
             Assert.That(File.ReadAllText(run[$"evaluated/{name}"]), Is.EqualTo(File.ReadAllText(run[$"run/errors/{name}"])), name);

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Ds2.Runtime.Recognition;
 using Ds2.Tests.Data;
+using Ds2.Train.Transcripts;
 
 namespace Ds2.Tests.Transcripts;
 
@@ -23,7 +24,7 @@ public sealed class JsonSchemaTests
     {
         foreach (Transcription transcription in Transcriptions)
         {
-            using JsonDocument written = JsonDocument.Parse(transcription.Written("json", "m"));
+            using JsonDocument written = JsonDocument.Parse(transcription.Written("json", new TranscribedBy("m", "words.lm")));
             Assert.That(Schema.Faults(written.RootElement), Is.Empty);
         }
     }

@@ -53,10 +53,10 @@ internal static class Samples
     }
 
     /// <summary>What a format makes of it.</summary>
-    public static string Written(this Transcription transcription, string format, string? model = null, string? name = null)
+    public static string Written(this Transcription transcription, string format, TranscribedBy? by = null, string? name = null)
     {
         using var writer = new StringWriter { NewLine = "\r\n" }; // as on Windows: the formats do not go by it
-        TranscriptFormat.Parse(format).Writer(model, name).Write(transcription, writer);
+        TranscriptFormat.Parse(format).Writer(by, name).Write(transcription, writer);
         return writer.ToString();
     }
 }

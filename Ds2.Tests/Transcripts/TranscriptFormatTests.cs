@@ -70,13 +70,14 @@ public sealed class TranscriptFormatTests
     public void Tsv_IsWhispers() => Assert.That(Samples.Small.Written("tsv"), Is.EqualTo("start\tend\ttext\n480\t1700\thello <b>world\n3000\t5100\tgood & bad\n"));
 
     [Test]
-    public void Json_HasAllThatIsKnown_AndNothingOfTheRest() => Assert.That(Samples.Small.Written("json", "best.safetensors"), Is.EqualTo(
+    public void Json_HasAllThatIsKnown_AndNothingOfTheRest() => Assert.That(Samples.Small.Written("json", new TranscribedBy("best.safetensors", "words.lm")), Is.EqualTo(
         """
         {
           "version": 1,
           "file": "talks/first day.flac",
           "seconds": 12.5,
           "model": "best.safetensors",
+          "languageModel": "words.lm",
           "text": "hello <b>world good & bad",
           "segments": [
             {

@@ -58,15 +58,16 @@ internal sealed class CorpusRecognition(string manifestDescription)
     /// <param name="file">The model.</param>
     /// <param name="corpus">What is said.</param>
     /// <param name="decoder">Reads texts off the logits.</param>
+    /// <param name="other">Reads other texts off the same logits, whose errors are counted beside; null for none.</param>
     /// <param name="progress">Told how many are done; null for nobody.</param>
     /// <param name="cancellation">Ends it.</param>
     /// <returns>Texts and rates, and the name of the engine that it ran on.</returns>
-    public (EvaluationResult Result, string Engine) Run(ParseResult parsed, ModelFile file, Corpus corpus, IDecoder decoder, Action<int>? progress, CancellationToken cancellation)
+    public (EvaluationResult Result, string Engine) Run(ParseResult parsed, ModelFile file, Corpus corpus, IDecoder decoder, IDecoder? other, Action<int>? progress, CancellationToken cancellation)
     {
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(device), ThreadsOf(parsed));
         using DeepSpeech2 model = file.Load(engine, precision: CommandLine.PrecisionOf(parsed.GetValue(precision)));
         using var loader = new BatchLoader(corpus, file.Description.CreateExtractor(), parsed.GetValue(batch), BatchOrder.Sorted, seed: 0, CommandLine.LoadersOf(parsed.GetValue(loaders)));
         using var recognizer = new Recognizer(model, decoder);
-        return (new Evaluator(recognizer).Run(loader, progress, cancellation), engine.Name);
+        return (new Evaluator(recognizer, other).Run(loader, progress, cancellation), engine.Name);
     }
 }

@@ -6,10 +6,11 @@ using Ds2.Runtime.Decoding.LanguageModels;
 using Ds2.Runtime.Recognition.Streaming;
 using Ds2.Runtime.Text;
 using Ds2.Train.Reporting;
+using Ds2.Train.Reporting.RunFolder;
 
 namespace Ds2.Train.Commands;
 
-/// <summary>How logits become texts: <c>--lm</c>, <c>--beam</c>, <c>--alpha</c>, <c>--beta</c>, <c>--unknown-penalty</c>, <c>--temperature</c>, <c>--hotwords</c>. Greedy without any of them.</summary>
+/// <summary>How logits become texts: <c>--lm</c>, <c>--beam</c>, <c>--alpha</c>, <c>--beta</c>, <c>--unknown-penalty</c>, <c>--temperature</c>, <c>--hotwords</c>. Greedy without any of them, unless the checkpoint's run has left a language model.</summary>
 internal sealed class DecodingArguments
 {
     /// <summary>Prefixes of all searches that run at once: some three gigabytes.</summary>
@@ -17,7 +18,7 @@ internal sealed class DecodingArguments
 
     private static readonly BeamOptions Defaults = new();
 
-    /// <summary>Values of <c>train</c>'s <c>--lm</c> that are no files.</summary>
+    /// <summary>Values of <c>--lm</c> that are no files, the first one of <c>train</c> alone.</summary>
     private const string OfTranscripts = "transcripts", None = "none";
 
     private readonly bool trains;
@@ -42,8 +43,8 @@ internal sealed class DecodingArguments
         {
             Description = trains
                 ? "an n-gram model, ARPA or compiled: beam search with it, counted beside greedy decoding; transcripts: one of the training set's own, left as DIR/words.lm, as is done where a preset is chosen for you and no search is asked for (a run that goes on keeps its own); none: not that either"
-                : "an n-gram model, ARPA or compiled: beam search with it",
-            HelpName = trains ? $"FILE|{OfTranscripts}|{None}" : "FILE",
+                : $"an n-gram model, ARPA or compiled: beam search with it (default: {TranscriptModel.FileName} beside the checkpoint, if there is one); none: without, greedily unless --beam or --hotwords ask for a search",
+            HelpName = trains ? $"FILE|{OfTranscripts}|{None}" : $"FILE|{None}",
         };
         beam.Validators.Add(result =>
         {
@@ -58,8 +59,24 @@ internal sealed class DecodingArguments
     /// <summary>Those of a command that has a language model anyway, and searches for alpha and beta.</summary>
     public IEnumerable<Option> OptionsOfTuning => [beam, unknown, temperature, hotWords];
 
-    /// <summary>What a command line decodes with, where it names files; null for each that it does not.</summary>
-    public IEnumerable<string?> FilesOf(ParseResult parsed) => [parsed.GetValue(model), parsed.GetValue(hotWords)];
+    /// <summary>The files that a command line decodes with; null for each that it does without.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="checkpoint">The model's file.</param>
+    public IEnumerable<string?> FilesOf(ParseResult parsed, string checkpoint) => [ModelOf(parsed, checkpoint), parsed.GetValue(hotWords)];
+
+    /// <summary>The language model that a command line decodes with: the one that it names, else that which a training run has left beside its checkpoints. Null for none.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="checkpoint">The model's file; null where none is there yet.</param>
+    public string? ModelOf(ParseResult parsed, string? checkpoint) => parsed.GetValue(model) switch
+    {
+        None => null,
+        OfTranscripts when trains => null,
+        null => checkpoint is null || BesideOf(checkpoint) is var own && !File.Exists(own) ? null : own,
+        var named => named,
+    };
+
+    /// <summary>Where the language model of a checkpoint's run lies, if the run has made one.</summary>
+    public static string BesideOf(string checkpoint) => Path.Combine(Path.GetDirectoryName(checkpoint) ?? "", TranscriptModel.FileName);
 
     /// <summary>Whether a command line says how to decode.</summary>
     public bool IsAsked(ParseResult parsed) => parsed.GetValue(model) is not null || parsed.GetValue(beam) is not null || parsed.GetValue(hotWords) is not null;
@@ -67,15 +84,17 @@ internal sealed class DecodingArguments
     /// <summary>Whether it asks for a model of the training set's transcripts.</summary>
     public bool AsksForTranscripts(ParseResult parsed) => trains && parsed.GetValue(model) == OfTranscripts;
 
-    /// <summary>Opens what a command line names; a model of transcripts is still to come.</summary>
+    /// <summary>Opens what a command line decodes with; a model of transcripts is still to come.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="alphabet">The labels.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <param name="checkpoint">The model's file; null where none is there yet.</param>
     /// <exception cref="InputException">A file cannot be read, or the options contradict each other.</exception>
     /// <exception cref="OperationCanceledException">It was ended.</exception>
-    public Decoding Open(ParseResult parsed, Alphabet alphabet, CancellationToken cancellation)
+    public Decoding Open(ParseResult parsed, Alphabet alphabet, CancellationToken cancellation, string? checkpoint = null)
     {
-        string? path = parsed.GetValue(model);
+        string? path = ModelOf(parsed, checkpoint);
         bool comes = AsksForTranscripts(parsed);
-        if (comes || trains && path == None)
-            path = null;
         if (path is null && !comes)
         {
             foreach (Option<double?> option in new[] { alpha, beta, unknown, temperature })
@@ -86,7 +105,7 @@ internal sealed class DecodingArguments
         }
 
         HotWords? hot = HotWordsOf(parsed, alphabet);
-        return new Decoding(path is null ? null : OpenModel(path, alphabet, cancellation), hot, BeamOptions(parsed), comes || path is not null || hot is not null || parsed.GetValue(beam) is not null);
+        return new Decoding(path is null ? null : parsed.GetValue(model) is null ? OpenUnnamed(path, alphabet, cancellation) : OpenModel(path, alphabet, cancellation), path, hot, BeamOptions(parsed), comes || path is not null || hot is not null || parsed.GetValue(beam) is not null);
     }
 
     /// <summary>The search's options, the defaults for what was not given.</summary>
@@ -118,15 +137,29 @@ internal sealed class DecodingArguments
         return model;
     }
 
+    /// <summary>Opens one that nobody has named.</summary>
+    private static LanguageModel OpenUnnamed(string path, Alphabet alphabet, CancellationToken cancellation)
+    {
+        try
+        {
+            return OpenModel(path, alphabet, cancellation);
+        }
+        catch (InputException exception)
+        {
+            throw new InputException($"{exception.Message} (it lies beside the checkpoint; --lm {None} goes without it)", exception);
+        }
+    }
+
     private static string Text(double number) => number.ToString(CultureInfo.InvariantCulture);
 }
 
 /// <summary>What a command line decodes with. Owns the language model.</summary>
 /// <param name="Model">The language model; null for none.</param>
+/// <param name="Path">Its file; null where there is none, or none yet.</param>
 /// <param name="HotWords">Words to favour; null for none.</param>
 /// <param name="Options">The search's.</param>
 /// <param name="IsBeam">Whether there is a search; else the decoder is the greedy one.</param>
-internal sealed record Decoding(LanguageModel? Model, HotWords? HotWords, BeamOptions Options, bool IsBeam) : IDisposable
+internal sealed record Decoding(LanguageModel? Model, string? Path, HotWords? HotWords, BeamOptions Options, bool IsBeam) : IDisposable
 {
     /// <summary>A decoder of utterances.</summary>
     /// <param name="alphabet">The labels.</param>

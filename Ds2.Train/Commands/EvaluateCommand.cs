@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Ds2.Runtime.Data;
+using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Model;
 using Ds2.Train.Reporting;
@@ -38,15 +39,17 @@ internal static class EvaluateCommand
     private static int Run(ParseResult parsed, CorpusRecognition recognition, DecodingArguments arguments, string? transcriptsPath, string? errorsFolder, bool json)
     {
         if (transcriptsPath is not null)
-            CommandLine.RequireApart("--transcripts", transcriptsPath, [recognition.ManifestOf(parsed), recognition.CheckpointOf(parsed), .. arguments.FilesOf(parsed)]);
+            CommandLine.RequireApart("--transcripts", transcriptsPath, [recognition.ManifestOf(parsed), recognition.CheckpointOf(parsed), .. arguments.FilesOf(parsed, recognition.CheckpointOf(parsed))]);
         using var interruption = new Interruption("stopping, without a result");
         using ModelFile file = recognition.Open(parsed);
-        using Decoding decoding = arguments.Open(parsed, file.Description.Alphabet, interruption.Token);
+        using Decoding decoding = arguments.Open(parsed, file.Description.Alphabet, interruption.Token, file.Path);
         Corpus corpus = recognition.Load(parsed, file, interruption.Token);
         Action<int>? progress = json || !AnsiConsole.Profile.Capabilities.Interactive
             ? null
             : done => Console.Error.Write($"\r{done}/{corpus.Utterances.Count} utterances ");
-        (EvaluationResult result, string engine) = recognition.Run(parsed, file, corpus, decoding.Decoder(file.Description.Alphabet, recognition.ThreadsOf(parsed)), progress, interruption.Token);
+        (EvaluationResult result, string engine) = recognition.Run(
+            parsed, file, corpus, decoding.Decoder(file.Description.Alphabet, recognition.ThreadsOf(parsed)), decoding.IsBeam ? new GreedyDecoder(file.Description.Alphabet) : null, progress, interruption.Token);
+        ErrorRates greedy = result.OtherRates ?? result.Rates;
         if (progress is not null)
             Console.Error.WriteLine();
         if (json)
@@ -57,6 +60,9 @@ internal static class EvaluateCommand
                 result.Rates.Wer,
                 result.Rates.WerUtterance,
                 result.Rates.Cer,
+                GreedyWer = greedy.Wer,
+                GreedyCer = greedy.Cer,
+                LanguageModel = decoding.Path,
                 Loss = result.Loss.PerUtterance,
                 LossPerLabel = result.Loss.PerLabel,
                 result.Loss.Infeasible,
@@ -66,7 +72,9 @@ internal static class EvaluateCommand
         else
         {
             Console.WriteLine($"{result.Transcripts.Count} utterances of {recognition.ManifestOf(parsed)} on {engine}");
-            Console.WriteLine($"WER {result.Rates.Wer:F2} %, mean of utterances {result.Rates.WerUtterance:F2} %, CER {result.Rates.Cer:F2} %");
+            Console.WriteLine(Text(result.Rates));
+            if (decoding.IsBeam)
+                Console.WriteLine($"by a search{(decoding.Path is { } model ? $" with {model}" : "")}; greedily {Text(greedy)}");
             if (result.Loss is { PerUtterance: { } utterance, PerLabel: { } label })
                 Console.WriteLine($"loss {utterance:F3} nats an utterance, {label:F3} a label");
             if (result.Loss.Infeasible > 0)
@@ -82,6 +90,8 @@ internal static class EvaluateCommand
 
         return 0;
     }
+
+    private static string Text(ErrorRates rates) => $"WER {rates.Wer:F2} %, mean of utterances {rates.WerUtterance:F2} %, CER {rates.Cer:F2} %";
 
     /// <summary>A few speakers are worth a line each; of many, and where there is but one, the files have all.</summary>
     private static void WriteSpeakers(ErrorDetails details)

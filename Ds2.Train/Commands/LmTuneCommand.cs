@@ -36,7 +36,7 @@ internal static class LmTuneCommand
             {
                 using IWorkItem work = progress.Begin("recognizing", corpus.Utterances.Count, WorkUnit.Items);
                 int before = 0;
-                return recognition.Run(parsed, file, corpus, kept, done =>
+                return recognition.Run(parsed, file, corpus, kept, null, done =>
                 {
                     work.Advance(done - before);
                     before = done;

@@ -3,7 +3,6 @@ using Ds2.Runtime.Data;
 using Ds2.Runtime.Evaluation;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Training;
-using Ds2.Train.Reporting.RunFolder;
 using Spectre.Console;
 
 namespace Ds2.Train.Reporting;
@@ -24,7 +23,7 @@ internal sealed class ConsoleReporter : IRunReporter
     private bool hasTarget;
     private string missed = "";
     private string folder = "";
-    private string wordsModel = "";
+    private bool hasWords;
 
     /// <summary>Whether the end says which command goes on with the run, and which one uses its model.</summary>
     public bool GivesHints { get; init; } = true;
@@ -44,7 +43,7 @@ internal sealed class ConsoleReporter : IRunReporter
         Console.WriteLine($"validation  {run.Validation.Utterances.Count} utterances, {run.Validation.TotalSeconds / 3600:F2} h");
         if (run.Words is { } words)
         {
-            wordsModel = $" --lm {ShellText.Quote(run.PathOf(TranscriptModel.FileName))}";
+            hasWords = true;
             Console.WriteLine($"words       {words.Describe()}");
         }
 
@@ -123,7 +122,7 @@ internal sealed class ConsoleReporter : IRunReporter
         if (GivesHints && result.Best is { } epoch)
         {
             Console.WriteLine("to write a recording down: dotnet run --project Ds2.Train -- transcribe "
-                + $"--checkpoint {ShellText.Quote(Path.Combine(folder, "best.safetensors"))}{(epoch.BeamWer < epoch.Wer ? wordsModel : "")} recording.wav");
+                + $"--checkpoint {ShellText.Quote(Path.Combine(folder, "best.safetensors"))}{(hasWords && epoch.BeamWer >= epoch.Wer ? " --lm none" : "")} recording.wav");
         }
     }
 

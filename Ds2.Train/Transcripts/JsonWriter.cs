@@ -6,8 +6,8 @@ using Ds2.Runtime.Recognition;
 namespace Ds2.Train.Transcripts;
 
 /// <summary>All that is known, as one indented object: docs/transcript.schema.json describes it.</summary>
-/// <param name="model">What is said to have transcribed; null: nothing is said.</param>
-internal sealed class JsonWriter(string? model) : ITranscriptWriter
+/// <param name="by">What is said to have transcribed; null: nothing is said.</param>
+internal sealed class JsonWriter(TranscribedBy? by) : ITranscriptWriter
 {
     /// <summary>The format's version: another where a program that reads this one would be wrong. A new property alone is no new version.</summary>
     public const int Version = 1;
@@ -25,7 +25,7 @@ internal sealed class JsonWriter(string? model) : ITranscriptWriter
     public void Write(Transcription transcription, TextWriter writer)
     {
         var document = new Document(
-            Version, transcription.Source, Time(transcription.Seconds), model, transcription.Text,
+            Version, transcription.Source, Time(transcription.Seconds), by?.Model, by?.LanguageModel, transcription.Text,
             transcription.Segments.Select(segment => new Part(
                 Time(segment.Start), Time(segment.End), segment.Text,
                 segment.Words.Count == 0 ? null : segment.Words.Select(word => new Word(
@@ -37,7 +37,7 @@ internal sealed class JsonWriter(string? model) : ITranscriptWriter
 
     private static double Time(double seconds) => Math.Round(seconds, 3);
 
-    private sealed record Document(int Version, string File, double Seconds, string? Model, string Text, IEnumerable<Part> Segments);
+    private sealed record Document(int Version, string File, double Seconds, string? Model, string? LanguageModel, string Text, IEnumerable<Part> Segments);
 
     private sealed record Part(double Start, double End, string Text, IEnumerable<Word>? Words, IEnumerable<Alternative>? Alternatives);
 

@@ -4,14 +4,14 @@ namespace Ds2.Train.Transcripts;
 
 /// <summary>A format that recordings are written down in: docs/formats.md describes each.</summary>
 /// <param name="Name">What it is called on the command line.</param>
-/// <param name="Writer">Makes a recording's writer, given the name of the model that transcribed, or null where that is not to be told, and the recording's name, or null for its file's.</param>
-internal sealed record TranscriptFormat(string Name, Func<string?, string?, ITranscriptWriter> Writer)
+/// <param name="Writer">Makes a recording's writer, given what transcribed, or null where that is not to be told, and the recording's name, or null for its file's.</param>
+internal sealed record TranscriptFormat(string Name, Func<TranscribedBy?, string?, ITranscriptWriter> Writer)
 {
     /// <summary>All of them, plain text first.</summary>
     public static IReadOnlyList<TranscriptFormat> All { get; } =
     [
         new("txt", (_, _) => new TxtWriter()),
-        new("json", (model, _) => new JsonWriter(model)),
+        new("json", (by, _) => new JsonWriter(by)),
         new("srt", (_, _) => new SrtWriter()),
         new("vtt", (_, _) => new VttWriter()),
         new("ctm", (_, recording) => new CtmWriter(recording)),

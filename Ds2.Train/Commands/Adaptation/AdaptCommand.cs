@@ -7,7 +7,6 @@ using Ds2.Runtime.Data;
 using Ds2.Runtime.Files;
 using Ds2.Runtime.Model;
 using Ds2.Train.Commands.Transcription;
-using Ds2.Train.Reporting.RunFolder;
 
 namespace Ds2.Train.Commands.Adaptation;
 
@@ -87,6 +86,10 @@ internal static class AdaptCommand
                 return code;
         }
 
+        // What is found beside the model to start from is found beside the one that came of it.
+        string words = DecodingArguments.BesideOf(Path.GetFullPath(parsed.GetRequiredValue(Checkpoint)));
+        if (decoding.Contains(words))
+            AtomicFile.Write(DecodingArguments.BesideOf(model), stream => stream.Write(File.ReadAllBytes(words)));
         Console.WriteLine($"adapted to {round.Heard} utterances: {Path.GetRelativePath(Environment.CurrentDirectory, model)}");
         return 0;
     }
@@ -107,12 +110,10 @@ internal static class AdaptCommand
     /// <summary>The options of the search, as they were given; the language model of the run that the checkpoint is of, where none was.</summary>
     private static string[] DecodingOf(ParseResult parsed, string model)
     {
+        string words = Decoding.ModelOf(parsed, model)
+            ?? throw new InputException($"adapt needs a language model, which mends what the model mishears: give one with --lm (lm build makes one of text; that of the checkpoint's run would be {DecodingArguments.BesideOf(model)})");
         string[] given = [.. Given(parsed, [.. Decoding.Options])];
-        if (given.Contains("--lm"))
-            return given;
-        string own = Path.Combine(Path.GetDirectoryName(model)!, TranscriptModel.FileName);
-        return File.Exists(own) ? [.. given, "--lm", own]
-            : throw new InputException($"adapt needs a language model, which mends what the model mishears: give one with --lm (lm build makes one of text; {own} does not exist)");
+        return given.Contains("--lm") ? given : [.. given, "--lm", words];
     }
 
     private static IEnumerable<string> Given(ParseResult parsed, params Option[] options) => options

@@ -39,7 +39,7 @@ internal static class FileTranscription
 
         // Before it is known whether there is anything to do: a wrong path is an error in any case.
         using ModelFile file = ModelFile.Open(parsed.GetRequiredValue(TranscribeCommand.Checkpoint));
-        using Decoding decoding = TranscribeCommand.Decoding.Open(parsed, file.Description.Alphabet, interruption.Token);
+        using Decoding decoding = TranscribeCommand.Decoding.Open(parsed, file.Description.Alphabet, interruption.Token, file.Path);
         RecordingTexts[] all = [.. list.Recordings.Select(recording => RecordingTexts.Of(recording, formats, keeps: !toStdout && !parsed.GetValue(TranscribeCommand.Overwrite)))];
         RecordingTexts[] texts = [.. all.Where(recording => recording.Formats.Count > 0)];
         int total = all.Length * formats.Length, kept = total - texts.Sum(recording => recording.Formats.Count);
@@ -58,10 +58,11 @@ internal static class FileTranscription
         using var recognizer = new Recognizer(model, decoding.Decoder(file.Description.Alphabet, parsed.GetValue(TranscribeCommand.Threads)));
         var transcriber = new Transcriber(recognizer, file.Description, OptionsOf(parsed, [.. texts.SelectMany(recording => recording.Formats).Distinct()], texts.Length));
         int? rate = parsed.GetValue(TranscribeCommand.Rate);
+        var by = new TranscribedBy(file.Path, decoding.Path);
         if (!toStdout)
-            return Math.Max(code, new TextFiles(texts, file.Path).Write(transcriber, rate, interruption.Token));
+            return Math.Max(code, new TextFiles(texts, by).Write(transcriber, rate, interruption.Token));
         interruption.Doing = "stopping; of this recording nothing is written";
-        WriteToStdout(transcriber, texts[0], rate, file.Path, interruption.Token);
+        WriteToStdout(transcriber, texts[0], rate, by, interruption.Token);
         return code;
     }
 
@@ -92,7 +93,8 @@ internal static class FileTranscription
     /// <summary>Refuses texts that would replace what is read: a recording may be called <c>a.txt</c>, and hot words lie beside the recording that they are of.</summary>
     private static void RequireApart(ParseResult parsed, IReadOnlyList<ListedRecording> recordings, TranscriptFormat[] formats)
     {
-        IEnumerable<string?> named = [parsed.GetValue(TranscribeCommand.Checkpoint), .. TranscribeCommand.Decoding.FilesOf(parsed), .. recordings.Select(recording => recording.Path)];
+        string checkpoint = parsed.GetRequiredValue(TranscribeCommand.Checkpoint);
+        IEnumerable<string?> named = [checkpoint, .. TranscribeCommand.Decoding.FilesOf(parsed, checkpoint), .. recordings.Select(recording => recording.Path)];
         HashSet<string> read = [.. named.OfType<string>().Where(path => path != RecordingList.StandardInput).Select(FileIdentity.Of)];
         foreach (ListedRecording recording in recordings)
         {
@@ -116,7 +118,7 @@ internal static class FileTranscription
         };
     }
 
-    private static void WriteToStdout(Transcriber transcriber, RecordingTexts texts, int? rate, string model, CancellationToken cancellation)
+    private static void WriteToStdout(Transcriber transcriber, RecordingTexts texts, int? rate, TranscribedBy by, CancellationToken cancellation)
     {
         TranscriptionProgress? progress = Console.IsErrorRedirected ? null : new TranscriptionProgress([texts.Recording], Console.Error, inPlace: true);
         try
@@ -124,7 +126,7 @@ internal static class FileTranscription
             foreach (TranscriptionOutcome outcome in transcriber.Run([texts.Source(rate)], (_, seconds) => progress?.Hear(seconds), cancellation))
             {
                 progress?.Clear();
-                texts.Formats[0].Writer(model, texts.Recording.Name).Write(outcome.Transcription ?? throw outcome.Fault!, Console.Out);
+                texts.Formats[0].Writer(by, texts.Recording.Name).Write(outcome.Transcription ?? throw outcome.Fault!, Console.Out);
             }
         }
         finally

@@ -28,7 +28,7 @@ internal static class LiveTranscription
             throw new InputException($"--live writes lines as they come, with their words, to stdout: leave out {meaningless.Name}");
         using var interruption = new Interruption("stopping; what was heard is written to its end");
         using ModelFile file = ModelFile.Open(parsed.GetRequiredValue(TranscribeCommand.Checkpoint));
-        using Decoding decoding = TranscribeCommand.Decoding.Open(parsed, file.Description.Alphabet, interruption.Token);
+        using Decoding decoding = TranscribeCommand.Decoding.Open(parsed, file.Description.Alphabet, interruption.Token, file.Path);
         using IEngine engine = CommandLine.CreateEngine(parsed.GetValue(TranscribeCommand.Device), parsed.GetValue(TranscribeCommand.Threads));
         using DeepSpeech2 model = file.Load(engine, precision: CommandLine.PrecisionOf(parsed.GetValue(TranscribeCommand.Precision)));
         using var streaming = new StreamingModel(model, file.Description, decoders: () => decoding.Passage(file.Description.Alphabet));

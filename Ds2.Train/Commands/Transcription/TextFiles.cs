@@ -7,8 +7,8 @@ namespace Ds2.Train.Commands.Transcription;
 
 /// <summary>Writes recordings down in files. What cannot be read and what cannot be written is named and counted, and the others are done.</summary>
 /// <param name="texts">What is to be written.</param>
-/// <param name="model">The name of the model, for the formats that tell it.</param>
-internal sealed class TextFiles(RecordingTexts[] texts, string model)
+/// <param name="by">What writes it down, for the formats that tell it.</param>
+internal sealed class TextFiles(RecordingTexts[] texts, TranscribedBy by)
 {
     private const int Failed = 1, Interrupted = 130;
 
@@ -60,7 +60,7 @@ internal sealed class TextFiles(RecordingTexts[] texts, string model)
         foreach (TranscriptFormat format in wanted.Formats)
         {
             using var text = new StringWriter();
-            format.Writer(model, wanted.Recording.Name).Write(transcription, text);
+            format.Writer(by, wanted.Recording.Name).Write(transcription, text);
             Write(wanted.Recording.TextOf(format), Encoding.UTF8.GetBytes(text.ToString()));
         }
     }
