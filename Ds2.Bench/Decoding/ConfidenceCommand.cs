@@ -59,7 +59,8 @@ internal static class ConfidenceCommand
             for (int i = 0; i < texts.Length; i++)
             {
                 // A list of nothing but the reference gives 1 to the words that it has, at their places.
-                double[] right = WordPosteriors.Of(texts[i], [new Hypothesis(real.Transcripts[i].Reference, 0, 0, 0, 0, 0, 0)]), confidence = WordPosteriors.Of(texts[i], lists[i], scale);
+                double[] right = WordPosteriors.Of(real.Alphabet, texts[i], [new Hypothesis(real.Transcripts[i].Reference, 0, 0, 0, 0, 0, 0)]);
+                double[] confidence = WordPosteriors.Of(real.Alphabet, texts[i], lists[i], scale);
                 words.AddRange(confidence.Zip(right, (sure, is1) => (sure, is1 > 0)));
             }
 

@@ -1,3 +1,5 @@
+using Ds2.Runtime.Text;
+
 namespace Ds2.Runtime.Decoding;
 
 /// <summary>How sure each word of a text is.</summary>
@@ -12,38 +14,41 @@ public static class WordPosteriors
     public const double DefaultScale = 1;
 
     /// <summary>The confidence of each word of the best text.</summary>
+    /// <param name="alphabet">Says what a word is: what spaces stand between or, without a space, each label.</param>
     /// <param name="hypotheses">Texts of one utterance, the best first; the more, the better: as many as the beam is wide.</param>
     /// <param name="scale">Above 0: the factor that scores are multiplied with.</param>
-    /// <returns>One number from 0 to 1 for each word of the first text, words being what white space stands between.</returns>
+    /// <returns>One number from 0 to 1 for each word of the first text.</returns>
     /// <exception cref="ArgumentException">There is no hypothesis, or the scale is not above 0.</exception>
-    public static double[] Of(IReadOnlyList<Hypothesis> hypotheses, double scale = DefaultScale)
+    public static double[] Of(Alphabet alphabet, IReadOnlyList<Hypothesis> hypotheses, double scale = DefaultScale)
     {
         ArgumentNullException.ThrowIfNull(hypotheses);
-        return hypotheses.Count > 0 ? Of(hypotheses[0].Text, hypotheses, scale) : throw new ArgumentException("no hypotheses", nameof(hypotheses));
+        return hypotheses.Count > 0 ? Of(alphabet, hypotheses[0].Text, hypotheses, scale) : throw new ArgumentException("no hypotheses", nameof(hypotheses));
     }
 
     /// <summary>The confidence of each word of a text that another decoder found.</summary>
+    /// <param name="alphabet">As above.</param>
     /// <param name="text">The text.</param>
     /// <param name="hypotheses">Texts of the same utterance, in any order.</param>
     /// <param name="scale">As above.</param>
     /// <returns>One number from 0 to 1 for each word of the text.</returns>
     /// <exception cref="ArgumentException">There is no hypothesis, or the scale is not above 0.</exception>
-    public static double[] Of(string text, IReadOnlyList<Hypothesis> hypotheses, double scale = DefaultScale)
+    public static double[] Of(Alphabet alphabet, string text, IReadOnlyList<Hypothesis> hypotheses, double scale = DefaultScale)
     {
+        ArgumentNullException.ThrowIfNull(alphabet);
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(hypotheses);
         if (hypotheses.Count == 0)
             throw new ArgumentException("no hypotheses", nameof(hypotheses));
         if (!(scale > 0))
             throw new ArgumentException($"a scale of {scale}: it must be above 0", nameof(scale));
-        string[] words = Words(text);
+        string[] words = alphabet.WordsOf(text);
         var confidence = new double[words.Length];
         double highest = hypotheses.Max(hypothesis => hypothesis.Score), all = 0;
         foreach (Hypothesis hypothesis in hypotheses)
         {
             double weight = Math.Exp(scale * (hypothesis.Score - highest));
             all += weight;
-            AddMatches(words, Words(hypothesis.Text), weight, confidence);
+            AddMatches(words, alphabet.WordsOf(hypothesis.Text), weight, confidence);
         }
 
         for (int i = 0; i < confidence.Length; i++)
@@ -85,6 +90,4 @@ public static class WordPosteriors
             }
         }
     }
-
-    private static string[] Words(string text) => text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
 }

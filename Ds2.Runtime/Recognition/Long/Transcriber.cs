@@ -5,6 +5,7 @@ using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Decoding.Alignment;
 using Ds2.Runtime.Features;
 using Ds2.Runtime.Model;
+using Ds2.Runtime.Text;
 
 namespace Ds2.Runtime.Recognition.Long;
 
@@ -19,6 +20,7 @@ public sealed class Transcriber
     private readonly FeatureExtractor extractor;
     private readonly TypicalUtterance? typical;
     private readonly TranscriberOptions options;
+    private readonly Alphabet alphabet;
     private readonly WordAligner aligner;
     private readonly int classes;
 
@@ -40,8 +42,9 @@ public sealed class Transcriber
         typical = description.Typical;
         Architecture architecture = description.Architecture;
         classes = architecture.Classes;
-        aligner = new WordAligner(description.Alphabet, FrameTimes.Of(architecture));
-        beam = options.Confidence || options.Alternatives > 0 ? recognizer.Beam ?? new BeamDecoder(description.Alphabet) : null;
+        alphabet = description.Alphabet;
+        aligner = new WordAligner(alphabet, FrameTimes.Of(architecture));
+        beam = options.Confidence || options.Alternatives > 0 ? recognizer.Beam ?? new BeamDecoder(alphabet) : null;
     }
 
     /// <summary>Writes recordings down.</summary>
@@ -174,7 +177,7 @@ public sealed class Transcriber
         if (options.Alternatives > 0)
             text = alternatives[0].Text;
         IReadOnlyList<TimedWord> words = options.Words || joined ? aligner.Align(logits, text) : [];
-        double[]? confidences = options.Confidence && words.Count > 0 && aligner.HasSpaces ? WordPosteriors.Of(text, alternatives) : null;
+        double[]? confidences = options.Confidence && words.Count > 0 ? WordPosteriors.Of(alphabet, text, alternatives) : null;
         return new PieceText(
             start, end, piece.Overlaps, Spaced(text),
             [.. words.Select((word, i) => word with { Start = Within(heard.Start + word.Start), End = Within(heard.Start + word.End), Confidence = confidences?[i] })],
