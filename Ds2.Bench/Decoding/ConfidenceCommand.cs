@@ -32,7 +32,9 @@ internal static class ConfidenceCommand
                 foreach ((string name, double? temperature) in new[] { ("beam with the model, by its doubt", (double?)null), ("beam with the model at a temperature of 1", 1) })
                 {
                     IReadOnlyList<Hypothesis>[] fused = Lists(real, options with { Temperature = temperature }, model);
-                    Write(name, real, [.. fused.Select(list => list[0].Text)], fused);
+                    string[] texts = [.. fused.Select(list => list[0].Text)];
+                    Write(name, real, texts, fused);
+                    Write($"{name}, beside one without it", real, texts, fused, plain);
                 }
             }
 
@@ -47,7 +49,7 @@ internal static class ConfidenceCommand
         return [.. real.Utterances.Select(logits => decoder.Best(logits, logits.Length / real.Alphabet.Size, options.Width))];
     }
 
-    private static void Write(string name, RealLogits real, string[] texts, IReadOnlyList<Hypothesis>[] lists)
+    private static void Write(string name, RealLogits real, string[] texts, IReadOnlyList<Hypothesis>[] lists, IReadOnlyList<Hypothesis>[]? others = null)
     {
         var rates = new ErrorRates(real.Alphabet);
         for (int i = 0; i < texts.Length; i++)
@@ -60,7 +62,7 @@ internal static class ConfidenceCommand
             {
                 // A list of nothing but the reference gives 1 to the words that it has, at their places.
                 double[] right = WordPosteriors.Of(real.Alphabet, texts[i], [new Hypothesis(real.Transcripts[i].Reference, 0, 0, 0, 0, 0, 0)]);
-                double[] confidence = WordPosteriors.Of(real.Alphabet, texts[i], lists[i], scale);
+                double[] confidence = others is null ? WordPosteriors.Of(real.Alphabet, texts[i], lists[i], scale) : WordPosteriors.OfBoth(real.Alphabet, texts[i], lists[i], others[i], scale);
                 words.AddRange(confidence.Zip(right, (sure, is1) => (sure, is1 > 0)));
             }
 

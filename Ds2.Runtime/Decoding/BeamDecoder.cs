@@ -9,6 +9,8 @@ namespace Ds2.Runtime.Decoding;
 public sealed class BeamDecoder : IDecoder
 {
     private readonly Alphabet alphabet;
+    private readonly BeamOptions? options;
+    private readonly LanguageModel? model;
     private readonly Func<BeamSearch> create;
     private readonly ParallelOptions parallel;
 
@@ -25,12 +27,15 @@ public sealed class BeamDecoder : IDecoder
     public BeamDecoder(Alphabet alphabet, BeamOptions? options = null, LanguageModel? model = null, HotWords? hotWords = null, int threads = 1)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
-        this.alphabet = alphabet;
+        (this.alphabet, this.options, this.model) = (alphabet, options, model);
         create = () => new BeamSearch(alphabet, options, model, hotWords);
         parallel = new ParallelOptions { MaxDegreeOfParallelism = threads };
         // Options that are out of range are refused here, not at the first batch.
         idle.Add(create());
     }
+
+    /// <summary>One that goes by what was heard alone: without the language model and without hot words, as wide and on as many threads. Null where this one has no language model.</summary>
+    public BeamDecoder? WithoutModel() => model is null ? null : new BeamDecoder(alphabet, new BeamOptions { Width = (options ?? new BeamOptions()).Width }, threads: parallel.MaxDegreeOfParallelism);
 
     /// <inheritdoc/>
     /// <remarks>The logits may be scores before or after the softmax.</remarks>

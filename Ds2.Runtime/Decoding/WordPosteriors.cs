@@ -7,6 +7,7 @@ namespace Ds2.Runtime.Decoding;
 /// A word's confidence is the share of the hypotheses that have it at its place: each counts with its posterior probability among those of the list, exp(scale * score) of the sum of all,
 /// and places are those of the shortest edit of the two texts' words (as in Evermann and Woodland, Large vocabulary decoding and confidence estimation using word posterior
 /// probabilities, 2000, with a list for the lattice). What all hypotheses have is 1. A scale below 1 flattens the posteriors; docs/language-models.md has what that does to them.
+/// Hypotheses of a search with a language model agree with each other, right or wrong: what a search without one says of the same words tells more, and the mean of the two most.
 /// </remarks>
 public static class WordPosteriors
 {
@@ -55,6 +56,17 @@ public static class WordPosteriors
             confidence[i] = Math.Min(1, confidence[i] / all);
         return confidence;
     }
+
+    /// <summary>The confidence of each word of a text that a search with a language model found: the mean of what this search and one without the model say.</summary>
+    /// <param name="alphabet">As above.</param>
+    /// <param name="text">The text.</param>
+    /// <param name="hypotheses">Texts of the utterance that the first search found, in any order.</param>
+    /// <param name="acoustics">Texts of the utterance that a search without the model found.</param>
+    /// <param name="scale">As above.</param>
+    /// <returns>One number from 0 to 1 for each word of the text.</returns>
+    /// <exception cref="ArgumentException">One of them found no hypothesis, or the scale is not above 0.</exception>
+    public static double[] OfBoth(Alphabet alphabet, string text, IReadOnlyList<Hypothesis> hypotheses, IReadOnlyList<Hypothesis> acoustics, double scale = DefaultScale) =>
+        [.. Of(alphabet, text, hypotheses, scale).Zip(Of(alphabet, text, acoustics, scale), (first, second) => (first + second) / 2)];
 
     /// <summary>Adds a weight to each word that stands at its place in another text.</summary>
     private static void AddMatches(string[] words, string[] others, double weight, double[] sums)

@@ -23,6 +23,12 @@ public sealed class WordPosteriorsTests
         Assert.That(WordPosteriors.Of(alphabet, [Of("地人\u0301", 0.5), Of("天人\u0301", 0.25), Of("地人", 0.25)]), Is.EqualTo(new[] { 3.0 / 4, 3.0 / 4 }).Within(1e-12));
     }
 
+    /// <summary>Of a word that the language model alone came upon, the other search says that nobody heard it.</summary>
+    [Test]
+    public void OfBoth_IsTheMeanOfTwoSearches() => Assert.That(
+        WordPosteriors.OfBoth(Alphabet.English, "THE CAT", [Of("THE CAT", 0.75), Of("THE MAT", 0.25)], [Of("THE KAT", 0.5), Of("TE KAT", 0.5)]),
+        Is.EqualTo(new[] { (1 + 0.5) / 2, (0.75 + 0) / 2 }).Within(1e-12));
+
     [Test]
     public void Of_NoWords_IsEmpty() => Assert.That(WordPosteriors.Of(Alphabet.English, [Of("", 1)]), Is.Empty);
 

@@ -27,8 +27,11 @@ public sealed class Transcriber
     /// <summary>Finds alternatives and confidences; null where none are asked for.</summary>
     private readonly BeamDecoder? beam;
 
+    /// <summary>Says how sure words are by what was heard alone; null where no confidences are asked for, or the other one says so itself.</summary>
+    private readonly BeamDecoder? acoustic;
+
     /// <summary>A transcriber.</summary>
-    /// <param name="recognizer">Hears the pieces; it stays the caller's. Alternatives and confidences are those of its search, if it has one, else of a search without a language model.</param>
+    /// <param name="recognizer">Hears the pieces; it stays the caller's. Alternatives and confidences are those of its search, if it has one, else of a search without a language model; confidences beside a language model are of both (<see cref="WordPosteriors"/>).</param>
     /// <param name="description">Of the recognizer's model.</param>
     /// <param name="options">What is wanted of it.</param>
     public Transcriber(Recognizer recognizer, ModelDescription description, TranscriberOptions options)
@@ -45,6 +48,7 @@ public sealed class Transcriber
         alphabet = description.Alphabet;
         aligner = new WordAligner(alphabet, FrameTimes.Of(architecture));
         beam = options.Confidence || options.Alternatives > 0 ? recognizer.Beam ?? new BeamDecoder(alphabet) : null;
+        acoustic = options.Confidence ? beam?.WithoutModel() : null;
     }
 
     /// <summary>Writes recordings down.</summary>
@@ -154,12 +158,13 @@ public sealed class Transcriber
         }
         BatchLogits logits = recognizer.Hear(values, [.. batch.Select(piece => piece.Frames)], longest);
         IReadOnlyList<Hypothesis>[]? alternatives = beam?.Best(logits.Values, logits.T, logits.N, logits.Frames, int.MaxValue);
+        IReadOnlyList<Hypothesis>[]? acoustics = acoustic?.Best(logits.Values, logits.T, logits.N, logits.Frames, int.MaxValue);
         string[] texts = alternatives is not null && beam == recognizer.Beam ? [.. alternatives.Select(all => all[0].Text)] : recognizer.Read(logits);
         var outcomes = new List<TranscriptionOutcome>();
         for (int i = 0; i < batch.Length; i++)
         {
             OpenRecording recording = batch[i].Recording;
-            recording.Add(batch[i].Index, TextOf(batch[i].Heard, texts[i], alternatives?[i] ?? [], logits.Of(i, classes)));
+            recording.Add(batch[i].Index, TextOf(batch[i].Heard, texts[i], alternatives?[i] ?? [], acoustics?[i], logits.Of(i, classes)));
             heard?.Invoke(recording.Source, batch[i].Frames / 100.0);
             if (recording.TakeOutcome(aligner.Separator, options.KeepsWords) is { } outcome)
                 outcomes.Add(outcome);
@@ -167,7 +172,7 @@ public sealed class Transcriber
         return outcomes;
     }
 
-    private PieceText TextOf(HeardPiece heard, string text, IReadOnlyList<Hypothesis> alternatives, Logits logits)
+    private PieceText TextOf(HeardPiece heard, string text, IReadOnlyList<Hypothesis> alternatives, IReadOnlyList<Hypothesis>? acoustics, Logits logits)
     {
         Piece piece = heard.Piece;
         double start = piece.Start / 100.0, end = piece.End / 100.0;
@@ -177,7 +182,9 @@ public sealed class Transcriber
         if (options.Alternatives > 0)
             text = alternatives[0].Text;
         IReadOnlyList<TimedWord> words = options.Words || joined ? aligner.Align(logits, text) : [];
-        double[]? confidences = options.Confidence && words.Count > 0 ? WordPosteriors.Of(alphabet, text, alternatives) : null;
+        double[]? confidences = !options.Confidence || words.Count == 0 ? null
+            : acoustics is null ? WordPosteriors.Of(alphabet, text, alternatives)
+            : WordPosteriors.OfBoth(alphabet, text, alternatives, acoustics);
         return new PieceText(
             start, end, piece.Overlaps, Spaced(text),
             [.. words.Select((word, i) => word with { Start = Within(heard.Start + word.Start), End = Within(heard.Start + word.End), Confidence = confidences?[i] })],

@@ -3,6 +3,8 @@ using Ds2.Runtime;
 using Ds2.Runtime.Audio;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Decoding;
+using Ds2.Runtime.Decoding.LanguageModels;
+using Ds2.Runtime.Features;
 using Ds2.Runtime.Decoding.Alignment;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Recognition;
@@ -138,6 +140,25 @@ public sealed class TranscriberTests
         Assert.That(transcriptions.Select(transcription => transcription.Text), Is.All.EqualTo(transcriptions[0].Text).And.All.Not.EqualTo(Run(folder["long.wav"]).Text));
         Assert.That(transcriptions[1].Words.Select(word => word.Confidence), Is.All.InRange(0, 1));
         Assert.That(transcriptions[2].Segments.Select(segment => segment.Alternatives.Count), Is.All.InRange(2, 7));
+    }
+
+    /// <summary>Beside a language model, what was heard alone has its say on how sure a word is.</summary>
+    [Test]
+    public void Confidences_BesideALanguageModel_AreOfASearchWithoutItToo()
+    {
+        string path = folder["burst.wav"];
+        WavWriter.Write(path, Sounds.Noise(16000 * 3, 0.3));
+        using var words = LanguageModel.Open(folder.Write("model.arpa", "\\data\\\nngram 1=5\n\n\\1-grams:\n-99\t<s>\n-0.9\t</s>\n-0.5\tA\n-0.5\tI\n-3\t<unk>\n\n\\end\\\n"));
+        var options = new BeamOptions { Width = 20 };
+        using var searching = new Recognizer(model, new BeamDecoder(Alphabet.English, options, words));
+        Transcription transcription = new Transcriber(searching, description, new TranscriberOptions { Words = true, KeepsWords = true, Confidence = true }).Run([new RecordingSource(path)]).Single().Transcription!;
+
+        FeatureMatrix heard = new RecordingSource(path).Pieces(description.CreateExtractor(), description.Typical, _ => { }).Single().Features;
+        BatchLogits logits = searching.Hear(heard.Values, [heard.Frames], heard.Frames);
+        IReadOnlyList<Hypothesis>[] lists = [.. new[] { words, null }.Select(with => new BeamDecoder(Alphabet.English, options, with).Best(logits.Values, logits.T, 1, logits.Frames, 20)[0])];
+        double[] expected = WordPosteriors.OfBoth(Alphabet.English, lists[0][0].Text, lists[0], lists[1]);
+        Assert.That(transcription.Words.Select(word => word.Confidence!.Value), Is.EqualTo(expected));
+        Assert.That(expected, Is.Not.Empty.And.Not.EqualTo(WordPosteriors.Of(Alphabet.English, lists[0])), "the searches agree: nothing was tested");
     }
 
     [Test]
