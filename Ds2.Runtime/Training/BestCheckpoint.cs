@@ -16,18 +16,29 @@ internal sealed class BestCheckpoint(CheckpointPolicy checkpoints, IReadOnlyList
     {
         if (Epochs() != 0)
             return;
-        File.Move(checkpoints.Best, checkpoints.AbandonedBest, overwrite: true);
-        note($"{checkpoints.Best} is of epochs that this run does not go on from: it is {checkpoints.AbandonedBest} now");
+        note($"{checkpoints.Best} is of epochs that this run does not go on from: it is {CheckpointPolicy.SetAside(checkpoints.Best)} now");
     }
 
-    /// <summary>A run that goes on in another folder has its best epoch there, too.</summary>
+    /// <summary>Whether a checkpoint is of epochs that this run's history does not have; not where that cannot be told, as it is damaged.</summary>
+    /// <param name="path">The file.</param>
+    public bool IsOther(string path) => EpochsOf(path) == 0;
+
+    /// <summary>Takes the checkpoint that was kept of the best epoch, where the folder's best is of another epoch of this run, or gone. A run that goes on in another folder has its best there, too.</summary>
     /// <param name="from">The checkpoint that it goes on from.</param>
-    public void TakeAlong(string from)
+    /// <param name="epochs">The epochs that the best of its history stands after; 0 for none.</param>
+    public void TakeAlong(string from, int epochs)
     {
-        string best = (checkpoints with { Folder = Path.GetDirectoryName(Path.GetFullPath(from))! }).Best;
-        if (File.Exists(checkpoints.Best) || EpochsOf(best) is not > 0)
-            return;
-        using FileStream source = InputFile.Open(best);
+        CheckpointPolicy others = checkpoints with { Folder = Path.GetDirectoryName(Path.GetFullPath(from))! };
+        string kept = others.AfterEpoch(epochs);
+        if (epochs > 0 && Epochs() is var own && own != 0 && own != epochs && EpochsOf(kept) == epochs)
+            Take(kept);
+        else if (!File.Exists(checkpoints.Best) && EpochsOf(others.Best) is > 0)
+            Take(others.Best);
+    }
+
+    private void Take(string path)
+    {
+        using FileStream source = InputFile.Open(path);
         AtomicFile.Write(checkpoints.Best, source.CopyTo);
     }
 

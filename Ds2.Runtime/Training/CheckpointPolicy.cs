@@ -19,9 +19,6 @@ public sealed record CheckpointPolicy(string Folder, TimeSpan Interval, int? Bat
     /// <summary>The state after the epoch with the lowest word error rate.</summary>
     public string Best => Path.Combine(Folder, "best" + Suffix);
 
-    /// <summary>Where the best goes of epochs that a run went back behind.</summary>
-    public string AbandonedBest => Path.Combine(Folder, "best" + Abandoned + Suffix);
-
     /// <summary>The state after an epoch.</summary>
     /// <param name="epochs">Epochs that are done.</param>
     public string AfterEpoch(int epochs) => Path.Combine(Folder, string.Create(CultureInfo.InvariantCulture, $"{EpochPrefix}{epochs:D4}{Suffix}"));
@@ -42,18 +39,34 @@ public sealed record CheckpointPolicy(string Folder, TimeSpan Interval, int? Bat
             File.Delete(path);
     }
 
-    /// <summary>Renames the checkpoints of the epochs that a run goes back behind, to <c>epoch-0004-abandoned.safetensors</c>, …: they would stand among those of its own epochs to come,
-    /// and who went on from one would be back on the line that was left. They are not deleted: it may have been the better one.</summary>
+    /// <summary>Renames the checkpoints of the epochs that a run does not go on from, to <c>epoch-0004-abandoned.safetensors</c>, …: they would stand among those of its own epochs,
+    /// who went on from one would be back on the line that was left, and <see cref="RemoveOld"/> would take them for its own. They are not deleted: it may have been the better one.</summary>
     /// <param name="epochs">Epochs that are done where the run goes on.</param>
+    /// <param name="isOther">Whether a checkpoint of so many epochs or fewer is of another line: a run that goes on from what was set aside finds those of the line that it leaves.</param>
     /// <param name="note">Told of it, in a line.</param>
-    public void SetAbandonedAside(int epochs, Action<string> note)
+    public void SetAbandonedAside(int epochs, Predicate<string> isOther, Action<string> note)
     {
+        ArgumentNullException.ThrowIfNull(isOther);
         ArgumentNullException.ThrowIfNull(note);
-        string[] left = [.. OfEpochs().Where(kept => kept.Epochs > epochs).OrderBy(kept => kept.Epochs).Select(kept => kept.Path)];
-        foreach (string path in left)
-            File.Move(path, path[..^Suffix.Length] + Abandoned + Suffix, overwrite: true);
+        string[] left = [.. OfEpochs().Where(kept => kept.Epochs > epochs || isOther(kept.Path)).OrderBy(kept => kept.Epochs).Select(kept => kept.Path)];
         if (left.Length > 0)
-            note($"{Folder}: holds checkpoints of epochs that this run does not go on from: {string.Join(", ", left.Select(Path.GetFileName))} end in {Abandoned}{Suffix} now");
+            note($"{Folder}: holds checkpoints of epochs that this run does not go on from: {string.Join(", ", left.Select(path => $"{Path.GetFileName(path)} is {Path.GetFileName(SetAside(path))} now"))}");
+    }
+
+    /// <summary>Renames a checkpoint of a line that is left, to <c>best-abandoned.safetensors</c>; where an earlier line's is called so, to <c>best-abandoned-2.safetensors</c>, ….</summary>
+    /// <param name="path">The checkpoint.</param>
+    /// <returns>Where it is now.</returns>
+    public static string SetAside(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        for (int number = 1; ; number++)
+        {
+            string aside = string.Create(CultureInfo.InvariantCulture, $"{path[..^Suffix.Length]}{Abandoned}{(number == 1 ? "" : $"-{number}")}{Suffix}");
+            if (Path.Exists(aside))
+                continue;
+            File.Move(path, aside);
+            return aside;
+        }
     }
 
     /// <summary>The epochs' checkpoints in the folder, in no order; those set aside have no number alone for a name.</summary>

@@ -343,7 +343,8 @@ public sealed class Trainer : IDisposable
     /// first save must not bring back what was gone back on.</summary>
     private void SaveResumed(string from)
     {
-        int[] found = [0, 0, 0];
+        int best = state.History.Count == 0 ? 0 : 1 + state.History.IndexOf(state.History.MinBy(Deciding)!);
+        int[] found = [0, 0, 0, 0];
         // What stands in the folder rank 0 looks at for all.
         if (ranks.Rank == 0)
         {
@@ -352,18 +353,19 @@ public sealed class Trainer : IDisposable
             if (wentBack && FileIdentity.Of(from) != FileIdentity.Of(checkpoints.Best))
                 kept.SetAbandonedAside(observer.OnNote);
             if (wentBack)
-                checkpoints.SetAbandonedAside(state.Epoch, observer.OnNote);
-            kept.TakeAlong(from);
-            found = [kept.Epochs() ?? 0, File.Exists(checkpoints.Latest) ? 1 : 0, wentBack ? 1 : 0];
+                checkpoints.SetAbandonedAside(state.Epoch, kept.IsOther, observer.OnNote);
+            kept.TakeAlong(from, best);
+            found = [kept.Epochs() ?? 0, File.Exists(checkpoints.Latest) ? 1 : 0, wentBack ? 1 : 0, File.Exists(checkpoints.Best) ? 1 : 0];
         }
 
         found = [.. MemoryMarshal.Cast<byte, int>(ranks.Broadcast([.. MemoryMarshal.AsBytes<int>(found)], root: 0))];
         bestEpoch = found[0];
-        int best = state.History.Count == 0 ? 0 : 1 + state.History.IndexOf(state.History.MinBy(Deciding)!);
         if (best != bestEpoch && state.Batch == 0 && best == state.History.Count)
             SaveBest();
         else if (best != bestEpoch && bestEpoch > 0)
             observer.OnNote($"{checkpoints.Best} is of epoch {bestEpoch}; that of epoch {best}, which is better by the error rate that decides now, was not kept: the next that is better than epoch {bestEpoch} replaces it");
+        else if (best > 0 && found[3] == 0)
+            observer.OnNote($"{checkpoints.Best} is not there, and the checkpoint of epoch {best}, the best so far, was not kept: the next epoch that is better is saved as it");
         if (found[2] == 1 || found[1] == 0)
             Save(checkpoints.Latest);
     }

@@ -161,7 +161,7 @@ public sealed class ResumeTests
         byte[] givenUp = File.ReadAllBytes(corpus.PathOf("run/epoch-0003.safetensors"));
         (int code, _, string error) = Resume("run", "--resume", corpus.PathOf("run/epoch-0001.safetensors"), "--epochs", "2", "--keep", "3", "--set", "lr=0.01");
         Assert.That(code, Is.Zero, error);
-        Assert.That(error, Does.Contain("epoch-0002.safetensors, epoch-0003.safetensors end in -abandoned.safetensors now"));
+        Assert.That(error, Does.Contain("epoch-0002.safetensors is epoch-0002-abandoned.safetensors now, epoch-0003.safetensors is epoch-0003-abandoned.safetensors now"));
         Assert.That(Directory.GetFiles(corpus.PathOf("run"), "epoch-*").Select(Path.GetFileName).Order(StringComparer.Ordinal), Is.EqualTo(new[]
         {
             "epoch-0001.safetensors", "epoch-0002-abandoned.safetensors", "epoch-0002.safetensors", "epoch-0003-abandoned.safetensors",
@@ -169,6 +169,50 @@ public sealed class ResumeTests
         Assert.That(File.ReadAllBytes(corpus.PathOf("run/epoch-0003-abandoned.safetensors")), Is.EqualTo(givenUp));
         (code, _, error) = Resume("run", "--resume", "auto", "--epochs", "3", "--keep", "3");
         Assert.That((code, error.Contains("abandoned", StringComparison.Ordinal)), Is.EqualTo((0, false)), error);
+    }
+
+    /// <summary>Two lines are left one after the other, and the first is gone on with again: of each line every checkpoint stays, and those beside the run's own are its own.</summary>
+    [Test]
+    public void ResumeAbandonedEpoch_EpochsOfTheLineThatIsLeft_AreSetAside()
+    {
+        Train("run", "--epochs", "3", "--keep", "5");
+        byte[] first = File.ReadAllBytes(corpus.PathOf("run/epoch-0003.safetensors"));
+        Assert.That(Resume("run", "--resume", corpus.PathOf("run/epoch-0001.safetensors"), "--epochs", "4", "--keep", "5", "--set", "lr=0.01").Code, Is.Zero);
+        Dictionary<string, byte[]> second = Enumerable.Range(2, 3).ToDictionary(epoch => $"epoch-000{epoch}", epoch => File.ReadAllBytes(corpus.PathOf($"run/epoch-000{epoch}.safetensors")));
+        (int code, _, string error) = Resume("run", "--resume", corpus.PathOf("run/epoch-0003-abandoned.safetensors"), "--epochs", "5", "--keep", "2");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(error, Does.Contain("epoch-0002.safetensors is epoch-0002-abandoned-2.safetensors now").And.Contain("epoch-0004.safetensors is epoch-0004-abandoned.safetensors now"));
+        Assert.Multiple(() =>
+        {
+            Assert.That(File.ReadAllBytes(corpus.PathOf("run/epoch-0003-abandoned.safetensors")), Is.EqualTo(first));
+            foreach ((string name, string aside) in new[] { ("epoch-0002", "-2"), ("epoch-0003", "-2"), ("epoch-0004", "") })
+                Assert.That(File.ReadAllBytes(corpus.PathOf($"run/{name}-abandoned{aside}.safetensors")), Is.EqualTo(second[name]), name);
+            Assert.That(Directory.GetFiles(corpus.PathOf("run"), "epoch-000?.safetensors").Select(Path.GetFileName).Order(StringComparer.Ordinal), Is.EqualTo(new[] { "epoch-0004.safetensors", "epoch-0005.safetensors" }));
+        });
+    }
+
+    /// <summary>Every text is left at 100 % in these runs, so that the first epoch is the best of each.</summary>
+    [TestCase(true)]
+    [TestCase(false)]
+    public void ResumeEpoch_BestSetAside_TakesTheOneThatWasKept_OrSaysThatThereIsNone(bool kept)
+    {
+        Train("run", "--epochs", "2", "--keep", "2", "--set", "lr=0");
+        Train("other", "--epochs", "1", "--seed", "7");
+        byte[] first = File.ReadAllBytes(corpus.PathOf("run/epoch-0001.safetensors"));
+        if (!kept)
+            File.Delete(corpus.PathOf("run/epoch-0001.safetensors"));
+        foreach (string aside in new[] { "best-abandoned", "best-abandoned-2" })
+        {
+            File.Copy(corpus.PathOf("other/best.safetensors"), Best, overwrite: true);
+            (int code, string output, string error) = Program.Run("train", "--out", corpus.PathOf("run"), "--device", "host", "--resume", corpus.PathOf("run/epoch-0002.safetensors"), "--epochs", "3", "--keep", "3");
+            Assert.That(code, Is.Zero, error);
+            Assert.That(File.ReadAllBytes(corpus.PathOf($"run/{aside}.safetensors")), Is.EqualTo(File.ReadAllBytes(corpus.PathOf("other/best.safetensors"))));
+            Assert.That(error.Contains($"{Best} is not there, and the checkpoint of epoch 1", StringComparison.Ordinal), Is.EqualTo(!kept), error);
+            Assert.That(File.Exists(Best), Is.EqualTo(kept));
+            if (kept)
+                Assert.That(File.ReadAllBytes(Best), Is.EqualTo(first));
+            Assert.That(output, Does.Contain($"--checkpoint {(kept ? Best : Latest)} recording.wav"));
+        }
     }
 
     [Test]

@@ -116,13 +116,15 @@ internal sealed class ConsoleReporter : IRunReporter
             RunEnd.Patience => $"no better WER in {patience} {(patience == 1 ? "epoch" : "epochs in a row")}{missed} (patience={patience}; to go on, --resume auto --set patience=0)",
             _ => $"last epoch done{missed}",
         };
-        string best = result.Best is null ? "" : $", best WER {result.Best.Wer:F2} %{(result.Best.BeamWer is { } beam ? $" (beam {beam:F2} %)" : "")} after epoch {result.Best.Epoch + 1}";
-        Console.WriteLine($"{outcome}{best}, {Durations.Text(result.State.TotalSeconds)} of training and evaluation");
+        string rate = result.Best is null ? "" : $", best WER {result.Best.Wer:F2} %{(result.Best.BeamWer is { } beam ? $" (beam {beam:F2} %)" : "")} after epoch {result.Best.Epoch + 1}";
+        Console.WriteLine($"{outcome}{rate}, {Durations.Text(result.State.TotalSeconds)} of training and evaluation");
         Console.WriteLine($"checkpoints {folder}");
         if (GivesHints && result.Best is { } epoch)
         {
+            // A run that went back may have left its best epoch's file behind.
+            string best = Path.Combine(folder, "best.safetensors"), checkpoint = File.Exists(best) ? best : result.Checkpoint;
             Console.WriteLine("to write a recording down: dotnet run --project Ds2.Train -- transcribe "
-                + $"--checkpoint {ShellText.Quote(Path.Combine(folder, "best.safetensors"))}{(hasWords && epoch.BeamWer >= epoch.Wer ? " --lm none" : "")} recording.wav");
+                + $"--checkpoint {ShellText.Quote(checkpoint)}{(hasWords && epoch.BeamWer >= epoch.Wer ? " --lm none" : "")} recording.wav");
         }
     }
 
