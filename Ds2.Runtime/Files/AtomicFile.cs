@@ -11,7 +11,7 @@ public static class AtomicFile
     /// rename(2) within a folder replaces the old file in one step, so a process killed at any moment leaves one of the two whole; the flush before it
     /// keeps that true when the machine itself fails, as a rename must not reach the disk before the data that it names. The folder is flushed too:
     /// what a caller does next, such as to delete what the file replaces, must not reach the disk before the rename.
-    /// One writer a path at a time. The folder is made where it is missing. Of a symbolic link the file that it leads to is replaced, and what is under /dev is written to as it is.
+    /// One writer a path at a time. The folder is made where it is missing. Of a symbolic link the file that it leads to is replaced, and what is under /dev, or a named pipe, is written to as it is.
     /// </remarks>
     /// <param name="path">The file to make or replace.</param>
     /// <param name="write">Writes the content; where it throws, the old file stays and the part written goes.</param>
@@ -19,7 +19,7 @@ public static class AtomicFile
     public static void Write(string path, Action<Stream> write)
     {
         string full = Path.GetFullPath(path);
-        if (IsDevice(full))
+        if (IsDevice(full) || OperatingSystem.IsLinux() && PosixFile.IsPipe(full))
         {
             using var device = new FileStream(full, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
             write(device);

@@ -9,8 +9,8 @@ internal static partial class PosixFile
     // open, statx: O_RDONLY | O_CLOEXEC; AT_FDCWD; STATX_TYPE | STATX_CTIME | STATX_SIZE.
     private const int ReadOnly = 0x80000, WorkingFolder = -100, TimeAndSize = 0x281;
 
-    // statx: STATX_TYPE | STATX_INO. stat.h: S_IFMT, S_IFREG.
-    private const int TypeAndInode = 0x101, TypeMask = 0xF000, Regular = 0x8000;
+    // statx: STATX_TYPE | STATX_INO. stat.h: S_IFMT, S_IFREG, S_IFIFO.
+    private const int TypeAndInode = 0x101, TypeMask = 0xF000, Regular = 0x8000, Pipe = 0x1000;
 
     // fcntl: F_GETFD; its only flag is FD_CLOEXEC.
     private const int GetDescriptorFlags = 1;
@@ -34,6 +34,13 @@ internal static partial class PosixFile
         return Statx(WorkingFolder, path, 0, TypeAndInode, statx) == 0 && (*(ushort*)(statx + ModeAt) & TypeMask) == Regular
             ? (*(long*)(statx + DeviceAt), *(long*)(statx + InodeAt))
             : null;
+    }
+
+    /// <summary>Whether a path leads to a named pipe, all links followed.</summary>
+    public static unsafe bool IsPipe(string path)
+    {
+        byte* statx = stackalloc byte[StatxBytes];
+        return Statx(WorkingFolder, path, 0, TypeAndInode, statx) == 0 && (*(ushort*)(statx + ModeAt) & TypeMask) == Pipe;
     }
 
     /// <summary>Reads the first bytes of a file.</summary>

@@ -50,6 +50,32 @@ public sealed class AtomicFileTests
         }
     }
 
+    /// <summary>Who made a pipe reads it: a file in its place, and they would wait for ever.</summary>
+    [TestCase(false)]
+    [TestCase(true)]
+    public async Task Write_ToAPipe_WritesThere(bool byALink)
+    {
+        if (!OperatingSystem.IsLinux())
+            Assert.Ignore("tells pipes from files on Linux");
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("ds2-test-");
+        try
+        {
+            string pipe = Path.Combine(folder.FullName, "pipe"), link = Path.Combine(folder.FullName, "link");
+            using (Process mkfifo = Process.Start("mkfifo", [pipe]))
+                mkfifo.WaitForExit();
+            File.CreateSymbolicLink(link, "pipe");
+            using Process reader = Process.Start(new ProcessStartInfo("timeout", ["20", "cat", pipe]) { RedirectStandardOutput = true })!;
+            Task<string> read = reader.StandardOutput.ReadToEndAsync();
+            AtomicFile.Write(byALink ? link : pipe, stream => stream.Write("written"u8));
+            Assert.That(await read, Is.EqualTo("written"));
+            Assert.That(folder.GetFiles("*.partial"), Is.Empty);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
     /// <summary>What strace sees of a run: after a checkpoint's rename, its folder is opened and flushed.</summary>
     [Test]
     public void Write_FlushesTheFolderAfterTheRename()
