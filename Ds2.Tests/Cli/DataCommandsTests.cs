@@ -139,7 +139,46 @@ public sealed class DataCommandsTests
         Assert.That(File.ReadAllText(folder["file.svg"]), Is.EqualTo("what it is"));
     }
 
-    /// <summary>A recording that turns out bad where several are looked at at once: one line, as where they are read one by one.</summary>
+    /// <summary>What a manifest lists is read, too.</summary>
+    [TestCase("data", "merge", "M", "--out", "u0.wav")]
+    [TestCase("data", "merge", "M", "M", "--out", "u1.txt")]
+    [TestCase("data", "alphabet", "--manifest", "M", "--out", "u1.txt")]
+    [TestCase("data", "stats", "M", "--plot", "text.svg")]
+    [TestCase("evaluate", "--checkpoint", "model.safetensors", "--manifest", "M", "--transcripts", "u1.txt")]
+    [TestCase("evaluate", "--checkpoint", "model.safetensors", "--manifest", "M", "--errors", "words.tsv")]
+    public void OutputThatAManifestLists_IsRefused(params string[] arguments)
+    {
+        string manifest = folder.WriteNoise(8000, 8000);
+        File.Copy(folder["u0.wav"], folder["u2.wav"]);
+        File.Copy(folder["u0.wav"], folder["u3.wav"]);
+        File.AppendAllText(manifest, "u2.wav,text.svg\nu3.wav,words.tsv\n");
+        foreach (string text in new[] { "text.svg", "words.tsv" })
+            folder.Write(text, "A");
+        string listed = folder[arguments[^1]];
+        byte[] before = File.ReadAllBytes(listed);
+        // The errors' files have names of their own.
+        string[] named = [.. arguments[..^1].Select(argument => argument == "M" ? manifest : argument), arguments.Contains("--errors") ? folder.Path : folder[$"x/../{arguments[^1]}"]];
+        (int code, _, string error) = Program.Run(named);
+        Assert.That((code, error.Trim().Split('\n').Length), Is.EqualTo((2, 1)), error);
+        Assert.That(error, Does.Contain($"is what {listed} is read from"));
+        Assert.That(File.ReadAllBytes(listed), Is.EqualTo(before));
+    }
+
+    /// <summary>Which of the folder's files is drawn, the seed decides: none of them may go.</summary>
+    [Test]
+    public void Augment_IntoAFileOfTheNoiseFolder_IsRefused()
+    {
+        folder.WriteNoise(8000, 8000, 8000);
+        byte[] before = File.ReadAllBytes(folder["u2.wav"]);
+        for (int seed = 1; seed <= 5; seed++)
+        {
+            (int code, _, string error) = Program.Run("data", "augment", "--in", folder["u0.wav"], "--noise", folder.Path, "--out", folder["u2.wav"], "--seed", $"{seed}");
+            Assert.That((code, error.Contains("name another file", StringComparison.Ordinal)), Is.EqualTo((2, true)), error);
+        }
+
+        Assert.That(File.ReadAllBytes(folder["u2.wav"]), Is.EqualTo(before));
+    }
+
     /// <summary>What is written follows links: to the file, to its folder, and beside it by a second name of its own.</summary>
     [TestCase("link.csv")]
     [TestCase("folder/file.csv")]
@@ -160,6 +199,7 @@ public sealed class DataCommandsTests
         Assert.That((File.ReadAllText(folder["file.csv"]), new FileInfo(folder["link.csv"]).LinkTarget), Is.EqualTo((before, "file.csv")));
     }
 
+    /// <summary>A recording that turns out bad where several are looked at at once: one line, as where they are read one by one.</summary>
     [Test]
     public void Train_RecordingWithoutANumberIn_IsOneLine()
     {

@@ -5,6 +5,7 @@ using Ds2.Kernels.Engines;
 using Ds2.Kernels.Engines.Ilgpu;
 using Ds2.Kernels.Ops;
 using Ds2.Runtime;
+using Ds2.Runtime.Data;
 using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Files;
 using Ds2.Train.Commands.Adaptation;
@@ -165,6 +166,21 @@ internal static class CommandLine
         string written = FileIdentity.Of(output);
         if (inputs.FirstOrDefault(input => input is not null && FileIdentity.Of(input) == written) is { } same)
             throw new InputException($"{option} {output}: is what {same} is read from, and would replace it: name another file");
+    }
+
+    /// <summary>Refuses an output that is one of the manifests that a command reads, or of the recordings and texts that they list.</summary>
+    /// <param name="option">The output's option.</param>
+    /// <param name="output">Its file.</param>
+    /// <param name="manifests">The manifests.</param>
+    /// <exception cref="InputException">It is one of them, or a manifest cannot be read.</exception>
+    public static void RequireApartFromData(string option, string output, params IEnumerable<string> manifests)
+    {
+        RequireApart(option, output, manifests);
+        // What is not there yet, nobody reads: the files of a large data set are not all looked at for it.
+        if (!File.Exists(output))
+            return;
+        foreach (string manifest in manifests)
+            RequireApart(option, output, ManifestFile.Read(manifest).SelectMany(entry => (string[])[entry.AudioPath, entry.TextPath]));
     }
 
     /// <summary>The engine asked for, its kernels compiled: a run's first step takes no longer than the others.</summary>

@@ -25,7 +25,7 @@ internal static class DataAlphabetCommand
 
     private static int Run(string[] manifests, string output, LetterCase letterCase, int leastCount)
     {
-        CommandLine.RequireApart("--out", output, manifests);
+        CommandLine.RequireApartFromData("--out", output, manifests);
         using var interruption = new Interruption("stopping, without an alphabet");
         var survey = new AlphabetSurvey(letterCase);
         foreach (string manifest in manifests)

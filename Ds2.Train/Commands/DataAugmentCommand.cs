@@ -29,14 +29,14 @@ internal static class DataAugmentCommand
             change = change with { Tempo = parsed.GetValue(tempo) ?? change.Tempo, Gain = parsed.GetValue(gain) ?? change.Gain };
             if (change.Noise is { } excerpt)
                 change = change with { Noise = excerpt with { Level = parsed.GetValue(level) ?? excerpt.Level } };
-            return Run(parsed.GetRequiredValue(input), parsed.GetRequiredValue(output), change);
+            return Run(parsed.GetRequiredValue(input), parsed.GetRequiredValue(output), folder, change);
         });
         return command;
     }
 
-    private static int Run(string input, string output, AudioChange change)
+    private static int Run(string input, string output, NoiseFolder? folder, AudioChange change)
     {
-        CommandLine.RequireApart("--out", output, input, change.Noise?.File);
+        CommandLine.RequireApart("--out", output, [input, .. folder?.Files ?? []]);
         float[] changed = change.Apply(AudioFile.Read(input));
         AtomicFile.Write(output, stream => stream.Write(WavWriter.Encode(changed)));
         string noise = change.Noise is { } excerpt ? $", {Path.GetFileName(excerpt.File)} at {Number(excerpt.Level)}" : "";

@@ -24,7 +24,7 @@ internal static class DataMergeCommand
     {
         if (min > max)
             throw new InputException($"--min-seconds {min} and --max-seconds {max}: the first must not be greater");
-        CommandLine.RequireApart("--out", output, manifests);
+        CommandLine.RequireApartFromData("--out", output, manifests);
         using var interruption = new Interruption("stopping, nothing is written");
         Corpus[] corpora = [.. manifests.Select(manifest => CorpusInput.Load(manifest, Alphabet.English, skipBad, interruption.Token, allowRepeated: true))];
         MergedManifest merged = MergedManifest.Write(corpora, output, min, max);

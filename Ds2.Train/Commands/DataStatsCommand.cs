@@ -39,7 +39,10 @@ internal static class DataStatsCommand
     {
         string[] files = [.. names.SelectMany(Manifests)];
         if (plot is not null)
-            CommandLine.RequireApart("--plot", plot, [.. files, alphabetPath]);
+        {
+            CommandLine.RequireApart("--plot", plot, alphabetPath);
+            CommandLine.RequireApartFromData("--plot", plot, files);
+        }
         using var interruption = new Interruption("stopping");
         Alphabet alphabet = alphabetPath is null ? Alphabet.English : AlphabetFile.Read(alphabetPath);
         CorpusStatistics[] all = [.. files.Select(manifest => CorpusStatistics.Of(CorpusInput.Load(manifest, alphabet, skipBad, interruption.Token, allowRepeated: true)))];

@@ -39,7 +39,13 @@ internal static class EvaluateCommand
     private static int Run(ParseResult parsed, CorpusRecognition recognition, DecodingArguments arguments, string? transcriptsPath, string? errorsFolder, bool json)
     {
         if (transcriptsPath is not null)
-            CommandLine.RequireApart("--transcripts", transcriptsPath, [recognition.ManifestOf(parsed), recognition.CheckpointOf(parsed), .. arguments.FilesOf(parsed, recognition.CheckpointOf(parsed))]);
+            RequireApart("--transcripts", transcriptsPath);
+        foreach (string written in ErrorFiles.Names)
+        {
+            if (errorsFolder is not null)
+                RequireApart("--errors", Path.Combine(errorsFolder, written));
+        }
+
         using var interruption = new Interruption("stopping, without a result");
         using ModelFile file = recognition.Open(parsed);
         using Decoding decoding = arguments.Open(parsed, file.Description.Alphabet, interruption.Token, file.Path);
@@ -89,6 +95,12 @@ internal static class EvaluateCommand
             ErrorFiles.Write(errorsFolder, result.Details);
 
         return 0;
+
+        void RequireApart(string option, string output)
+        {
+            CommandLine.RequireApart(option, output, [recognition.CheckpointOf(parsed), .. arguments.FilesOf(parsed, recognition.CheckpointOf(parsed))]);
+            CommandLine.RequireApartFromData(option, output, recognition.ManifestOf(parsed));
+        }
     }
 
     private static string Text(ErrorRates rates) => $"WER {rates.Wer:F2} %, mean of utterances {rates.WerUtterance:F2} %, CER {rates.Cer:F2} %";
