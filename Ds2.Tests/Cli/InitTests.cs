@@ -66,6 +66,20 @@ public sealed class InitTests
         });
     }
 
+    /// <summary>What is given means other speech, whose manifests may have been forgotten.</summary>
+    [TestCase("--init")]
+    [TestCase("--alphabet")]
+    [TestCase("--preset")]
+    public void Train_WithoutManifests_SaysThatItTrainsOnTheBuiltInCorpus(string option)
+    {
+        File.WriteAllText(corpus.PathOf("labels.txt"), "A\nB\nC\n");
+        string value = option switch { "--init" => Old, "--alphabet" => corpus.PathOf("labels.txt"), _ => "cpu" };
+        string[] model = option == "--init" ? [] : ["--set", "hidden=4", "--set", "channels=1", "--set", "layers=1"];
+        (int code, _, string error) = Run(["train", option, value, "--out", corpus.PathOf("built-in"), "--epochs", "1", "--max-batches", "1", "--device", "host", .. model]);
+        Assert.That(code, Is.Zero, error);
+        Assert.That(error, Does.Contain($"{option} {value}").And.Contain("and no manifests are named: trains on the built-in corpus"));
+    }
+
     /// <summary>The first step's gradient is all that the momentum holds: nothing of the old run's is left in it.</summary>
     [Test]
     public void Train_Init_HasAFreshOptimiser()

@@ -215,6 +215,18 @@ public sealed class ResumeTests
         }
     }
 
+    /// <summary>A checkpoint that was copied out of its run's folder does not say on what it was trained.</summary>
+    [Test]
+    public void Resume_WithoutManifestsOrAnAccountOfThem_SaysThatItTrainsOnTheBuiltInCorpus()
+    {
+        Train("run", "--epochs", "1");
+        Directory.CreateDirectory(corpus.PathOf("copy"));
+        File.Copy(Latest, corpus.PathOf("copy/latest.safetensors"));
+        (int code, _, string error) = Program.Run("train", "--out", corpus.PathOf("copy"), "--device", "host", "--resume", "auto", "--epochs", "1");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(error, Does.Contain($"{corpus.PathOf("copy")} does not say what the run was trained on, and no manifests are named: trains on the built-in corpus"));
+    }
+
     [Test]
     public void ResumeAuto_LatestGone_GoesOnFromBestAndSaysSo()
     {

@@ -292,9 +292,22 @@ internal static class TrainCommand
             throw new InputException("--train-manifest and --val-manifest go together; without both, the built-in corpus is used");
         if (training is not null)
             return new RunManifests(training, validation!);
-        if (start.Resume is null || RunManifests.Of(Path.GetDirectoryName(Path.GetFullPath(start.Resume.Path))!) is not { } own)
+        string? folder = start.Resume is null ? null : Path.GetDirectoryName(Path.GetFullPath(start.Resume.Path))!;
+        if (folder is null || RunManifests.Of(folder) is not { } own)
+        {
+            if (MeansOwnSpeech(parsed, folder) is { } meant)
+                TrainingData.Note($"{meant}, and no manifests are named: trains on the built-in corpus (--train-manifest and --val-manifest name another)");
             return RunManifests.BuiltIn;
+        }
+
         TrainingData.Note($"goes on with its own manifests: {own.Training}, {own.Validation}");
         return own;
     }
+
+    /// <summary>By what somebody may mean other speech than the built-in corpus, and have forgotten its manifests; null where nothing says so.</summary>
+    private static string? MeansOwnSpeech(ParseResult parsed, string? resumed) =>
+        resumed is not null ? File.Exists(Path.Combine(resumed, RunStarts.FileName)) ? null : $"{resumed} does not say what the run was trained on"
+        : parsed.GetValue(Init) is { } model ? $"{Init.Name} {model}"
+        : parsed.GetValue(AlphabetPath) is { } labels ? $"{AlphabetPath.Name} {labels}"
+        : parsed.GetValue(Preset) is "cpu" or "gpu" ? $"{Preset.Name} {parsed.GetValue(Preset)} is for one's own speech" : null;
 }
