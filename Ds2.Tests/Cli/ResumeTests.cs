@@ -273,6 +273,7 @@ public sealed class ResumeTests
     [TestCase("metrics.jsonl", true)]
     [TestCase("options.json", true)]
     [TestCase("errors/worst.tsv", true)]
+    [TestCase("left-out.tsv", true)]
     [TestCase("notes.txt", false)]
     public void Train_IntoAFolderWithFilesOfItsNames_IsRefused(string name, bool refused)
     {

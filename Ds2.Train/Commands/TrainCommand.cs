@@ -191,12 +191,13 @@ internal static class TrainCommand
             options, model, data.Description, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), start.Resume,
             decoding.IsBeam ? new BeamValidation(decoding.Decoder(start.Alphabet, ranks.Threads(parsed.GetValue(Threads))), beamDecides) : null, ranks.Communicator);
         RequireSame(ranks, parsed, options, start, data, engine, decoding);
-        // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
-        if (ranks.IsFirst)
-            data.ListLeftOut(folder);
         IReadOnlyList<RankPlace>? places = ranks.Places(device, engine);
+        // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
         reporters.Start(new RunSetup(options, model, start.Alphabet, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path, beamDecides, chosen,
             places, ranks.Library(engine), words));
+        // After the start of the metrics, by which a run that is killed here is known for one that may begin again.
+        if (ranks.IsFirst)
+            data.ListLeftOut(folder);
         interruption.Token.ThrowIfCancellationRequested();
         interruption.Doing = "finishing the step and saving; once more to end at once";
         TrainingResult result = trainer.Run(interruption.Token);

@@ -9,14 +9,13 @@ using Ds2.Runtime.Files;
 using Ds2.Runtime.Model;
 using Ds2.Runtime.Training;
 using Ds2.Train.Reporting;
+using Ds2.Train.Reporting.RunFolder;
 
 namespace Ds2.Train.Commands;
 
 /// <summary>The data of a run as its options ask for them, and what the user should know of it.</summary>
 internal sealed class TrainingData : IDisposable
 {
-    private const string LeftOutFile = "left-out.tsv";
-
     private TrainingData(Corpus corpus, ModelDescription description, BatchLoader training, BatchLoader validation) =>
         (Corpus, Description, Training, Validation) = (corpus, description, training, validation);
 
@@ -50,7 +49,7 @@ internal sealed class TrainingData : IDisposable
         var selection = new TrainingSelection(options.Data, model, description.CreateExtractor());
         Corpus corpus = selection.Select(training);
         if (corpus.LeftOut.Count > 0)
-            Note($"{corpus.LeftOut.Count} of {training.Utterances.Count} training utterances are left out; the run's {LeftOutFile} lists them. {corpus.LeftOut[0].Utterance.Id}: {corpus.LeftOut[0].Reason}");
+            Note($"{corpus.LeftOut.Count} of {training.Utterances.Count} training utterances are left out; the run's {RunFolderReporter.LeftOut} lists them. {corpus.LeftOut[0].Utterance.Id}: {corpus.LeftOut[0].Reason}");
         if (SharedRecordings.Note(training.ManifestPath, training.Utterances.Select(u => u.AudioPath), validation.ManifestPath, validation.Utterances.Select(u => u.AudioPath)) is { } shared)
             Note(shared);
         int kept = validation.Utterances.Count(utterance => selection.ReasonToLeaveOut(utterance) is not null);
@@ -101,7 +100,7 @@ internal sealed class TrainingData : IDisposable
     /// <summary>Lists the utterances that are left out in the run's folder: id, seconds, file and reason, tab-separated. No file where there are none.</summary>
     public void ListLeftOut(string folder)
     {
-        string path = Path.Combine(folder, LeftOutFile);
+        string path = Path.Combine(folder, RunFolderReporter.LeftOut);
         if (Corpus.LeftOut.Count == 0)
         {
             File.Delete(path);

@@ -15,6 +15,9 @@ internal sealed class RunFolderReporter : IRunReporter
     public const string Options = "options.json";
     public const string Transcripts = "transcripts.tsv";
 
+    /// <summary>What of the training set is not trained on: the run's data leave it there.</summary>
+    public const string LeftOut = "left-out.tsv";
+
     // Names of devices and paths are to be read by people, and no browser reads this file.
     private static readonly JsonSerializerOptions Json = new()
     {

@@ -9,7 +9,7 @@ internal static class RunRemains
 {
     private static readonly string[] Files =
     [
-        MetricsLog.FileName, HtmlReport.FileName, MlPerfLog.FileName, RunFolderReporter.Options, RunStarts.FileName, RunFolderReporter.Transcripts, TranscriptModel.FileName,
+        MetricsLog.FileName, HtmlReport.FileName, MlPerfLog.FileName, RunFolderReporter.Options, RunStarts.FileName, RunFolderReporter.Transcripts, RunFolderReporter.LeftOut, TranscriptModel.FileName,
         .. ErrorFiles.Names.Select(name => Path.Combine(ErrorFiles.FolderName, name)),
     ];
 
