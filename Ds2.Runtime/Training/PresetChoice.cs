@@ -1,4 +1,5 @@
 using System.Globalization;
+using Ds2.Runtime.Data.Batching;
 using Ds2.Runtime.Features;
 
 namespace Ds2.Runtime.Training;
@@ -26,7 +27,8 @@ public sealed record PresetChoice(string Preset, RunOptions Options, string Reas
     /// <param name="utterances">Its number of utterances.</param>
     /// <param name="isGpu">Whether it is trained on a GPU.</param>
     /// <param name="holdsCoefficients">Whether files of it hold cepstral coefficients in place of sound.</param>
-    public static PresetChoice For(double hours, int utterances, bool isGpu, bool holdsCoefficients)
+    /// <param name="asked">What the user's options have made of an earlier choice for the same corpus: its epochs and steps are those of the run; null where there is none.</param>
+    public static PresetChoice For(double hours, int utterances, bool isGpu, bool holdsCoefficients, RunOptions? asked = null)
     {
         string preset = isGpu ? "gpu" : "cpu";
         bool few = hours < FewHours;
@@ -40,12 +42,13 @@ public sealed record PresetChoice(string Preset, RunOptions Options, string Reas
             };
         }
 
-        int epochs = (int)Math.Clamp(Math.Ceiling(HoursHeard / Math.Max(hours, 0.01)), FewestEpochs, MostEpochs);
-        double steps = epochs * Math.Ceiling((double)utterances / options.Data.Batch);
+        int epochs = asked?.Training.Epochs ?? (int)Math.Clamp(Math.Ceiling(HoursHeard / Math.Max(hours, 0.01)), FewestEpochs, MostEpochs);
+        DataOptions data = asked?.Data ?? options.Data;
+        double steps = epochs * Math.Ceiling(utterances / ((double)data.Batch * data.Accumulate));
         options = options with { Training = options.Training with { Epochs = epochs, WarmupSteps = (int)Math.Min(options.Training.WarmupSteps, MostWarmup * steps) } };
         if (holdsCoefficients)
             options = options with { Model = options.Model with { Features = FeatureKind.MfccRaw } };
         return new PresetChoice(preset, options, string.Create(CultureInfo.InvariantCulture,
-            $"{preset}, {epochs} epochs: {hours:0.##} h of one's own speech on a {(isGpu ? "GPU" : "CPU")}{(few ? ", with more dropout, masks and warping as it is little" : "")}; no target (--preset, --epochs and --target-wer say otherwise)"));
+            $"{preset}, {epochs} epoch{(epochs == 1 ? "" : "s")}: {hours:0.##} h of one's own speech on a {(isGpu ? "GPU" : "CPU")}{(few ? ", with more dropout, masks and warping as it is little" : "")}; no target (--preset, --epochs and --target-wer say otherwise)"));
     }
 }

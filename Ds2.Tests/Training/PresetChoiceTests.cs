@@ -34,6 +34,21 @@ public sealed class PresetChoiceTests
     public void For_FewUtterances_WarmsUpOverATenthOfTheRun(int utterances, int steps) =>
         Assert.That(PresetChoice.For(0.1, utterances, isGpu: false, holdsCoefficients: false).Options.Training.WarmupSteps, Is.EqualTo(steps));
 
+    /// <summary>Over a tenth of the run that is asked for, not of the one that would have been chosen: the rate would never be at its height.</summary>
+    [TestCase(60, 16, 1, 150)]
+    [TestCase(5, 16, 1, 30)]
+    [TestCase(5, 16, 4, 7)]
+    [TestCase(5, 8, 1, 60)]
+    [TestCase(1, 16, 1, 6)]
+    public void For_WhatIsAsked_WarmsUpOverATenthOfThat(int epochs, int batch, int accumulate, int steps)
+    {
+        RunOptions asked = RunOptions.Presets["cpu"];
+        asked = asked with { Data = asked.Data with { Batch = batch, Accumulate = accumulate }, Training = asked.Training with { Epochs = epochs } };
+        var choice = PresetChoice.For(0.1, utterances: 960, isGpu: false, holdsCoefficients: false, asked);
+        Assert.That((choice.Options.Training.Epochs, choice.Options.Training.WarmupSteps), Is.EqualTo((epochs, steps)));
+        Assert.That(choice.Reason, Does.StartWith($"cpu, {epochs} epoch"));
+    }
+
     [Test]
     public void For_AGpu_AndForCoefficients()
     {
@@ -53,11 +68,11 @@ public sealed class PresetChoiceTests
         Assert.Multiple(() =>
         {
             Assert.That(code, Is.Zero, error);
-            Assert.That(output, Does.Contain("preset      cpu, 60 epochs: "));
+            Assert.That(output, Does.Contain("preset      cpu, 1 epoch: "));
             Assert.That(options, Is.EqualTo(PresetChoice.For(0, 2, isGpu: false, holdsCoefficients: false).Options with
             {
                 Model = cpu.Model with { Hidden = 4, Channels = 2 },
-                Training = cpu.Training with { Epochs = 1, Lr = 3e-3, WarmupSteps = 6, Dropout = 0.2 },
+                Training = cpu.Training with { Epochs = 1, Lr = 3e-3, WarmupSteps = 0, Dropout = 0.2 },
             }));
             Assert.That(options.Training.TargetWer, Is.Zero);
         });

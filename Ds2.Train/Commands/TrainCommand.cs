@@ -177,8 +177,16 @@ internal static class TrainCommand
         PresetChoice? chosen = null;
         if (IsChosen(parsed, start))
         {
-            chosen = PresetChoice.For(training.TotalSeconds / 3600, training.Utterances.Count, engine is not HostEngine, training.Utterances.Concat(validation.Utterances).Any(utterance => utterance.HoldsFeatures));
-            options = Shared(Options(parsed, start.Basis(chosen)), ranks);
+            bool holdsCoefficients = training.Utterances.Concat(validation.Utterances).Any(utterance => utterance.HoldsFeatures);
+            options = Choose(null);
+            // Once more, for what the user's options and the number of ranks make of it: a run of fewer steps warms up over fewer.
+            options = Choose(options);
+
+            RunOptions Choose(RunOptions? asked)
+            {
+                chosen = PresetChoice.For(training.TotalSeconds / 3600, training.Utterances.Count, engine is not HostEngine, holdsCoefficients, asked);
+                return Shared(Options(parsed, start.Basis(chosen)), ranks);
+            }
         }
 
         DeepSpeech2 model = ranks.Keep(start.CreateModel(options, engine, TrainingData.Note));
