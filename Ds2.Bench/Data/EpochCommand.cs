@@ -18,7 +18,7 @@ internal static class EpochCommand
     {
         var program = new Option<string>("--program") { Description = "how Ds2.Train is called", Required = true, HelpName = "COMMAND" };
         var folder = new Option<string?>("--folder") { Description = "where corpus and runs are made, the corpus and a finished run that was left alone being found again; default: a temporary folder, deleted at the end", HelpName = "DIR" };
-        var share = new Option<double>("--share") { Description = "how much of LibriSpeech's 281,241 utterances", DefaultValueFactory = _ => 1, HelpName = "SHARE" };
+        var share = new Option<double>("--share") { CustomParser = NumberOptions.One, Description = "how much of LibriSpeech's 281,241 utterances", DefaultValueFactory = _ => 1, HelpName = "SHARE" };
         var stored = new Option<bool>("--stored") { Description = "13 stored coefficients a frame in place of sound: the features' time is left out" };
         var order = new Option<string>("--order") { Description = "of the batches", DefaultValueFactory = _ => "sorted" };
         var epochs = new Option<int>("--epochs") { Description = "two for an order that draws the second anew", DefaultValueFactory = _ => 1, HelpName = "N" };

@@ -15,8 +15,8 @@ internal static class ConfidenceCommand
     {
         Option<string?> checkpoint = RealLogits.Checkpoint(required: true), manifest = RealLogits.Manifest(required: true);
         var lm = new Option<string?>("--lm") { Description = "a language model", HelpName = "FILE" };
-        var alpha = new Option<double>("--alpha") { Description = "its weight", DefaultValueFactory = _ => new BeamOptions().Alpha, HelpName = "X" };
-        var beta = new Option<double>("--beta") { Description = "a word's bonus", DefaultValueFactory = _ => new BeamOptions().Beta, HelpName = "X" };
+        var alpha = new Option<double>("--alpha") { CustomParser = NumberOptions.One, Description = "its weight", DefaultValueFactory = _ => new BeamOptions().Alpha, HelpName = "X" };
+        var beta = new Option<double>("--beta") { CustomParser = NumberOptions.One, Description = "a word's bonus", DefaultValueFactory = _ => new BeamOptions().Beta, HelpName = "X" };
         var command = new Command("confidence", "Area under the ROC curve of 'the word is right', by the words' confidences.") { checkpoint, manifest, lm, alpha, beta };
         command.SetAction(parsed =>
         {

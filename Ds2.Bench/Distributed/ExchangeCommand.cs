@@ -13,9 +13,9 @@ internal static class ExchangeCommand
     {
         var megabytes = new Option<int>("--megabytes") { Description = "of gradients", DefaultValueFactory = _ => 415 };
         var rounds = new Option<int>("--rounds") { Description = "turns of each", DefaultValueFactory = _ => 7 };
-        var piece = new Option<double>("--piece") { Description = "megabytes under way at once", DefaultValueFactory = _ => 4 };
+        var piece = new Option<double>("--piece") { CustomParser = NumberOptions.One, Description = "megabytes under way at once", DefaultValueFactory = _ => 4 };
         var mpi = new Option<string>("--mpi") { Description = "auto, none, or a library's file", DefaultValueFactory = _ => Mpi.Auto };
-        var timeout = new Option<double>("--timeout") { Description = "seconds that a rank waits for the others", DefaultValueFactory = _ => 60 };
+        var timeout = new Option<double>("--timeout") { CustomParser = NumberOptions.One, Description = "seconds that a rank waits for the others", DefaultValueFactory = _ => 60 };
         var json = new Option<bool>("--json") { Description = "one JSON object" };
         var fault = new Option<Fault>("--fault") { Description = "what the last rank does after the first turn", Hidden = true };
         var command = new Command("exchange", "Gradients of all ranks added up, a step on each share, new parameters to all: beside MPI_Allreduce of the gradients. Exit code 1 where a sum is wrong.") { megabytes, rounds, piece, mpi, timeout, json, fault };

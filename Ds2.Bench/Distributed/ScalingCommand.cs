@@ -17,7 +17,7 @@ internal static class ScalingCommand
     {
         var rounds = new Option<int>("--rounds") { Description = "turns of each", DefaultValueFactory = _ => 5 };
         var mpi = new Option<string>("--mpi") { Description = "auto, none, or a library's file", DefaultValueFactory = _ => Mpi.Auto };
-        var timeout = new Option<double>("--timeout") { Description = "seconds that a rank waits for the others", DefaultValueFactory = _ => 600 };
+        var timeout = new Option<double>("--timeout") { CustomParser = NumberOptions.One, Description = "seconds that a rank waits for the others", DefaultValueFactory = _ => 600 };
         var json = new Option<bool>("--json") { Description = "one JSON object" };
         var command = new Command("scaling", "Training steps of one rank, of all ranks each for itself, and of all together: efficiency, and how far the exchange hides behind the computation.") { rounds, mpi, timeout, json };
         Func<ParseResult, StepOptions> read = StepOptions.AddTo(command);

@@ -18,9 +18,9 @@ internal static class GpuReportCommand
         var frames = new Option<int>("--frames") { Description = "of the step: feature frames of each utterance, 10 ms apart", DefaultValueFactory = _ => 1230 };
         var labels = new Option<int>("--labels") { Description = "of the step: labels of each text", DefaultValueFactory = _ => 60 };
         var ranks = new Option<int?>("--ranks") { Description = "estimate also the step of 1, 2, 4 … and of so many ranks, each with a P100 and such a batch, and days for ten epochs of LibriSpeech", HelpName = "N" };
-        var link = new Option<double?>("--link") { Description = "of ranks: GB/s that each sends, and beside that receives, as 1.1 over 10 Gb Ethernet or 11 over 100 Gb InfiniBand", HelpName = "GBps" };
-        var copy = new Option<double>("--copy") { Description = "of ranks: GB/s between a GPU and its host, each way; 0 where the link reaches the GPU's own memory", DefaultValueFactory = _ => 12, HelpName = "GBps" };
-        var latency = new Option<double>("--latency-us") { Description = "of ranks: microseconds that a message takes besides its bytes", HelpName = "US" };
+        var link = new Option<double?>("--link") { CustomParser = NumberOptions.OneOrNone, Description = "of ranks: GB/s that each sends, and beside that receives, as 1.1 over 10 Gb Ethernet or 11 over 100 Gb InfiniBand", HelpName = "GBps" };
+        var copy = new Option<double>("--copy") { CustomParser = NumberOptions.One, Description = "of ranks: GB/s between a GPU and its host, each way; 0 where the link reaches the GPU's own memory", DefaultValueFactory = _ => 12, HelpName = "GBps" };
+        var latency = new Option<double>("--latency-us") { CustomParser = NumberOptions.One, Description = "of ranks: microseconds that a message takes besides its bytes", HelpName = "US" };
         var json = new Option<bool>("--json") { Description = "one JSON object" };
         var command = new Command("gpu-report", "What every GPU kernel compiles to.") { arch, step, preset, set, batch, frames, labels, ranks, link, copy, latency, json };
         command.SetAction(parsed =>

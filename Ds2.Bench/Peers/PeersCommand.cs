@@ -20,7 +20,7 @@ internal static class PeersCommand
         var ops = new Option<string?>("--ops") { Description = "times no step, and the ops whose names contain this: gru; 'all' for all" };
         var noOps = new Option<bool>("--no-ops") { Description = "times the step alone" };
         var alone = new Option<bool>("--libtorch-alone") { Description = "times libtorch's step, and nothing of ours: for its peak memory" };
-        var budget = new Option<double>("--budget") { Description = "seconds after which an op, or the step, is given no further turn", DefaultValueFactory = _ => 60 };
+        var budget = new Option<double>("--budget") { CustomParser = NumberOptions.One, Description = "seconds after which an op, or the step, is given no further turn", DefaultValueFactory = _ => 60 };
         var json = new Option<bool>("--json") { Description = "one JSON object" };
         var command = new Command("peers", "The training step and each op beside libtorch's, on the host.") { ops, noOps, alone, budget, json };
         Func<ParseResult, StepOptions> read = StepOptions.AddTo(command);

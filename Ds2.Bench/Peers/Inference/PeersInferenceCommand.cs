@@ -21,7 +21,7 @@ internal static class PeersInferenceCommand
     {
         (Option<string> preset, Option<string[]> set) = ModelArguments.Create("mini");
         var batches = new Option<int[]>("--batch") { Description = "utterances; several give a row each", DefaultValueFactory = _ => [1, 8], AllowMultipleArgumentsPerToken = true };
-        var seconds = new Option<double[]>("--seconds") { Description = "length of each utterance; several give a row each", DefaultValueFactory = _ => [5, 12], AllowMultipleArgumentsPerToken = true };
+        var seconds = new Option<double[]>("--seconds") { CustomParser = NumberOptions.All, Description = "length of each utterance; several give a row each", DefaultValueFactory = _ => [5, 12], AllowMultipleArgumentsPerToken = true };
         var turns = new Option<int>("--turns") { Description = "timed calls of each", DefaultValueFactory = _ => 7 };
         var threads = new Option<int>("--threads") { Description = "threads of each; 0 for one per core" };
         var command = new Command("peers-inference", "Recognition beside ONNX Runtime's, on the host.") { preset, set, batches, seconds, turns, threads };

@@ -16,7 +16,7 @@ internal static class PeersTrainingCommand
     private static readonly Option<string> ValManifest = new("--val-manifest") { Description = "the validation set, likewise", Required = true, HelpName = "FILE" };
     private static readonly Option<int> Threads = new("--threads") { Description = "threads of each; 0 for one per core" };
     private static readonly Option<int?> Epochs = new("--epochs") { Description = "epochs at most" };
-    private static readonly Option<double> UntilWer = new("--until-wer") { Description = "the word error rate in percent whose time is asked for; the run ends when both have reached it", DefaultValueFactory = _ => 50 };
+    private static readonly Option<double> UntilWer = new("--until-wer") { CustomParser = NumberOptions.One, Description = "the word error rate in percent whose time is asked for; the run ends when both have reached it", DefaultValueFactory = _ => 50 };
     private static readonly Option<bool> AllEpochs = new("--all-epochs") { Description = "trains on to the last epoch after both have reached --until-wer: for the curves" };
     private static readonly Option<int> Stretch = new("--stretch") { Description = "batches of a side's turn", DefaultValueFactory = _ => 50 };
     private static readonly Option<int> EvaluateEvery = new("--evaluate-every") { Description = "batches of an epoch from one evaluation to the next; there is one after each epoch too", DefaultValueFactory = _ => 200 };
