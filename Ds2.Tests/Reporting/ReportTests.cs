@@ -80,6 +80,19 @@ public sealed partial class ReportTests
         Assert.That(resumed["epochs"]!["cer"]!.ToJsonString(), Is.EqualTo(whole["epochs"]!["cer"]!.ToJsonString()));
     }
 
+    /// <summary>As the metrics: a curve that goes back and forth would show batches that no checkpoint counts.</summary>
+    [Test]
+    public void Report_EpochStartsAgain_HasEachBatchOnce()
+    {
+        byte[] sound = File.ReadAllBytes(run["5.npy"]);
+        File.WriteAllBytes(run["5.npy"], [.. sound[..^4], .. BitConverter.GetBytes(float.NaN)]);
+        Assert.That(run.TryTrain("run", "--epochs", "1").Code, Is.EqualTo(2));
+        File.WriteAllBytes(run["5.npy"], sound);
+        run.Train("run", "--epochs", "1", "--resume", "auto", "--set", "batch=1");
+        JsonNode data = JsonNode.Parse(Data(Read("run")))!;
+        Assert.That(Numbers(data["batches"]!["x"]!), Is.EqualTo(Enumerable.Range(1, 7).Select(i => i / 7.0)).Within(1e-4));
+    }
+
     /// <summary>Nothing is evaluated any more: what was heard last stands in the run's folder.</summary>
     [Test]
     public void Report_ResumedWithNothingLeft_KeepsErrorsAndHeardTexts()

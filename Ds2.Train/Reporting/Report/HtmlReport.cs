@@ -16,14 +16,14 @@ internal sealed class HtmlReport : IRunReporter
     /// <summary>Epochs of a few milliseconds need no report each.</summary>
     private static readonly TimeSpan LeastInterval = TimeSpan.FromSeconds(1);
 
-    private readonly BatchCurve batches = new();
+    private BatchCurve batches = new();
     private readonly List<EpochMetrics> epochs = [];
     private IReadOnlyList<SampleUtterance> samples = [];
     private EvaluationResult? evaluation;
     private RunSetup? run;
     private RunEnvironment? environment;
     private long lastWrite;
-    private bool ended;
+    private bool ended, resumedWithinEpoch;
 
     /// <remarks>A run that goes on takes what was before from the run's metrics, which <see cref="MetricsLog"/> has brought to the checkpoint by now.</remarks>
     public void Start(RunSetup run)
@@ -34,9 +34,17 @@ internal sealed class HtmlReport : IRunReporter
         if (run.Resume is not { } checkpoint)
             return;
         epochs.AddRange(checkpoint.State.History.Select(EpochMetrics.Of));
-        foreach (BatchMetrics batch in MetricsLog.ReadBatches(run.PathOf(MetricsLog.FileName)))
-            batches.Add(batch);
+        ReadBatches();
+        resumedWithinEpoch = checkpoint.State.Batch > 0;
         evaluation = LastEvaluation(run, checkpoint.State);
+    }
+
+    /// <summary>The batches of an epoch that starts again have left the metrics by now: they leave the curves, too.</summary>
+    public void OnEpochStart(int epoch, int batch)
+    {
+        if (resumedWithinEpoch && batch == 0)
+            ReadBatches();
+        resumedWithinEpoch = false;
     }
 
     public void OnBatch(BatchReport report) => batches.Add(BatchMetrics.Of(report));
@@ -75,6 +83,13 @@ internal sealed class HtmlReport : IRunReporter
     private static EvaluationResult? LastEvaluation(RunSetup run, TrainingState state) =>
         state.History is [.., var last] && TranscriptFile.Read(run.PathOf(RunFolderReporter.Transcripts), run.Validation) is { Rates: var rates } evaluation
         && (rates.Wer, rates.WerUtterance, rates.Cer) == (last.Wer, last.WerUtterance, last.Cer) ? evaluation : null;
+
+    private void ReadBatches()
+    {
+        batches = new BatchCurve();
+        foreach (BatchMetrics batch in MetricsLog.ReadBatches(run!.PathOf(MetricsLog.FileName)))
+            batches.Add(batch);
+    }
 
     private void Write(string status)
     {
