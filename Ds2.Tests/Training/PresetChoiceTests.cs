@@ -56,6 +56,20 @@ public sealed class PresetChoiceTests
         Assert.That(PresetChoice.For(10, 10000, isGpu: false, holdsCoefficients: true).Options.Model, Is.EqualTo(RunOptions.Presets["cpu"].Model with { Features = FeatureKind.MfccRaw }));
     }
 
+    /// <summary>The options are laid on what was chosen before and after the corpus is known.</summary>
+    [Test]
+    public void Train_ParametersFromAPipe_AreReadOnce()
+    {
+        if (!OperatingSystem.IsLinux())
+            Assert.Ignore("makes a pipe by mkfifo");
+        using var folder = new TempFolder();
+        string manifest = folder.WriteNoise(9600, 12800);
+        (int code, _, string error) = Pipe.Through(folder["p.json"], """{"hidden": 4, "channels": 2, "epochs": 1}"""u8.ToArray(), pipe => Program.Run(
+            "train", "--train-manifest", manifest, "--val-manifest", manifest, "--device", "host", "--lm", "none", "--params", pipe, "--out", folder["run"]));
+        Assert.That(code, Is.Zero, error);
+        Assert.That(RunOptions.Parse(File.ReadAllText(folder["run/options.json"]), "options.json", new RunOptions()).Model.Hidden, Is.EqualTo(4));
+    }
+
     [Test]
     public void Train_OnOnesOwnCorpus_SaysWhatItChose_AndTheTargetOfTheBenchmarkDoesNotEndIt()
     {

@@ -158,7 +158,8 @@ internal static class TrainCommand
             parsed.GetValue(Keep));
         Alphabet? alphabet = parsed.GetValue(AlphabetPath) is { } file ? AlphabetFile.Read(file) : null;
         using RunStart start = RunStart.Find(parsed.GetValue(Resume), parsed.GetValue(Init), checkpoints, TrainingData.Note, alphabet);
-        RunOptions options = Shared(Options(parsed, start.Basis(parsed.GetValue(Preset), TrainingData.Note)), ranks);
+        string? parameters = ReadParams(parsed);
+        RunOptions options = Shared(Options(parsed, parameters, start.Basis(parsed.GetValue(Preset), TrainingData.Note)), ranks);
         start.Compare(options, TrainingData.Note);
         if (parsed.GetValue(MaxBatches) is < 1)
             throw new InputException("--max-batches must be at least 1");
@@ -185,7 +186,7 @@ internal static class TrainCommand
             RunOptions Choose(RunOptions? asked)
             {
                 chosen = PresetChoice.For(training.TotalSeconds / 3600, training.Utterances.Count, engine is not HostEngine, holdsCoefficients, asked);
-                return Shared(Options(parsed, start.Basis(chosen)), ranks);
+                return Shared(Options(parsed, parameters, start.Basis(chosen)), ranks);
             }
         }
 
@@ -265,16 +266,19 @@ internal static class TrainCommand
         return new RunReporters(reporters);
     }
 
-    /// <summary>File, settings and single options, each on top of the one before.</summary>
-    private static RunOptions Options(ParseResult parsed, RunOptions options)
+    /// <summary>The text of <c>--params</c>, read once, as it may come from a pipe; null for none.</summary>
+    private static string? ReadParams(ParseResult parsed)
     {
-        if (parsed.GetValue(Params) is { } file)
-        {
-            if (!File.Exists(file))
-                throw new InputException($"{file}: no such file (--params)");
-            options = RunOptions.Parse(File.ReadAllText(file), file, options);
-        }
+        if (parsed.GetValue(Params) is not { } file)
+            return null;
+        return File.Exists(file) ? File.ReadAllText(file) : throw new InputException($"{file}: no such file (--params)");
+    }
 
+    /// <summary>File, settings and single options, each on top of the one before.</summary>
+    private static RunOptions Options(ParseResult parsed, string? parameters, RunOptions options)
+    {
+        if (parameters is not null)
+            options = RunOptions.Parse(parameters, parsed.GetValue(Params)!, options);
         foreach (string setting in parsed.GetValue(Set) ?? [])
         {
             int equals = setting.IndexOf('=', StringComparison.Ordinal);
