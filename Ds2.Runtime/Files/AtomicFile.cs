@@ -19,7 +19,7 @@ public static class AtomicFile
     public static void Write(string path, Action<Stream> write)
     {
         string full = Path.GetFullPath(path);
-        if (IsDevice(full) || OperatingSystem.IsLinux() && PosixFile.IsPipe(full))
+        if (IsDevice(full) || FileIdentity.IsPipe(full))
         {
             using var device = new FileStream(full, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
             write(device);

@@ -13,6 +13,10 @@ public static class FileIdentity
         return PosixFile.Identity(full) is (long device, long inode) ? $"{device}:{inode}" : full;
     }
 
+    /// <summary>Whether a path leads to a named pipe, or to one of the shell's, as <c>/dev/fd/63</c> is: what comes from it can be read but once. False where there is no telling.</summary>
+    /// <param name="path">The file, which need not be there.</param>
+    public static bool IsPipe(string path) => OperatingSystem.IsLinux() && PosixFile.IsPipe(path);
+
     /// <summary>A full path with the links to the file and to each of its folders followed: where there is no asking for an inode.</summary>
     internal static string WithoutLinks(string full)
     {

@@ -36,7 +36,7 @@ internal static partial class PosixFile
             : null;
     }
 
-    /// <summary>Whether a path leads to a named pipe, all links followed.</summary>
+    /// <summary>Whether a path leads to a pipe, all links followed.</summary>
     public static unsafe bool IsPipe(string path)
     {
         byte* statx = stackalloc byte[StatxBytes];

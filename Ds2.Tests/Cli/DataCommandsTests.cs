@@ -164,6 +164,17 @@ public sealed class DataCommandsTests
         Assert.That(File.ReadAllBytes(listed), Is.EqualTo(before));
     }
 
+    [Test]
+    public void Merge_ManifestFromAPipe_IntoAFileThatIsThere_ReadsItOnce()
+    {
+        if (!OperatingSystem.IsLinux())
+            Assert.Ignore("makes a pipe by mkfifo");
+        string manifest = folder.WriteNoise(8000, 16000), output = folder.Write("out.csv", "old");
+        (int code, _, string error) = Pipe.Through(folder["pipe.csv"], File.ReadAllBytes(manifest), pipe => Program.Run("data", "merge", pipe, "--out", output));
+        Assert.That(code, Is.Zero, error);
+        Assert.That(File.ReadAllText(output), Is.EqualTo(File.ReadAllText(manifest)));
+    }
+
     /// <summary>Which of the folder's files is drawn, the seed decides: none of them may go.</summary>
     [Test]
     public void Augment_IntoAFileOfTheNoiseFolder_IsRefused()

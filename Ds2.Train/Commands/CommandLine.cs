@@ -179,7 +179,8 @@ internal static class CommandLine
         // What is not there yet, nobody reads: the files of a large data set are not all looked at for it.
         if (!File.Exists(output))
             return;
-        foreach (string manifest in manifests)
+        // Nor is a pipe read for it: nothing would be left for the command.
+        foreach (string manifest in manifests.Where(manifest => !FileIdentity.IsPipe(manifest)))
             RequireApart(option, output, ManifestFile.Read(manifest).SelectMany(entry => (string[])[entry.AudioPath, entry.TextPath]));
     }
 
