@@ -88,7 +88,7 @@ public sealed class Alphabet : IEquatable<Alphabet>
     public int[] Encode(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        string folded = Fold(CanonicalText.Compose(text));
+        string folded = Fold(CanonicalText.Compose(text, Case));
         var labels = new List<int>(folded.Length);
         for (int i = 0; i < folded.Length;)
         {
@@ -157,7 +157,7 @@ public sealed class Alphabet : IEquatable<Alphabet>
     private string[] LabelsOf(string text)
     {
         // White space goes first: of "c h" a model can write no more than "ch", which is read as the label "ch" where there is one.
-        string folded = Fold(CanonicalText.Compose(string.Concat(text.Split((char[]?)null))));
+        string folded = Fold(CanonicalText.Compose(string.Concat(text.Split((char[]?)null)), Case));
         var words = new List<string>(folded.Length);
         for (int i = 0; i < folded.Length;)
         {

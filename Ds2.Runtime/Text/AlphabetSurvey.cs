@@ -31,12 +31,12 @@ public sealed class AlphabetSurvey(LetterCase letterCase)
     {
         ArgumentNullException.ThrowIfNull(text);
         ArgumentNullException.ThrowIfNull(name);
-        string composed = CanonicalText.Compose(text.Trim());
+        // For the case, as a small letter may have a composed form that its capital lacks: the alphabet would have it twice.
+        string composed = CanonicalText.Compose(text.Trim(), letterCase);
         string folded = letterCase switch
         {
             LetterCase.Upper => composed.ToUpperInvariant(),
-            // Once more, as a small letter may have a composed form that its capital lacks: the alphabet would have it twice.
-            LetterCase.Lower => CanonicalText.Compose(composed.ToLowerInvariant()),
+            LetterCase.Lower => composed.ToLowerInvariant(),
             _ => composed,
         };
         for (int i = 0; i < folded.Length;)

@@ -22,14 +22,16 @@ internal static class CanonicalText
     public static bool IsPlain(ReadOnlySpan<char> text) => !text.ContainsAnyExceptInRange('\0', (char)(FirstMark - 1));
 
     /// <summary>Composes a text in place.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="letters">The case that it will be brought to. A letter and its mark may be one character in that case alone: there is a small ẖ of one, a capital I with a dot.</param>
     /// <returns>Its new length, never longer.</returns>
-    public static int Compose(Span<char> text)
+    public static int Compose(Span<char> text, LetterCase letters = LetterCase.AsWritten)
     {
         int length = 0;
         foreach (char next in text)
         {
             char character = Same.GetValueOrDefault(next, next);
-            if (length > 0 && Composed.TryGetValue((text[length - 1], character), out char composed))
+            if (length > 0 && (Composed.TryGetValue((text[length - 1], character), out char composed) || Composed.TryGetValue((InCase(text[length - 1], letters), character), out composed)))
                 text[length - 1] = composed;
             else
                 text[length++] = character;
@@ -37,12 +39,19 @@ internal static class CanonicalText
         return length;
     }
 
-    /// <summary>A text composed.</summary>
-    public static string Compose(string text)
+    /// <summary>A text composed, likewise.</summary>
+    public static string Compose(string text, LetterCase letters = LetterCase.AsWritten)
     {
         if (IsPlain(text))
             return text;
         char[] characters = text.ToCharArray();
-        return new string(characters, 0, Compose(characters));
+        return new string(characters, 0, Compose(characters, letters));
     }
+
+    private static char InCase(char letter, LetterCase letters) => letters switch
+    {
+        LetterCase.Upper => char.ToUpperInvariant(letter),
+        LetterCase.Lower => char.ToLowerInvariant(letter),
+        _ => letter,
+    };
 }

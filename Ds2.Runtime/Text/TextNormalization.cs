@@ -49,7 +49,7 @@ public sealed class TextNormalization
         try
         {
             text.CopyTo(written);
-            int length = CanonicalText.IsPlain(text) ? text.Length : CanonicalText.Compose(written.AsSpan(0, text.Length));
+            int length = CanonicalText.IsPlain(text) ? text.Length : CanonicalText.Compose(written.AsSpan(0, text.Length), Alphabet.Case);
             Alphabet.Fold(written.AsSpan(0, length), folded);
             Write(written.AsSpan(0, length), folded.AsSpan(0, length), ref output, report, textPath, line);
             return output.ToString();

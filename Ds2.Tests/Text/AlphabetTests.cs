@@ -71,4 +71,16 @@ public sealed class AlphabetTests
         Assert.That(alphabet[2], Is.EqualTo("\u00e9"));
         Assert.That(alphabet.Encode("e\u00e9e\u0301"), Is.EqualTo(new[] { 1, 2, 2 }));
     }
+
+    /// <summary>A capital of the first and a small letter of the second are no single characters.</summary>
+    [TestCase("h\u1e96", "Hh\u0331H\u0331")]
+    [TestCase("I\u0130", "ii\u0307I\u0307")]
+    public void Encode_ComposesWhatTheOtherCaseCannot(string letters, string text)
+    {
+        var alphabet = new Alphabet(["_", letters[..1], letters[1..]]);
+        Assert.That(alphabet.Encode(text), Is.EqualTo(new[] { 1, 2, 2 }));
+        Assert.That(alphabet.WordsOf(text), Is.EqualTo(new[] { letters[..1], letters[1..], letters[1..] }));
+        var normalization = new TextNormalization(alphabet);
+        Assert.That(normalization.Encode(normalization.Normalize(text)), Is.EqualTo(new[] { 1, 2, 2 }));
+    }
 }
