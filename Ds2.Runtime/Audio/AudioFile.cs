@@ -29,7 +29,7 @@ public static class AudioFile
     }
 
     /// <summary>Tells what the header and the length of a recording or a feature file say, and refuses what they show to be unusable.</summary>
-    /// <remarks>WAV of the encodings above, FLAC's STREAMINFO, .npy, Sphinx and HTK files need no libsndfile here; others do. Thread-safe.</remarks>
+    /// <remarks>WAV of the encodings above, FLAC's STREAMINFO, .npy, Sphinx and HTK files need no libsndfile here; others do. Of FLACs that are joined in one file it tells the first one's length. Thread-safe.</remarks>
     /// <param name="path">The file.</param>
     /// <exception cref="InputException">The file is missing, empty, cut short, damaged in its header, without samples, or of an encoding or a sample rate that cannot be read.</exception>
     public static RecordingInfo Probe(string path) => Probe(path, FileStamp.Of(path)?.Bytes ?? 0);

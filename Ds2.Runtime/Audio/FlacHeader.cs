@@ -14,17 +14,19 @@ internal readonly record struct FlacHeader(int SampleRate, int Channels, long Sa
     public double Seconds => (double)Samples / SampleRate;
 
     /// <summary>Reads the header, or returns null where the file is not FLAC.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="at">Where in it the recording begins.</param>
     /// <exception cref="InputException">The file is missing, or it is FLAC and damaged.</exception>
-    public static FlacHeader? TryRead(string path)
+    public static FlacHeader? TryRead(string path, long at = 0)
     {
         using FileStream file = InputFile.Open(path);
-        return TryRead(file, path);
+        return TryRead(file, path, at);
     }
 
-    /// <summary>Reads the header from the start of an open file, likewise.</summary>
-    public static FlacHeader? TryRead(Stream file, string path) => InputFile.Guard(path, () =>
+    /// <summary>Reads the header from an open file, likewise.</summary>
+    public static FlacHeader? TryRead(Stream file, string path, long at = 0) => InputFile.Guard(path, () =>
     {
-        file.Position = 0;
+        file.Position = at;
         return Read(file, path);
     });
 

@@ -88,11 +88,7 @@ internal sealed class SndFileSource : SampleSource
         }
     }
 
-    public override void Dispose()
-    {
-        ClosePart();
-        hash?.Dispose();
-    }
+    public override void Dispose() => ClosePart();
 
     private bool TryOpenPart(out string? reason)
     {
@@ -133,6 +129,8 @@ internal sealed class SndFileSource : SampleSource
         handle = 0;
         range?.Dispose();
         range = null;
+        hash?.Dispose();
+        hash = null;
     }
 
     /// <summary>A damaged file may fail in the middle, with the frames so far already delivered.</summary>
@@ -145,7 +143,7 @@ internal sealed class SndFileSource : SampleSource
         if (hash is null)
             return;
         UInt128 md5 = BinaryPrimitives.ReadUInt128BigEndian(hash.GetCurrentHash());
-        if (FlacHeader.TryRead(path) is { Md5: var said } && said != 0 && said != md5)
+        if (FlacHeader.TryRead(path, parts.Count > 0 ? parts[part].Offset : 0) is { Md5: var said } && said != 0 && said != md5)
             throw new InputException($"{path}: damaged: the samples do not have the MD5 sum that the FLAC header says");
     }
 

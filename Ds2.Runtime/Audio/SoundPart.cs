@@ -11,16 +11,16 @@ namespace Ds2.Runtime.Audio;
 internal readonly record struct SoundPart(long Offset, long Bytes, bool SaysLength = true, long? Samples = null)
 {
     /// <summary>Whether a file that begins so may be of one of these formats.</summary>
-    public static bool MayBeIn(ReadOnlySpan<byte> start) => start.StartsWith("OggS"u8) || start.StartsWith("ID3"u8) || start.StartsWith((byte)0xFF);
+    public static bool MayBeIn(ReadOnlySpan<byte> start) => start.StartsWith("fLaC"u8) || start.StartsWith("OggS"u8) || start.StartsWith("ID3"u8) || start.StartsWith((byte)0xFF);
 
-    /// <summary>Finds the parts of the two formats that are joined without further ado, MPEG audio (MP3) and Ogg, and looks whether they are whole.</summary>
+    /// <summary>Finds the parts of the formats that are joined without further ado, MPEG audio (MP3), Ogg and FLAC, and looks whether they are whole.</summary>
     /// <remarks>Decoders pass over what is damaged, end with the first part, and take an MP3 without a table of its frames to be as long as its first frame makes it seem.</remarks>
-    /// <returns>One part or more; none where the file is of another format.</returns>
+    /// <returns>One part or more; none where the file is of another format, or a single FLAC recording.</returns>
     /// <exception cref="InputException">The file cannot be read, or is damaged.</exception>
     public static IReadOnlyList<SoundPart> Find(string path)
     {
         using FileStream file = InputFile.Open(path);
-        return InputFile.Guard<IReadOnlyList<SoundPart>>(path, () => OggPages.TryFindParts(file, path) ?? MpegFrames.TryFindParts(file, path) ?? []);
+        return InputFile.Guard<IReadOnlyList<SoundPart>>(path, () => FlacStreams.TryFindParts(file, path) ?? OggPages.TryFindParts(file, path) ?? MpegFrames.TryFindParts(file, path) ?? []);
     }
 
     /// <summary>What every reader says of sound that is not all there.</summary>

@@ -62,6 +62,43 @@ public sealed class FlacTests
         Assert.That(AudioFile.Read(path), Has.Length.EqualTo(9000), "an encoder that computed no sum");
     }
 
+    /// <summary>The library ends where the first one's header says.</summary>
+    [Test]
+    public void Read_Joined_IsAllOfThem_EachWithItsSum()
+    {
+        Sounds.RequireSndFile();
+        // Headers on both sides of where the file is read block by block.
+        short[] first = Sounds.Shorts(Sounds.Noise(32_740, 0.5)), second = Sounds.Shorts(Sounds.Noise(5000, 0.5, 7));
+        byte[] one = FlacBytes.Make(first), other = FlacBytes.Make(second, md5: false);
+        string path = folder.Write("a.flac", [.. one, .. other, .. one]);
+        float[] expected = [.. new[] { first, second, first }.SelectMany(part => part).Select(s => s / 32768f)];
+        Assert.That(AudioFile.Read(path), Is.EqualTo(expected));
+        using (SoundReader reader = SoundReader.Open(path))
+            Assert.That(SoundReaderTests.All(reader), Is.EqualTo(expected));
+        byte[] wrong = [.. one];
+        wrong[26] ^= 1;
+        folder.Write("a.flac", [.. one, .. wrong]);
+        Assert.That(() => AudioFile.Read(path), WavReaderTests.IsOneLine(path, "MD5"));
+    }
+
+    /// <summary>Of what an encoder wrote to a pipe, nothing but the last frame tells.</summary>
+    [Test]
+    public void Read_OfUnknownLength_Truncated_SaysSo()
+    {
+        Sounds.RequireSndFile();
+        byte[] bytes = FlacBytes.Make(Sounds.Shorts(Sounds.Noise(9000, 0.5)), md5: false);
+        BinaryPrimitives.WriteUInt32BigEndian(bytes.AsSpan(22), 0);
+        string path = folder.Write("a.flac", bytes);
+        Assert.That(AudioFile.Read(path), Has.Length.EqualTo(9000));
+        folder.Write("a.flac", [.. bytes, .. "TAG"u8, .. new byte[125]]);
+        Assert.That(AudioFile.Read(path), Has.Length.EqualTo(9000));
+        foreach (int lacking in new[] { 1, 500, 1700 })
+        {
+            folder.Write("a.flac", bytes[..^lacking]);
+            Assert.That(() => AudioFile.Read(path), WavReaderTests.IsOneLine(path, "damaged or truncated: the last frame of FLAC"));
+        }
+    }
+
     /// <summary>Found by reading what fuzzing was to find: memory for as many samples as the header says was taken before the first was decoded.</summary>
     [Test]
     public void Read_HeaderThatClaimsBillions_TakesNoMemoryForThem()
