@@ -47,7 +47,7 @@ internal static class MpegFrames
             if (at + frame.Bytes > length)
                 throw SoundPart.Damaged(path, $"after {seconds:F1} s, the last frame of MPEG audio, at byte {at} of {length}, is not whole");
             Table table = ReadTable(file, at, frame);
-            if (open is null || open.IsFull || table.Kind != TableKind.None || !frame.IsLike(open.First))
+            if (open is null || open.IsFull && !IsAlone(file, at, frame) || table.Kind != TableKind.None || !frame.IsLike(open.First))
             {
                 open?.Close(parts, path);
                 open = new OpenPart(at, frame, table);
@@ -109,6 +109,11 @@ internal static class MpegFrames
         return true;
     }
 
+    /// <summary>Whether no frame like this one follows it. Alone it is no recording, as a frame needs those before it, but one that the table did not count.</summary>
+    private static bool IsAlone(FileStream file, long at, Frame frame) =>
+        ReadFrame(file, at + frame.Bytes) is not { } next || !next.IsLike(frame)
+        || at + frame.Bytes + next.Bytes <= file.Length && ReadTable(file, at + frame.Bytes, next).Kind != TableKind.None;
+
     private static Frame? ReadFrame(FileStream file, long at)
     {
         Span<byte> head = stackalloc byte[4];
@@ -129,7 +134,7 @@ internal static class MpegFrames
         {
             ReadOnlySpan<byte> found = start[offset..];
             if (found.StartsWith("Xing"u8) || found.StartsWith("Info"u8))
-                return new Table(TableKind.Xing, (found[7] & 1) != 0 ? BinaryPrimitives.ReadUInt32BigEndian(found[8..]) : 0);
+                return new Table(TableKind.Xing, (found[7] & 1) != 0 ? BinaryPrimitives.ReadUInt32BigEndian(found[8..]) : 0, offset + 8);
         }
         return start[36..].StartsWith("VBRI"u8) ? new Table(TableKind.Vbri, 0) : default;
     }
@@ -147,7 +152,8 @@ internal static class MpegFrames
 
     /// <param name="Kind">Of which make.</param>
     /// <param name="Frames">The number of frames that it says; 0 where it says none.</param>
-    private readonly record struct Table(TableKind Kind, uint Frames);
+    /// <param name="Place">Where in its frame that number stands.</param>
+    private readonly record struct Table(TableKind Kind, uint Frames, int Place = 0);
 
     private sealed class OpenPart(long start, Frame first, Table table)
     {
@@ -156,7 +162,7 @@ internal static class MpegFrames
         public Frame First => first;
 
         /// <summary>Whether all frames of its table are there: what follows is another recording.</summary>
-        public bool IsFull => table.Frames > 0 && Frames == table.Frames;
+        public bool IsFull => table.Frames > 0 && Frames >= table.Frames;
 
         public void Close(List<SoundPart> parts, string path)
         {
@@ -166,7 +172,7 @@ internal static class MpegFrames
             if (Frames + 1 < table.Frames)
                 throw SoundPart.Damaged(path, Frames * first.Seconds, table.Frames * first.Seconds);
             bool isCounted = table is { Frames: 0, Kind: not TableKind.Vbri };
-            parts.Add(new SoundPart(start, End - start, IsFull, isCounted ? Frames * first.Samples : null));
+            parts.Add(new SoundPart(start, End - start, IsFull, isCounted ? Frames * first.Samples : null, IsFull && Frames > table.Frames ? (table.Place, (uint)Frames) : null));
         }
     }
 

@@ -57,6 +57,7 @@ internal sealed unsafe class SndFileRange : IDisposable
                 file.Position = part.Offset + position;
                 bytes = bytes[..(int)Math.Min(bytes.Length, part.Bytes - position)];
                 count = file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false);
+                Correct(bytes[..count]);
             }
             catch (Exception exception)
             {
@@ -70,6 +71,19 @@ internal sealed unsafe class SndFileRange : IDisposable
         }
         position += count;
         return count;
+    }
+
+    /// <summary>Puts the right number, or as much of it as lies here, in the wrong one's place.</summary>
+    private void Correct(Span<byte> bytes)
+    {
+        if (part.Correction is not { } correction)
+            return;
+        for (int i = 0; i < sizeof(uint); i++)
+        {
+            long at = correction.At + i - position;
+            if (at >= 0 && at < bytes.Length)
+                bytes[(int)at] = (byte)(correction.Number >> 8 * (sizeof(uint) - 1 - i));
+        }
     }
 
     private static SndFileRange Of(nint userData) => (SndFileRange)GCHandle.FromIntPtr(userData).Target!;

@@ -8,7 +8,8 @@ namespace Ds2.Runtime.Audio;
 /// <param name="Bytes">Its length.</param>
 /// <param name="SaysLength">Whether it says itself how many samples there are; else a decoder guesses that from its size.</param>
 /// <param name="Samples">Samples of each channel, counted, where it does not say that itself; null where only the decoder can tell.</param>
-internal readonly record struct SoundPart(long Offset, long Bytes, bool SaysLength = true, long? Samples = null)
+/// <param name="Correction">Where in it a number is wrong that it says of itself, and the right one, of 4 bytes, the highest first; null for nowhere.</param>
+internal readonly record struct SoundPart(long Offset, long Bytes, bool SaysLength = true, long? Samples = null, (long At, uint Number)? Correction = null)
 {
     /// <summary>Whether a file that begins so may be of one of these formats.</summary>
     public static bool MayBeIn(ReadOnlySpan<byte> start) => start.StartsWith("fLaC"u8) || start.StartsWith("OggS"u8) || start.StartsWith("ID3"u8) || start.StartsWith((byte)0xFF);

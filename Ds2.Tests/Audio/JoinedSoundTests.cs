@@ -59,6 +59,18 @@ public sealed class JoinedSoundTests
         Assert.That(Read("a.mp3", [.. Mp3[TableBytes..], .. zeros]), Is.EqualTo(Read("b.mp3", Mp3[TableBytes..])));
     }
 
+    /// <summary>The last frame was taken for a recording of its own, of which nothing can be heard.</summary>
+    [Test]
+    public void Mp3WhoseTableCountsAFrameTooFew_IsReadWhole()
+    {
+        byte[] tag = [.. "TAG"u8, .. new byte[125]], few = [.. Mp3];
+        Assert.That(few[24], Is.EqualTo(14), "the table's number of frames, its lowest byte");
+        few[24]--;
+        float[] whole = Read("a.mp3", Mp3);
+        Assert.That(Read("b.mp3", few), Is.EqualTo(whole));
+        Assert.That(Read("c.mp3", [.. few, .. tag, .. few, .. Mp3]), Is.EqualTo(new[] { whole, whole, whole }.SelectMany(part => part)));
+    }
+
     private static IEnumerable<TestCaseData> Damaged()
     {
         byte[] flipped = [.. Opus], rate = [.. Mp3];
