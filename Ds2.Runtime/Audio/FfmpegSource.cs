@@ -8,7 +8,7 @@ namespace Ds2.Runtime.Audio;
 /// <summary>What libsndfile does not read, decoded by the program ffmpeg, through a pipe: video files, AAC, and so on.</summary>
 internal sealed class FfmpegSource : SampleSource
 {
-    private const string RawSamples = "f32le";
+    private const string Program = "ffmpeg", RawSamples = "f32le";
 
     /// <summary>Beginnings of the names of ffmpeg's decoders of pictures.</summary>
     private static readonly string[] PictureDecoders =
@@ -39,20 +39,10 @@ internal sealed class FfmpegSource : SampleSource
     public static FfmpegSource? TryOpen(string path)
     {
         // As a name of the protocol "file", lest a file's name be taken for an option or an address.
-        var start = new ProcessStartInfo(
-            "ffmpeg", ["-nostdin", "-v", "error", "-i", $"file:{Path.GetFullPath(path)}", "-vn", "-f", RawSamples, "-ac", "1", "-ar", $"{AudioFile.SampleRate}", "-"])
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        try
-        {
-            return new FfmpegSource(path, Process.Start(start)!);
-        }
-        catch (Win32Exception)
-        {
-            return null;
-        }
+        string[] arguments = ["-nostdin", "-v", "error", "-i", $"file:{Path.GetFullPath(path)}", "-vn", "-f", RawSamples, "-ac", "1", "-ar", $"{AudioFile.SampleRate}", "-"];
+        // Ctrl-C reaches all of the terminal's group. It is for us to say when a recording ends, and in the background we do not hear it at all: the decoder gets a group of its own.
+        Process? process = IsInstalled() ? TryStart("setsid", [Program, .. arguments]) ?? TryStart(Program, arguments) : null;
+        return process is null ? null : new FfmpegSource(path, process);
     }
 
     public override int Read(Span<float> samples)
@@ -75,6 +65,21 @@ internal sealed class FfmpegSource : SampleSource
         if (!process.HasExited)
             process.Kill();
         process.Dispose();
+    }
+
+    /// <summary>Looked for here, as setsid starts whether or not there is what it is to start.</summary>
+    private static bool IsInstalled() => Environment.GetEnvironmentVariable("PATH")?.Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, Program))) == true;
+
+    private static Process? TryStart(string program, string[] arguments)
+    {
+        try
+        {
+            return Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true });
+        }
+        catch (Win32Exception)
+        {
+            return null;
+        }
     }
 
     /// <summary>ffmpeg goes on after what it cannot decode, and mostly ends as if all were well: what it says tells.</summary>

@@ -179,6 +179,35 @@ public sealed class SoundReaderTests
         Assert.That(refused!.Message, Does.StartWith(folder["b.mp4"] + ": ").And.Not.Contain("\n"));
     }
 
+    /// <summary>What a terminal sends to all of its group, Ctrl-C, would end it before we can, and in the background without us.</summary>
+    [Test]
+    public void Ffmpeg_HasAGroupOfItsOwn()
+    {
+        if (!OperatingSystem.IsLinux())
+            Assert.Ignore("groups of processes are read from /proc, which Linux alone has");
+        // More than a pipe holds, so that it waits to be read.
+        WavWriter.Write(folder["a.wav"], Sounds.Sine(16000 * 60, 440, 16000));
+        Readers.Run("ffmpeg", "ffmpeg (Debian package ffmpeg)", "-v", "error", "-nostdin", "-i", folder["a.wav"], "-c:a", "aac", folder["a.mp4"]);
+        using SoundReader reader = SoundReader.Open(folder["a.mp4"]);
+        Assert.That(reader.Read().Length, Is.Positive);
+        string decoder = Directory.GetDirectories("/proc").Single(process => Said(process, "cmdline").StartsWith("ffmpeg\0", StringComparison.Ordinal) && Said(process, "cmdline").Contains(folder["a.mp4"], StringComparison.Ordinal));
+        Assert.That(Group(decoder), Is.Not.EqualTo(Group("/proc/self")));
+
+        static string Group(string process) => Said(process, "stat").Split(')')[^1].Split(' ')[3];
+
+        static string Said(string process, string what)
+        {
+            try
+            {
+                return File.ReadAllText(Path.Combine(process, what));
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                return "";
+            }
+        }
+    }
+
     internal static float[] All(SoundReader reader)
     {
         var all = new List<float>();
