@@ -97,6 +97,15 @@ public sealed class LiveLoopTests
         Assert.That(writes[^1].TrimEnd(), Is.EqualTo(Words(live.Whole(WavSamples(), 16000).Text)));
     }
 
+    /// <summary>Chinese takes two columns a character, and a character may be several of .NET's: a line that wraps is not erased.</summary>
+    [TestCase("HELLO", 5, "HELLO")]
+    [TestCase("HELLO YOU", 5, "… YOU")]
+    [TestCase("今天天氣", 8, "今天天氣")]
+    [TestCase("今天天氣", 6, "…天氣")]
+    [TestCase("AB\U0001F600", 3, "…\U0001F600")]
+    [TestCase("ABCe\u0301", 2, "…e\u0301")]
+    public void Fitting_IsTheEndThatTheColumnsHold(string text, int columns, string expected) => Assert.That(LineDisplay.Fitting(text, columns), Is.EqualTo(expected));
+
     [Test]
     public void Run_Interrupted_FinishesWhatWasHeard()
     {

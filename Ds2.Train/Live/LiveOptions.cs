@@ -9,7 +9,7 @@ internal sealed record LiveOptions
     /// <summary>Whether the current line is rewritten, as on a terminal; else each change is a line of JSON.</summary>
     public bool RewritesLine { get; init; }
 
-    /// <summary>Characters of a terminal's line.</summary>
+    /// <summary>Columns of a terminal's line.</summary>
     public int LineWidth { get; init; } = 80;
 
     /// <summary>What errors call the input.</summary>
