@@ -98,7 +98,9 @@ internal sealed class ArpaReader
                 throw Fault($"the counts go from 1 upwards; {counts.Count + 1} is expected here, not {order}");
             if (order > NGramModel.MostOrders)
                 throw Fault($"models of more than {NGramModel.MostOrders} words an n-gram are not read");
-            if (count is < 0 or > int.MaxValue)
+            if (count < 0)
+                throw Fault($"{count} n-grams: there cannot be fewer than none");
+            if (count > int.MaxValue)
                 throw Fault($"{count} n-grams of one order are more than can be held");
             counts.Add(count);
         }

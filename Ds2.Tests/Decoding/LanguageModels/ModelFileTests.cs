@@ -89,6 +89,7 @@ public sealed class ModelFileTests
     [TestCase("ngram 2=3", "ngram 3=3", "line 3: the counts go from 1 upwards; 2 is expected here, not 3")]
     [TestCase("ngram 2=3", "ngram 2=", "line 3: \"ngram 2=\" has no number where one is expected")]
     [TestCase("ngram 2=3", "ngrams two", "line 3: \"ngram 2=count\" or an empty line is expected here, not \"ngrams two\"")]
+    [TestCase("ngram 2=3", "ngram 2=-3", "line 3: -3 n-grams: there cannot be fewer than none")]
     [TestCase("ngram 2=3", "ngram 2=99999999999", "line 3: 99999999999 n-grams of one order are more than can be held")]
     [TestCase("ngram 2=3", "ngram 2=4", "line 16: the 2-grams end after 3, and the header says 4")]
     [TestCase("ngram 2=3", "ngram 2=2", "line 15: \\end\\ is expected here, not \"-0.125\ta </s>\"")]
