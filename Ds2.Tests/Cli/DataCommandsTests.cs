@@ -190,6 +190,24 @@ public sealed class DataCommandsTests
         Assert.That(File.ReadAllBytes(folder["u2.wav"]), Is.EqualTo(before));
     }
 
+    /// <summary>It was found out after the work: then nothing of that was left.</summary>
+    [TestCase("features", "--in", "a.wav", "--kind", "fbank40", "--out", "D")]
+    [TestCase("data", "augment", "--in", "a.wav", "--gain", "-6", "--out", "D")]
+    [TestCase("data", "merge", "a.csv", "--out", "D")]
+    [TestCase("data", "alphabet", "--manifest", "a.csv", "--out", "D")]
+    [TestCase("lm", "build", "--text", "a.txt", "--out", "D")]
+    [TestCase("lm", "compile", "--arpa", "a.arpa", "--out", "D")]
+    [TestCase("evaluate", "--checkpoint", "model.safetensors", "--manifest", "a.csv", "--transcripts", "D")]
+    [TestCase("evaluate", "--checkpoint", "model.safetensors", "--manifest", "a.csv", "--errors", "F")]
+    public void OutputOfTheOtherKind_IsRefusedBeforeAnythingIsRead(params string[] arguments)
+    {
+        string output = folder.Write("file.svg", "what it is");
+        if (arguments[^1] == "D")
+            Directory.CreateDirectory(output = folder["folder"]);
+        (int code, _, string error) = Program.Run([.. arguments[..^1], output]);
+        Assert.That((code, error.TrimEnd()), Is.EqualTo((2, $"ds2: {arguments[^2]} {output}: is a {(arguments[^1] == "D" ? "folder: name a file" : "file: name a folder")}")));
+    }
+
     /// <summary>What is written follows links: to the file, to its folder, and beside it by a second name of its own.</summary>
     [TestCase("link.csv")]
     [TestCase("folder/file.csv")]

@@ -156,13 +156,16 @@ internal static class CommandLine
         return null;
     }
 
-    /// <summary>Refuses an output that is one of the command's own inputs, by its own name or through links: it would be gone.</summary>
+    /// <summary>Refuses an output that is a folder, or one of the command's own inputs, by its own name or through links: it would be gone.</summary>
     /// <param name="option">The output's option.</param>
     /// <param name="output">Its file.</param>
     /// <param name="inputs">Files that are read; what is no file's name counts for nothing.</param>
-    /// <exception cref="InputException">It is one of them.</exception>
+    /// <exception cref="InputException">It is one.</exception>
     public static void RequireApart(string option, string output, params IEnumerable<string?> inputs)
     {
+        // Before the work, of which nothing would be left.
+        if (Directory.Exists(output))
+            throw new InputException($"{option} {output}: is a folder: name a file");
         string written = FileIdentity.Of(output);
         if (inputs.FirstOrDefault(input => input is not null && FileIdentity.Of(input) == written) is { } same)
             throw new InputException($"{option} {output}: is what {same} is read from, and would replace it: name another file");

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Ds2.Runtime;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Evaluation;
@@ -40,11 +41,10 @@ internal static class EvaluateCommand
     {
         if (transcriptsPath is not null)
             RequireApart("--transcripts", transcriptsPath);
-        foreach (string written in ErrorFiles.Names)
-        {
-            if (errorsFolder is not null)
-                RequireApart("--errors", Path.Combine(errorsFolder, written));
-        }
+        if (File.Exists(errorsFolder))
+            throw new InputException($"--errors {errorsFolder}: is a file: name a folder");
+        foreach (string written in errorsFolder is null ? [] : ErrorFiles.Names)
+            RequireApart("--errors", Path.Combine(errorsFolder!, written));
 
         using var interruption = new Interruption("stopping, without a result");
         using ModelFile file = recognition.Open(parsed);
