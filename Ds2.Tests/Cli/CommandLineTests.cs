@@ -321,13 +321,18 @@ public sealed class CommandLineTests
     }
 
     /// <summary>Every option of numbers that need not be whole, given one as German and French write it: 25 to the library's own parser.</summary>
-    private static IEnumerable<TestCaseData> FractionalOptions()
+    private static IEnumerable<TestCaseData> FractionalOptions() => OptionsOf(typeof(double), typeof(double?), typeof(double[]), typeof(float), typeof(float?), typeof(float[]));
+
+    /// <summary>Every option of whole numbers; --bits has two values, which its message lists.</summary>
+    private static IEnumerable<TestCaseData> WholeOptions() => OptionsOf(typeof(int), typeof(int?), typeof(int[]), typeof(long), typeof(long?)).Where(option => (string?)option.Arguments[0] != "--bits");
+
+    private static IEnumerable<TestCaseData> OptionsOf(params Type[] types)
     {
         return Of(Ds2.Train.Commands.CommandLine.Create(), []);
 
-        static IEnumerable<TestCaseData> Of(Command command, string[] path)
+        IEnumerable<TestCaseData> Of(Command command, string[] path)
         {
-            foreach (Option option in command.Options.Where(option => new[] { typeof(double), typeof(double?), typeof(double[]), typeof(float), typeof(float?), typeof(float[]) }.Contains(option.ValueType)))
+            foreach (Option option in command.Options.Where(option => types.Contains(option.ValueType)))
                 yield return new TestCaseData(option.Name, path).SetArgDisplayNames(string.Join(' ', path.Append(option.Name)));
             foreach (TestCaseData inner in command.Subcommands.SelectMany(sub => Of(sub, [.. path, sub.Name])))
                 yield return inner;
@@ -339,6 +344,14 @@ public sealed class CommandLineTests
     {
         (int code, _, string error) = Run([.. path, name, "2,5"]);
         Assert.That((code, error.Split('\n').Count(line => line.StartsWith($"ds2: {name} must be a number ", StringComparison.Ordinal))), Is.EqualTo((BadInput, 1)), error);
+    }
+
+    /// <summary>The library's own parser says that it is no System.Nullable`1[System.Int32].</summary>
+    [TestCaseSource(nameof(WholeOptions))]
+    public void NoWholeNumber_IsRefused_AndNamesTheOption(string name, string[] path)
+    {
+        (int code, _, string error) = Run([.. path, name, "1.5"]);
+        Assert.That((code, error.Split('\n').Count(line => line.TrimEnd() == $"ds2: {name} must be a whole number, not 1.5")), Is.EqualTo((BadInput, 1)), error);
     }
 
     [Test]

@@ -122,20 +122,34 @@ internal static class CommandLine
     public static Option<bool> Json() => new("--json") { Description = "one JSON object a line on stdout, nothing else there" };
 
     /// <summary>An integer option with a smallest and a largest value.</summary>
-    public static Option<int> Bounded(string name, string description, int value, int minimum, int maximum = int.MaxValue)
+    public static Option<int> Bounded(string name, string description, int value, int minimum = int.MinValue, int maximum = int.MaxValue) => new(name)
     {
-        var option = new Option<int>(name) { Description = description, DefaultValueFactory = _ => value, HelpName = "N" };
-        option.Validators.Add(result =>
-        {
-            // What is no number at all, the parser says itself; asked for its value here, it would throw.
-            if (result.Tokens is not [.., var last] || !int.TryParse(last.Value, out int given))
-                return;
-            if (given < minimum)
-                result.AddError($"{name} must be at least {minimum}");
-            if (given > maximum)
-                result.AddError($"{name} must be at most {maximum}");
-        });
-        return option;
+        Description = description,
+        DefaultValueFactory = _ => value,
+        HelpName = "N",
+        CustomParser = result => WholeOf(result, name, result.Tokens[^1].Value, minimum, maximum) ?? value,
+    };
+
+    /// <summary>An option of a whole number that has no default.</summary>
+    public static Option<int?> Whole(string name, string description, string helpName = "N", int minimum = int.MinValue, int maximum = int.MaxValue) => new(name)
+    {
+        Description = description,
+        HelpName = helpName,
+        CustomParser = result => WholeOf(result, name, result.Tokens[^1].Value, minimum, maximum),
+    };
+
+    /// <summary>The whole number that a value of an option stands for; what is none, or none of those allowed, is an error of the option. The library's own parser speaks of types of .NET.</summary>
+    public static int? WholeOf(SymbolResult result, string name, string value, int minimum = int.MinValue, int maximum = int.MaxValue)
+    {
+        if (!int.TryParse(value, NumberStyles.Integer, CultureInfo.InvariantCulture, out int given))
+            result.AddError($"{name} must be a whole number, not {value}");
+        else if (given < minimum)
+            result.AddError($"{name} must be at least {minimum}");
+        else if (given > maximum)
+            result.AddError($"{name} must be at most {maximum}");
+        else
+            return given;
+        return null;
     }
 
     /// <summary>An option of a number that need not be whole. The library's own parser takes commas between digits, too, and makes 25 of <c>2,5</c>.</summary>

@@ -13,7 +13,7 @@ internal static class DataAugmentCommand
     {
         var input = new Option<string>("--in") { Description = "a WAV or FLAC file", Required = true, HelpName = "FILE" };
         var output = new Option<string>("--out") { Description = "the WAV file to write", Required = true, HelpName = "FILE" };
-        var seed = new Option<int>("--seed") { Description = "decides what is not given below", DefaultValueFactory = _ => 1, HelpName = "N" };
+        Option<int> seed = CommandLine.Bounded("--seed", "decides what is not given below", 1);
         Option<double?> tempo = CommandLine.Number("--tempo", "speed in units of the old, from 0.1 to 10 (default: from 0.85 to 1.15)", "FACTOR", 0.1, 10);
         Option<double?> gain = CommandLine.Number("--gain", "change of level, from -100 to 100 (default: from -6 to 8)", "DB", -100, 100);
         var noise = new Option<string?>("--noise") { Description = "a folder whose WAV and FLAC files are noise (default: no noise)", HelpName = "DIR" };

@@ -23,7 +23,7 @@ internal sealed class DecodingArguments
 
     private readonly bool trains;
     private readonly Option<string?> model;
-    private readonly Option<int?> beam = new("--beam") { Description = $"beam search over so many prefixes (with --lm or --hotwords {Defaults.Width}; else greedy)", HelpName = "N" };
+    private readonly Option<int?> beam = CommandLine.Whole("--beam", $"beam search over so many prefixes (with --lm or --hotwords {Defaults.Width}; else greedy)", "N", 1, MostPrefixes);
     private readonly Option<double?> alpha = CommandLine.Number("--alpha", $"the weight of the language model's ln P ({Text(Defaults.Alpha)})", "X", 0, 100);
     private readonly Option<double?> beta = CommandLine.Number("--beta", $"added to the score for each word, with --lm ({Text(Defaults.Beta)})", "X", -100, 100);
     private readonly Option<double?> unknown = CommandLine.Number("--unknown-penalty", $"added for each word that the language model does not know ({Text(Defaults.UnknownPenalty)})", "X", -100, 0);
@@ -46,11 +46,6 @@ internal sealed class DecodingArguments
                 : $"an n-gram model, ARPA or compiled: beam search with it (default: {TranscriptModel.FileName} beside the checkpoint, if there is one); none: without, greedily unless --beam or --hotwords ask for a search",
             HelpName = trains ? $"FILE|{OfTranscripts}|{None}" : $"FILE|{None}",
         };
-        beam.Validators.Add(result =>
-        {
-            if (result.Tokens is [.., var last] && int.TryParse(last.Value, out int given) && given is < 1 or > MostPrefixes)
-                result.AddError($"--beam must be at least 1 and at most {MostPrefixes}");
-        });
     }
 
     /// <summary>All of them.</summary>

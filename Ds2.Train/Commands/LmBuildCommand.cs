@@ -24,6 +24,7 @@ internal static class LmBuildCommand
             Description = "for 1-grams, 2-grams and so on: leave out those seen so often or less; the last number holds for all longer ones",
             HelpName = "N…",
             AllowMultipleArgumentsPerToken = true,
+            CustomParser = result => [.. result.Tokens.Select(token => CommandLine.WholeOf(result, "--prune", token.Value) ?? 0)],
         };
         var fallback = new Option<float[]?>("--discount-fallback")
         {

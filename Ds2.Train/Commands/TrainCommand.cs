@@ -87,9 +87,9 @@ internal static class TrainCommand
     private static readonly Option<bool> ListParameters = new("--list-parameters") { Description = "what --set can change: meaning, values, and each preset's; nothing is trained" };
 
     private static readonly Option<double?> TargetWer = CommandLine.Number("--target-wer", "word error rate in percent that ends the run", "WER");
-    private static readonly Option<int?> Epochs = new("--epochs") { Description = "epochs at most", HelpName = "N" };
-    private static readonly Option<int?> MaxBatches = new("--max-batches") { Description = "an epoch ends after N steps: for trials", HelpName = "N" };
-    private static readonly Option<int?> Seed = new("--seed") { Description = "of initial values and the order of batches", HelpName = "N" };
+    private static readonly Option<int?> Epochs = CommandLine.Whole("--epochs", "epochs at most");
+    private static readonly Option<int?> MaxBatches = CommandLine.Whole("--max-batches", "an epoch ends after N steps: for trials");
+    private static readonly Option<int?> Seed = CommandLine.Whole("--seed", "of initial values and the order of batches");
 
     private static readonly Option<int> CheckpointMinutes =
         CommandLine.Bounded("--checkpoint-minutes", "time between checkpoints within an epoch; 0 for one after every step", 10, 0);

@@ -59,7 +59,7 @@ internal static class TranscribeCommand
 
     private static Option<int?> RateOption()
     {
-        var rate = new Option<int?>("--rate") { Description = "standard input is raw PCM, 16 bits, one channel, of so many samples a second (else WAV)", HelpName = "HZ" };
+        Option<int?> rate = CommandLine.Whole("--rate", "standard input is raw PCM, 16 bits, one channel, of so many samples a second (else WAV)", "HZ");
         rate.Validators.Add(result =>
         {
             if (result.Tokens is [.., var last] && int.TryParse(last.Value, out int given) && given is < AudioFile.LeastRate or > AudioFile.MostRate)

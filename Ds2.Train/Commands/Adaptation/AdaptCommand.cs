@@ -44,7 +44,7 @@ internal static class AdaptCommand
     private static readonly Option<int> Rounds = CommandLine.Bounded("--rounds", "how often the recordings are written down and trained on; more than an earlier command with this --out did: it goes on from there", DefaultRounds, 1, 1000);
     private static readonly Option<int> Epochs = CommandLine.Bounded("--epochs", "epochs of each round's training", DefaultEpochs, 1);
     private static readonly Option<double?> Rate = CommandLine.Number("--lr", $"learning rate, which falls to zero within each round ({Text(DefaultRate)})", "X", 0, 1);
-    private static readonly Option<int> Seed = new("--seed") { Description = "of the order of batches and what is changed in the recordings while they are trained on", HelpName = "N", DefaultValueFactory = _ => 1 };
+    private static readonly Option<int> Seed = CommandLine.Bounded("--seed", "of the order of batches and what is changed in the recordings while they are trained on", 1);
     private static readonly Option<DeviceChoice> Device = CommandLine.Device();
     private static readonly Option<int> Threads = CommandLine.Threads();
     private static readonly DecodingArguments Decoding = new();
