@@ -116,6 +116,9 @@ public sealed class HotWords
     private static string? Fault(HotWord phrase, TextNormalization normalization, out string text)
     {
         text = normalization.Normalize(phrase.Text ?? "");
+        // Where no label is a space none is heard either: a phrase is its labels, however it is spaced.
+        if (normalization.Alphabet.Space < 0)
+            text = text.Replace(" ", "", StringComparison.Ordinal);
         if (!(Math.Abs(phrase.Boost) <= LargestBoost))
             return $"a boost of {phrase.Boost.ToString(CultureInfo.InvariantCulture)}: it must be in -{LargestBoost} .. {LargestBoost}";
         if (text.Length == 0)

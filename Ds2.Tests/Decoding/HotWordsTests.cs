@@ -161,6 +161,19 @@ public sealed class HotWordsTests
         Assert.That(new BeamDecoder(Alphabet.English, hotWords: words).Best(logits, logits.Length / 29, 1)[0].HotWords, Is.EqualTo(HotWords.DefaultBoost + 7.5).Within(0.01));
     }
 
+    /// <summary>As the words of a text are there: white space is none. However a phrase is spaced, it is one phrase, of which the larger boost counts.</summary>
+    [Test]
+    public void Load_WithoutASpace_TakesPhrasesHoweverTheyAreSpaced()
+    {
+        using var folder = new TempFolder();
+        string path = Path.Combine(folder.Path, "hot.txt");
+        File.WriteAllText(path, "a b\t2\nAB\t3\nC\n");
+        HotWords words = HotWords.Load(path, NoSpace);
+        Assert.That(words.Count, Is.EqualTo(2));
+        float[] logits = [9, 0, 0, 0, 0, 9, 0, 0, 0, 0, 9, 0];
+        Assert.That(new BeamDecoder(NoSpace, hotWords: words).Best(logits, 3, 1)[0].HotWords, Is.EqualTo(3));
+    }
+
     [TestCase("ANNA\tmuch", "line 1 is 'ANNA much'")]
     [TestCase("\nANNA\t1\t2", "line 2 is")]
     [TestCase("ANNA\t1e9", "line 1: a boost of 1000000000")]
