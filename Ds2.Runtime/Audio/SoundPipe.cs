@@ -16,7 +16,8 @@ public sealed class SoundPipe(string name, int? rawRate)
     private float[] samples = [];
     private WavHeader? format;
     private long? dataBytes;
-    private long took;
+    private long took, toPass;
+    private bool isOver;
 
     /// <summary>Samples a second; 0 before the beginning was seen.</summary>
     public int SampleRate => format?.SampleRate ?? 0;
@@ -35,6 +36,11 @@ public sealed class SoundPipe(string name, int? rawRate)
         count += bytes.Length;
         if (format is null && !ReadFormat())
             return [];
+        if (isOver)
+        {
+            PassChunks();
+            return [];
+        }
         WavHeader header = format!.Value;
         int frames = (int)Math.Min(count, (dataBytes ?? long.MaxValue) - took) / header.FrameBytes, decoded = frames * header.FrameBytes;
         if (samples.Length < frames)
@@ -42,13 +48,20 @@ public sealed class SoundPipe(string name, int? rawRate)
         WavReader.Decode(held.AsSpan(0, decoded), header, samples.AsSpan(0, frames));
         took += decoded;
         Drop(decoded);
+        if (dataBytes is { } all && all - took < header.FrameBytes)
+            (isOver, toPass) = (true, all - took + (all & 1));
         return samples.AsSpan(0, frames);
     }
 
     /// <summary>Ends the sound: complains where less came than was to come.</summary>
-    /// <exception cref="InputException">The header was not complete, or the data are fewer than it says.</exception>
+    /// <exception cref="InputException">The header was not complete, the data are fewer than it says, or another file follows.</exception>
     public void Finish()
     {
+        if (isOver)
+        {
+            PassChunks();
+            return;
+        }
         if (format is null && count > 0)
             throw new InputException($"{name}: ends within its header, after {count} bytes");
         if (dataBytes is { } says && WavReader.IsCut(says, took + count))
@@ -105,7 +118,19 @@ public sealed class SoundPipe(string name, int? rawRate)
     {
         held.AsSpan(bytes, count - bytes).CopyTo(held);
         count -= bytes;
-        if (took == dataBytes)
-            count = 0; // Chunks after the data.
+    }
+
+    /// <summary>Goes through what comes behind the data, as a file's reader does: nothing of it is heard, but it may begin another file.</summary>
+    private void PassChunks()
+    {
+        while (true)
+        {
+            int some = (int)Math.Min(count, toPass);
+            Drop(some);
+            toPass -= some;
+            if (toPass > 0 || count < WavReader.ChunkHeadBytes)
+                return;
+            toPass = WavReader.AfterChunk(held.AsSpan(0, count), name) ?? long.MaxValue;
+        }
     }
 }

@@ -20,6 +20,9 @@ public static class WavReader
     /// <summary>Bytes that a size may be too large by: those of a header that was counted in.</summary>
     private const int HeaderBytes = 44;
 
+    /// <summary>A chunk's name and size.</summary>
+    internal const int ChunkHeadBytes = 8;
+
     /// <summary>Reads a whole file at its own rate, its channels mixed to one by their mean.</summary>
     /// <param name="path">A WAV file.</param>
     /// <exception cref="InputException">The file is missing, truncated, or in an encoding that is not listed above.</exception>
@@ -111,7 +114,34 @@ public static class WavReader
         long frames = bytes / header.FrameBytes;
         if (frames == 0)
             throw new InputException($"{path}: holds no samples");
+        RequireAlone(file, length, header.DataOffset + bytes + (bytes & 1), path);
         return header with { Frames = frames };
+    }
+
+    /// <summary>Goes through the chunks behind the data, of which none may begin another file.</summary>
+    private static void RequireAlone(Stream file, long length, long at, string path)
+    {
+        Span<byte> head = stackalloc byte[ChunkHeadBytes];
+        while (at + head.Length <= length)
+        {
+            file.Position = at;
+            file.ReadExactly(head);
+            if (AfterChunk(head, path) is not { } bytes)
+                return;
+            at += bytes;
+        }
+    }
+
+    /// <summary>The bytes from a chunk's beginning to the next one's; null where it is no chunk.</summary>
+    /// <param name="head">The first <see cref="ChunkHeadBytes"/> of what stands behind the data or behind a chunk that does.</param>
+    /// <param name="path">What errors call the file.</param>
+    /// <exception cref="InputException">Another file begins here: one that was joined as it is, of which all programs hear the first alone.</exception>
+    internal static long? AfterChunk(ReadOnlySpan<byte> head, string path)
+    {
+        if (head.StartsWith("RIFF"u8))
+            throw new InputException($"{path}: WAV files are joined in it, of which only the first would be heard; join their sounds instead (sox A.wav B.wav both.wav)");
+        uint size = BinaryPrimitives.ReadUInt32LittleEndian(head[4..]);
+        return head[..4].ContainsAnyExceptInRange((byte)' ', (byte)'~') ? null : ChunkHeadBytes + (long)size + (size & 1);
     }
 
     /// <summary>Whether data lack more than a header that was counted in.</summary>

@@ -53,6 +53,30 @@ public sealed class SoundReaderTests
         Assert.That(All(whole), Has.Length.EqualTo(20_000 - 22));
     }
 
+    /// <summary>What 'cat' makes of them, as a file and through a pipe, in pieces of any size: all behind the first was passed over. What else follows the data is none of our business.</summary>
+    [Test]
+    public void Wavs_JoinedAsTheyAre_AreRefused([Values(1, 7, 100_000)] int piece)
+    {
+        byte[] bytes = WavWriter.Encode(Sounds.Noise(4000, 0.5)), list = [.. "LIST"u8, 3, 0, 0, 0, 1, 2, 3, 0], junk = [0, 1, 2, 3, .. "RIFF"u8, 0, 0, 0, 0];
+        foreach ((byte[] behind, bool isJoined) in new[] { (bytes, true), ([.. list, .. list, .. bytes], true), (list, false), (junk, false), ("RI"u8.ToArray(), false) })
+        {
+            byte[] all = [.. bytes, .. behind];
+            string path = folder.Write("a.wav", all);
+            foreach (Action read in new Action[] { () => AudioFile.Read(path), () => AudioFile.Probe(path), () => SoundReader.Open(path).Dispose(), Pipe })
+                Assert.That(() => read(), isJoined ? WavReaderTests.IsOneLine(path, "WAV files are joined in it") : Throws.Nothing);
+
+            void Pipe()
+            {
+                var pipe = new SoundPipe(path, null);
+                int samples = 0;
+                foreach (byte[] some in all.Chunk(piece))
+                    samples += pipe.Accept(some).Length;
+                pipe.Finish();
+                Assert.That(samples, Is.EqualTo(4000));
+            }
+        }
+    }
+
     /// <summary>With a rate it would be heard as noise.</summary>
     [Test]
     public void Pipe_WithCompressedSound_SaysWhatToDo([Values("tone.mp3", "tone.opus", "ID3", "fLaC")] string what, [Values(null, 16000)] int? rate)
