@@ -1,3 +1,4 @@
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
@@ -42,8 +43,7 @@ internal sealed class TrainingProcess
     {
         var run = new TrainingProcess();
         long start = Stopwatch.GetTimestamp();
-        using Process process = Process.Start(new ProcessStartInfo(program[0], [.. program.Skip(1), .. arguments]) { RedirectStandardOutput = true })
-            ?? throw new InputException($"{program[0]}: cannot be started");
+        using Process process = Start(program, arguments);
         try
         {
             run.Watch(process, epochs, killAt, start);
@@ -57,6 +57,18 @@ internal sealed class TrainingProcess
         process.WaitForExit();
         run.Seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         return run.Killed || process.ExitCode == 0 ? run : throw new InputException($"{string.Join(' ', program)} left with status {process.ExitCode}");
+    }
+
+    private static Process Start(IReadOnlyList<string> program, IEnumerable<string> arguments)
+    {
+        try
+        {
+            return Process.Start(new ProcessStartInfo(program[0], [.. program.Skip(1), .. arguments]) { RedirectStandardOutput = true })!;
+        }
+        catch (Win32Exception exception)
+        {
+            throw new InputException($"{program[0]}: cannot be started: {exception.Message}", exception);
+        }
     }
 
     private void Watch(Process process, int epochs, double? killAt, long start)

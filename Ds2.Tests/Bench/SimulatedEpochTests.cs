@@ -17,6 +17,10 @@ public sealed class SimulatedEpochTests
     public void DeleteFolder() => Directory.Delete(folder, recursive: true);
 
     [Test]
+    public void Run_OfAProgramThatIsNotThere_IsRefused() => Assert.That(
+        () => TrainingProcess.Run([Path.Combine(folder, "none")], [], 1, null), Throws.TypeOf<InputException>().With.Message.StartsWith($"{Path.Combine(folder, "none")}: cannot be started"));
+
+    [Test]
     public void Lengths_HaveLibriSpeechsHours()
     {
         const int count = 100_000;
