@@ -1,9 +1,10 @@
+using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
 
 namespace Ds2.Bench;
 
-/// <summary>Parsers of options whose numbers need not be whole. The library's own takes commas between digits, too, and makes 25 of <c>2,5</c>.</summary>
+/// <summary>Parsers of options whose numbers need not be whole, as the library's own takes commas between digits, too, and makes 25 of <c>2,5</c>; and the least value of those that are.</summary>
 internal static class NumberOptions
 {
     /// <summary>The number that is given; of several the last.</summary>
@@ -26,5 +27,19 @@ internal static class NumberOptions
         }
 
         return [.. numbers];
+    }
+
+    /// <summary>Has an option refuse whole numbers below 1: of nothing there is nothing to measure.</summary>
+    public static T AtLeastOne<T>(this T option) where T : Option
+    {
+        option.Validators.Add(result =>
+        {
+            foreach (Token token in result.Tokens)
+            {
+                if (int.TryParse(token.Value, NumberStyles.Integer, CultureInfo.InvariantCulture, out int number) && number < 1)
+                    result.AddError($"{option.Name} {number}: must be at least 1");
+            }
+        });
+        return option;
     }
 }

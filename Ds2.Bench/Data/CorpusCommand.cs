@@ -15,7 +15,7 @@ internal static class CorpusCommand
 
     public static Command Create()
     {
-        var utterances = new Option<int>("--utterances") { Description = "how many, in a made-up corpus (default: LibriSpeech's 960 hours)", DefaultValueFactory = _ => LibriSpeechLengths.Utterances, HelpName = "N" };
+        var utterances = new Option<int>("--utterances") { Description = "how many, in a made-up corpus (default: LibriSpeech's 960 hours)", DefaultValueFactory = _ => LibriSpeechLengths.Utterances, HelpName = "N" }.AtLeastOne();
         var folder = new Option<string?>("--folder") { Description = "where it is made, or was made before and is found again; default: a temporary folder, deleted at the end", HelpName = "DIR" };
         var manifest = new Option<string?>("--manifest") { Description = "a corpus of yours in its place; an index that it has is written anew", HelpName = "FILE" };
         var command = new Command("corpus", "What reading a large corpus costs: run it under 'taskset -c 0' for one core.") { utterances, folder, manifest };

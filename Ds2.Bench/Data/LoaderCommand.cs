@@ -19,18 +19,20 @@ internal static class LoaderCommand
     public static Command Create()
     {
         var manifest = new Option<string>("--manifest") { Description = "lines 'audio path,text path'", Required = true, HelpName = "FILE" };
-        var features = new Option<FeatureKind>("--features") { Description = "mfcc, mfccRaw or spectrogram", DefaultValueFactory = _ => FeatureKind.Mfcc };
-        var workers = new Option<int>("--workers") { Description = "threads", DefaultValueFactory = _ => BatchLoader.DefaultWorkers };
+        FeatureKind[] kinds = Enum.GetValues<FeatureKind>();
+        var features = new Option<string>("--features") { Description = "what is made of the sound", DefaultValueFactory = _ => FeatureKind.Mfcc.Name() };
+        features.AcceptOnlyFromAmong([.. kinds.Select(kind => kind.Name())]);
+        var workers = new Option<int>("--workers") { Description = "threads", DefaultValueFactory = _ => BatchLoader.DefaultWorkers }.AtLeastOne();
         var noise = new Option<string?>("--noise") { Description = "a folder of noise; without it none is mixed in", HelpName = "DIR" };
         var command = new Command("loader", "What the loader reads, in seconds of speech a second, the best of three epochs.") { manifest, features, workers, noise };
         command.SetAction(parsed => Run(
-            Corpus.Load(parsed.GetRequiredValue(manifest), Alphabet.English), parsed.GetValue(features), parsed.GetValue(workers), parsed.GetValue(noise)));
+            Corpus.Load(parsed.GetRequiredValue(manifest), Alphabet.English), kinds.First(kind => kind.Name() == parsed.GetValue(features)), parsed.GetValue(workers), parsed.GetValue(noise)));
         return command;
     }
 
     private static int Run(Corpus corpus, FeatureKind features, int workers, string? noise)
     {
-        Console.WriteLine($"{corpus.Utterances.Count} utterances, {corpus.TotalSeconds / 60:F1} minutes, {workers} threads, features {features}");
+        Console.WriteLine($"{corpus.Utterances.Count} utterances, {corpus.TotalSeconds / 60:F1} minutes, {workers} threads, features {features.Name()}");
         float[][] sounds = [.. corpus.Utterances.Take(200).Select(utterance => AudioFile.Read(utterance.AudioPath))];
         double seconds = sounds.Sum(sound => (double)sound.Length) / AudioFile.SampleRate;
         foreach (double tempo in new[] { 0.85, 1.15 })

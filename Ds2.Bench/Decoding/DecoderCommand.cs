@@ -19,10 +19,15 @@ internal static class DecoderCommand
     {
         Option<string?> checkpoint = RealLogits.Checkpoint(required: false), manifest = RealLogits.Manifest(required: false);
         var lm = new Option<string>("--lm") { Description = "the language model: that of the command lm, for instance", Required = true, HelpName = "FILE" };
-        var beam = new Option<int>("--beam") { Description = "prefixes", DefaultValueFactory = _ => new BeamOptions().Width, HelpName = "N" };
+        var beam = new Option<int>("--beam") { Description = "prefixes", DefaultValueFactory = _ => new BeamOptions().Width, HelpName = "N" }.AtLeastOne();
         var hotWords = new Option<string?>("--hotwords") { Description = "a list more, beside the two that are made up", HelpName = "FILE" };
-        var rounds = new Option<int>("--rounds") { Description = "how often each decoder decodes all, an utterance after the other, in turns", DefaultValueFactory = _ => 7, HelpName = "N" };
+        var rounds = new Option<int>("--rounds") { Description = "how often each decoder decodes all, an utterance after the other, in turns", DefaultValueFactory = _ => 7, HelpName = "N" }.AtLeastOne();
         var command = new Command("decoder", "Greedy and beam search on one core, in turns; medians. On a model's logits (--checkpoint, --manifest), else on made-up ones.") { checkpoint, manifest, lm, beam, hotWords, rounds };
+        command.Validators.Add(result =>
+        {
+            if (result.GetValue(checkpoint) is null != result.GetValue(manifest) is null)
+                result.AddError("--checkpoint and --manifest: logits are of a checkpoint on a manifest: give both, or neither for made-up ones");
+        });
         command.SetAction(parsed => Run(parsed.GetValue(checkpoint), parsed.GetValue(manifest), parsed.GetRequiredValue(lm), parsed.GetValue(beam), parsed.GetValue(hotWords), parsed.GetValue(rounds)));
         return command;
     }

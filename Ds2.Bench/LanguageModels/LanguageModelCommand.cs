@@ -13,8 +13,8 @@ internal static class LanguageModelCommand
 
     public static Command Create()
     {
-        var words = new Option<int>("--words") { Description = "the vocabulary", DefaultValueFactory = _ => 200_000, HelpName = "N" };
-        var tokens = new Option<int>("--tokens") { Description = "words of the text that the model is estimated from", DefaultValueFactory = _ => 2_900_000, HelpName = "N" };
+        var words = new Option<int>("--words") { Description = "the vocabulary", DefaultValueFactory = _ => 200_000, HelpName = "N" }.AtLeastOne();
+        var tokens = new Option<int>("--tokens") { Description = "words of the text that the model is estimated from", DefaultValueFactory = _ => 2_900_000, HelpName = "N" }.AtLeastOne();
         var order = new Option<int>("--order") { Description = "words of the longest n-grams", DefaultValueFactory = _ => 3, HelpName = "N" };
         var folder = new Option<string>("--folder") { Description = "where text and models are made and stay; a model that is there is used", Required = true, HelpName = "DIR" };
         var command = new Command("lm", "Size and speed of language models.") { words, tokens, order, folder };

@@ -26,7 +26,7 @@ internal static class LiveCommand
     {
         (Option<string> preset, Option<string[]> set) = ModelArguments.Create("mini");
         var checkpoint = new Option<string?>("--checkpoint") { Description = "a model of one direction, normalized by the corpus, in place of a random one" };
-        var streams = new Option<int[]>("--streams") { Description = "streams at once; several numbers for several runs", DefaultValueFactory = _ => [1], AllowMultipleArgumentsPerToken = true };
+        var streams = new Option<int[]>("--streams") { Description = "streams at once; several numbers for several runs", DefaultValueFactory = _ => [1], AllowMultipleArgumentsPerToken = true }.AtLeastOne();
         var piece = new Option<int>("--piece") { Description = "milliseconds of sound in a piece", DefaultValueFactory = _ => 100 };
         var seconds = new Option<int>("--seconds") { Description = "seconds of sound of each stream that are measured", DefaultValueFactory = _ => 10 };
         var threads = new Option<int>("--threads") { Description = "threads of the host engine; 0 for one per core" };

@@ -25,7 +25,7 @@ internal static class ParityCommand
     {
         (Option<string> preset, Option<string[]> set) = ModelArguments.Create("mini");
         var manifest = new Option<string>("--manifest") { Description = "lines 'audio path,text path'", Required = true, HelpName = "FILE" };
-        var steps = new Option<int>("--steps") { Description = "training steps", DefaultValueFactory = _ => 10 };
+        var steps = new Option<int>("--steps") { Description = "training steps", DefaultValueFactory = _ => 10 }.AtLeastOne();
         Option<DeviceChoice> device = DeviceOption.Create(DeviceKind.Auto);
         var json = new Option<bool>("--json") { Description = "one JSON object" };
         var command = new Command("parity", "Training steps on a device and on the host: exit code 1 where their losses differ.") { manifest, preset, set, steps, device, json };

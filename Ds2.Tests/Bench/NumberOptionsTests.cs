@@ -1,6 +1,11 @@
 using System.CommandLine;
 using Ds2.Bench;
+using Ds2.Bench.Data;
+using Ds2.Bench.Decoding;
 using Ds2.Bench.Gpu;
+using Ds2.Bench.LanguageModels;
+using Ds2.Bench.Live;
+using Ds2.Bench.Step;
 
 namespace Ds2.Tests.Bench;
 
@@ -17,6 +22,37 @@ public sealed class NumberOptionsTests
         foreach (string option in new[] { "--link", "--copy", "--latency-us" })
             Assert.That(GpuReportCommand.Create().Parse([option, value]).Errors.Select(error => error.Message), Is.EqualTo(new[] { $"{option} must be a number such as 2.5, not {value}" }));
     }
+
+    /// <summary>None of these ended in a line: a division by zero, an empty list's last, an endless run.</summary>
+    [TestCase("decoder", "--rounds", "0")]
+    [TestCase("decoder", "--beam", "0")]
+    [TestCase("lm", "--words", "0")]
+    [TestCase("lm", "--tokens", "-3")]
+    [TestCase("corpus", "--utterances", "0")]
+    [TestCase("loader", "--workers", "0")]
+    [TestCase("live", "--streams", "0")]
+    [TestCase("parity", "--steps", "0")]
+    public void Parse_CountOfNothing_IsRefused(string command, string option, string value)
+    {
+        Command[] all = [DecoderCommand.Create(), LanguageModelCommand.Create(), CorpusCommand.Create(), LoaderCommand.Create(), LiveCommand.Create(), ParityCommand.Create()];
+        ParseResult parsed = all.Single(one => one.Name == command).Parse([option, value]);
+        Assert.That(parsed.Errors.Select(error => error.Message), Does.Contain($"{option} {value}: must be at least 1"));
+    }
+
+    /// <summary>Made-up logits were said to be the checkpoint's.</summary>
+    [TestCase(1, "--lm", "F", "--checkpoint", "F")]
+    [TestCase(1, "--lm", "F", "--manifest", "F")]
+    [TestCase(0, "--lm", "F")]
+    [TestCase(0, "--lm", "F", "--checkpoint", "F", "--manifest", "F")]
+    public void Parse_OfDecoder_CheckpointAndManifestGoTogether(int errors, params string[] arguments) =>
+        Assert.That(DecoderCommand.Create().Parse(arguments).Errors, Has.Count.EqualTo(errors));
+
+    /// <summary>The kinds of features have the names here that they have everywhere.</summary>
+    [TestCase("mfcc-raw", 0)]
+    [TestCase("fbank80", 0)]
+    [TestCase("MfccRaw", 1)]
+    public void Parse_OfLoader_TakesFeaturesByTheirNames(string name, int errors) =>
+        Assert.That(LoaderCommand.Create().Parse(["--manifest", "F", "--features", name]).Errors, Has.Count.EqualTo(errors));
 
     [Test]
     public void Parse_Numbers_AreThose()
