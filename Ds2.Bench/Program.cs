@@ -21,7 +21,7 @@ using Ds2.Runtime.Distributed;
 
 namespace Ds2.Bench;
 
-/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|peers-inference|peers-training|plots|peaks|loader|corpus|epoch|lm|decoder|confidence|live|kernels|bandwidth|exchange|cublas|gpu-report …</c>.</summary>
+/// <summary>The benchmarks: <c>dotnet run --project Ds2.Bench -- ops|step|parity|peers|peers-inference|peers-training|plots|peaks|loader|corpus|epoch|lm|decoder|confidence|live|kernels|bandwidth|exchange|scaling|cublas|gpu-report …</c>.</summary>
 internal static class Program
 {
     private const int BadInput = 2;
@@ -59,6 +59,7 @@ internal static class Program
               kernels [options]                  a training step on a GPU, and its kernels' own times beside the estimate: kernels --preset mlperf --frames 1230
               bandwidth [options]                what a device's memory and the way to it sustain
               exchange [options]                 under mpirun: gradients added up over ranks, beside MPI_Allreduce
+              scaling [options]                  under mpirun: training steps of one rank, of all apart and of all together: scaling --preset mlperf --threads 1
               cublas [--json]                    our Gemm beside NVIDIA's on a CUDA GPU
               gpu-report [options]               what every GPU kernel compiles to, without a GPU: gpu-report --arch sm_60
             """);
