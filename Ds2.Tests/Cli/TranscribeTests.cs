@@ -312,6 +312,10 @@ public sealed class TranscribeTests
         Assert.That((code, output, error.Trim().Split('\n').Length), Is.EqualTo((2, "", 1)), error);
     }
 
+    /// <summary>The command that the line shows makes what <c>--rate</c> takes: without <c>-t raw</c> arecord writes WAV.</summary>
+    [Test]
+    public void Live_OfAFile_ShowsHowSoundComesRaw() => Assert.That(Run("--live", "file.wav").Error, Does.Contain("-t raw |").And.Contain("--rate 16000 -"));
+
     [TestCase("--format", "srt")]
     [TestCase("--out", "texts")]
     [TestCase("--words")]

@@ -23,7 +23,7 @@ internal static class LiveTranscription
     public static int Run(ParseResult parsed)
     {
         if (parsed.GetRequiredValue(TranscribeCommand.Inputs).Distinct().ToArray() is not [RecordingList.StandardInput])
-            throw new InputException("--live: sound comes through standard input: name - and nothing else, as in: arecord -f S16_LE -r 16000 | … transcribe --live --rate 16000 -");
+            throw new InputException("--live: sound comes through standard input: name - and nothing else, as in: arecord -f S16_LE -r 16000 -t raw | … transcribe --live --rate 16000 -");
         if (Meaningless.FirstOrDefault(option => TranscribeCommand.IsGiven(parsed, option)) is { } meaningless)
             throw new InputException($"--live writes lines as they come, with their words, to stdout: leave out {meaningless.Name}");
         using var interruption = new Interruption("stopping; what was heard is written to its end");
