@@ -26,7 +26,7 @@ internal static class Program
 {
     private const int BadInput = 2;
 
-    private static int Main(string[] args)
+    internal static int Main(string[] args)
     {
 #if PACKAGE
         if (args is ["ops" or "plots", ..])
@@ -91,7 +91,7 @@ internal static class Program
         {
             return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
         }
-        catch (Exception exception) when (exception is InputException or ArgumentException or DeviceUnavailableException or DistributedException)
+        catch (Exception exception) when (exception is InputException or ArgumentException or DeviceUnavailableException or DistributedException or IOException or UnauthorizedAccessException)
         {
             return Report(exception.Message);
         }

@@ -20,6 +20,16 @@ public sealed class SimulatedEpochTests
     public void Run_OfAProgramThatIsNotThere_IsRefused() => Assert.That(
         () => TrainingProcess.Run([Path.Combine(folder, "none")], [], 1, null), Throws.TypeOf<InputException>().With.Message.StartsWith($"{Path.Combine(folder, "none")}: cannot be started"));
 
+    /// <summary>It ended with a stack trace.</summary>
+    [TestCase("corpus", "--utterances", "5")]
+    [TestCase("lm", "--tokens", "100")]
+    public void Main_FolderIsAFile_IsRefused(string command, string option, string value)
+    {
+        string file = Path.Combine(folder, "file");
+        File.WriteAllText(file, "");
+        Assert.That(Ds2.Bench.Program.Main([command, "--folder", file, option, value]), Is.EqualTo(2));
+    }
+
     [Test]
     public void Lengths_HaveLibriSpeechsHours()
     {
