@@ -12,7 +12,8 @@ public static class SpeakerNames
         for (int i = 0; i < speakers.Length; i++)
         {
             string[] parts = Path.GetFileNameWithoutExtension(audioPaths[i]).Split('-');
-            if (parts.Length != 3)
+            // Names of other corpora have three parts, too: AN4's are utterance-speaker-session.
+            if (parts.Length != 3 || parts[2].Length == 0 || !parts[2].All(char.IsAsciiDigit))
                 return null;
             speakers[i] = parts[0];
         }

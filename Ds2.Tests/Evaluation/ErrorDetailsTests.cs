@@ -68,6 +68,7 @@ public sealed class ErrorDetailsTests
     [TestCase("/1.wav /x/2.wav", "/ x")]
     [TestCase("/a/19-2-3.wav /b/19-2-4.wav /b/26-2-4.flac", "19 19 26")]
     [TestCase("/a/19-2-3.wav /b/other.wav", "a b")]
+    [TestCase("/a/fcaw/an406-fcaw-b.mfc /a/fcaw/an407-fcaw-b.mfc /a/mmxg/an391-mmxg-b.mfc", "fcaw fcaw mmxg")]
     [TestCase("", "")]
     public void SpeakerNames_AreLibriSpeechs_OrFolders(string paths, string names) =>
         Assert.That(string.Join(' ', SpeakerNames.OrFolders(paths.Split(' ', StringSplitOptions.RemoveEmptyEntries), out _)), Is.EqualTo(names));
