@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
+using Ds2.Tests.Data;
 
 namespace Ds2.Tests.Layout;
 
@@ -39,6 +40,21 @@ public sealed partial class ScriptTests
     {
         string budget = File.ReadLines(GpuCheck).Single(line => line.StartsWith("declare -A budget=", StringComparison.Ordinal));
         Assert.That(SecondsPattern().Matches(budget).Sum(part => int.Parse(part.Groups[1].Value)), Is.EqualTo(8 * 60));
+    }
+
+    /// <summary>What it measures is how recordings are cut and joined: with a language model beside the checkpoint it would be something else.</summary>
+    [Test]
+    public void CompareLong_TranscribesGreedily()
+    {
+        using var folder = new TempFolder();
+        File.WriteAllText(folder["model.safetensors"], "");
+        File.WriteAllText(folder["set.csv"], "0.wav,0.txt\n");
+        File.WriteAllText(folder["program.sh"], $"echo \"$@\" >'{folder["asked"]}'; exit 1\n");
+        string script = Path.Combine(Repository.Require(), "data-scripts", "compare_long.sh");
+        (_, string error) = Bash("-c", $"cd '{folder.Path}' && sox -n -r 16000 0.wav trim 0 0.1; DS2='bash {folder["program.sh"]}' exec bash '{script}' model.safetensors set.csv");
+        if (error.Contains("is missing", StringComparison.Ordinal))
+            Assert.Ignore(error);
+        Assert.That(File.ReadAllText(folder["asked"]), Does.Contain("--lm none"), error);
     }
 
     private static string GpuCheck => Path.Combine(Repository.Require(), "data-scripts", "gpu_check.sh");
