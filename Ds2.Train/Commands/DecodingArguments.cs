@@ -23,7 +23,7 @@ internal sealed class DecodingArguments
 
     private readonly bool trains;
     private readonly Option<string?> model;
-    private readonly Option<int?> beam = CommandLine.Whole("--beam", $"beam search over so many prefixes (with --lm or --hotwords {Defaults.Width}; else greedy)", "N", 1, MostPrefixes);
+    private readonly Option<int?> beam = CommandLine.Whole("--beam", $"beam search over so many prefixes (with a language model or --hotwords {Defaults.Width}; else greedy)", "N", 1, MostPrefixes);
     private readonly Option<double?> alpha = CommandLine.Number("--alpha", $"the weight of the language model's ln P ({Text(Defaults.Alpha)})", "X", 0, 100);
     private readonly Option<double?> beta = CommandLine.Number("--beta", $"added to the score for each word, with --lm ({Text(Defaults.Beta)})", "X", -100, 100);
     private readonly Option<double?> unknown = CommandLine.Number("--unknown-penalty", $"added for each word that the language model does not know ({Text(Defaults.UnknownPenalty)})", "X", -100, 0);
