@@ -93,6 +93,10 @@ public sealed class AdaptTests
         Assert.That(File.Exists(Path.Combine(tried, "round-1/texts/0.txt")));
     }
 
+    /// <summary>It is refused there.</summary>
+    [Test]
+    public void Help_DoesNotOfferToGoWithoutALanguageModel() => Assert.That(Program.Run("adapt", "--help").Output, Does.Contain("--lm <FILE>").And.Not.Contain("none:"));
+
     /// <summary>Nothing mends what is misheard but a language model: that of the model's own run, where none is named.</summary>
     [Test]
     public void LanguageModel_IsTheRunsOwn_OrNamed()

@@ -36,15 +36,16 @@ internal sealed class DecodingArguments
 
     /// <summary>The options.</summary>
     /// <param name="trains">Whether they are <c>train</c>'s, which can make a language model of its training set's transcripts.</param>
-    public DecodingArguments(bool trains = false)
+    /// <param name="needsModel">Whether they are of a command that does not go without a language model.</param>
+    public DecodingArguments(bool trains = false, bool needsModel = false)
     {
         this.trains = trains;
         model = new Option<string?>("--lm")
         {
             Description = trains
                 ? "an n-gram model, ARPA or compiled: beam search with it, counted beside greedy decoding; transcripts: one of the training set's own, left as DIR/words.lm, as is done where a preset is chosen for you and no search is asked for (a run that goes on keeps its own); none: not that either"
-                : $"an n-gram model, ARPA or compiled: beam search with it (default: {TranscriptModel.FileName} beside the checkpoint, if there is one); none: without, greedily unless --beam or --hotwords ask for a search",
-            HelpName = trains ? $"FILE|{OfTranscripts}|{None}" : $"FILE|{None}",
+                : $"an n-gram model, ARPA or compiled: beam search with it (default: {TranscriptModel.FileName} beside the checkpoint{(needsModel ? ")" : ", if there is one); none: without, greedily unless --beam or --hotwords ask for a search")}",
+            HelpName = trains ? $"FILE|{OfTranscripts}|{None}" : needsModel ? "FILE" : $"FILE|{None}",
         };
     }
 

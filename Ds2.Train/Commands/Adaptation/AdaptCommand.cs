@@ -47,7 +47,7 @@ internal static class AdaptCommand
     private static readonly Option<int> Seed = CommandLine.Bounded("--seed", "of the order of batches and what is changed in the recordings while they are trained on", 1);
     private static readonly Option<DeviceChoice> Device = CommandLine.Device();
     private static readonly Option<int> Threads = CommandLine.Threads();
-    private static readonly DecodingArguments Decoding = new();
+    private static readonly DecodingArguments Decoding = new(needsModel: true);
 
     public static Command Create()
     {
