@@ -53,6 +53,17 @@ public static class AtomicFile
         DiskSync.FlushFolder(folder);
     }
 
+    /// <summary>Copies a file, the copy being whole or not there, likewise.</summary>
+    /// <param name="from">The file.</param>
+    /// <param name="to">The copy to make or replace.</param>
+    /// <exception cref="InputException">The file cannot be read.</exception>
+    /// <exception cref="IOException">The copy cannot be written.</exception>
+    public static void Copy(string from, string to)
+    {
+        using FileStream source = InputFile.Open(from);
+        Write(to, source.CopyTo);
+    }
+
     /// <summary>Whether a rename would put a file in a device's place, /dev/null or /dev/stdout: whoever may do that has asked for something else. Shared memory is files.</summary>
     private static bool IsDevice(string full) =>
         !OperatingSystem.IsWindows() && full.StartsWith("/dev/", StringComparison.Ordinal) && !full.StartsWith("/dev/shm/", StringComparison.Ordinal) && Path.Exists(full);

@@ -36,11 +36,7 @@ internal sealed class BestCheckpoint(CheckpointPolicy checkpoints, IReadOnlyList
             Take(others.Best);
     }
 
-    private void Take(string path)
-    {
-        using FileStream source = InputFile.Open(path);
-        AtomicFile.Write(checkpoints.Best, source.CopyTo);
-    }
+    private void Take(string path) => AtomicFile.Copy(path, checkpoints.Best);
 
     private int? EpochsOf(string path)
     {

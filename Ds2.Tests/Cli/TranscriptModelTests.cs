@@ -72,7 +72,11 @@ public sealed class TranscriptModelTests
             Assert.That(output.Contains($"\"languageModel\": \"{Words}\"", StringComparison.Ordinal), Is.EqualTo(isUsed));
         }
 
-        (int refused, _, string why) = Program.Run("transcribe", recording, "--checkpoint", checkpoint, "--lm", "none", "--alpha", "0.4", "--device", "host");
+        byte[] made = File.ReadAllBytes(Words);
+        (int refused, _, string why) = Program.Run("evaluate", "--checkpoint", checkpoint, "--manifest", corpus.Manifest, "--lm", "none", "--transcripts", Words, "--device", "host");
+        Assert.That((refused, why.Contains("name another file", StringComparison.Ordinal)), Is.EqualTo((2, true)), why);
+        Assert.That(File.ReadAllBytes(Words), Is.EqualTo(made));
+        (refused, _, why) = Program.Run("transcribe", recording, "--checkpoint", checkpoint, "--lm", "none", "--alpha", "0.4", "--device", "host");
         Assert.That(refused, Is.EqualTo(2));
         Assert.That(why, Does.Contain("--alpha"));
         File.WriteAllText(Words, "damaged");

@@ -55,10 +55,10 @@ internal sealed class DecodingArguments
     /// <summary>Those of a command that has a language model anyway, and searches for alpha and beta.</summary>
     public IEnumerable<Option> OptionsOfTuning => [beam, unknown, temperature, hotWords];
 
-    /// <summary>The files that a command line decodes with; null for each that it does without.</summary>
+    /// <summary>The files that a command line decodes with, null for each that it does without; and what lies beside the checkpoint for it, even where it is not used this time.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="checkpoint">The model's file.</param>
-    public IEnumerable<string?> FilesOf(ParseResult parsed, string checkpoint) => [ModelOf(parsed, checkpoint), parsed.GetValue(hotWords)];
+    public IEnumerable<string?> FilesOf(ParseResult parsed, string checkpoint) => [ModelOf(parsed, checkpoint), File.Exists(BesideOf(checkpoint)) ? BesideOf(checkpoint) : null, parsed.GetValue(hotWords)];
 
     /// <summary>The language model that a command line decodes with: the one that it names, else that which a training run has left beside its checkpoints. Null for none.</summary>
     /// <param name="parsed">The command line.</param>

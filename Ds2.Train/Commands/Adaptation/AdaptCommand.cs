@@ -64,7 +64,7 @@ internal static class AdaptCommand
 
     private static int Run(ParseResult parsed)
     {
-        string folder = parsed.GetRequiredValue(Out), model = Path.GetFullPath(parsed.GetRequiredValue(Checkpoint));
+        string folder = parsed.GetRequiredValue(Out), first = Path.GetFullPath(parsed.GetRequiredValue(Checkpoint)), model = first;
         using var interruption = new Interruption("stopping; the same command goes on");
         using ModelFile file = ModelFile.Open(model);
         string[] decoding = DecodingOf(parsed, model), shared = [.. Given(parsed, Device, Threads)];
@@ -87,9 +87,8 @@ internal static class AdaptCommand
         }
 
         // What is found beside the model to start from is found beside the one that came of it.
-        string words = DecodingArguments.BesideOf(Path.GetFullPath(parsed.GetRequiredValue(Checkpoint)));
-        if (decoding.Contains(words))
-            AtomicFile.Write(DecodingArguments.BesideOf(model), stream => stream.Write(File.ReadAllBytes(words)));
+        if (decoding.Contains(DecodingArguments.BesideOf(first)))
+            AtomicFile.Copy(DecodingArguments.BesideOf(first), DecodingArguments.BesideOf(model));
         Console.WriteLine($"adapted to {round.Heard} utterances: {Path.GetRelativePath(Environment.CurrentDirectory, model)}");
         return 0;
     }
