@@ -76,9 +76,9 @@ public static class Tolerances
 
     /// <summary>
     /// Muon's polynomials have slopes of 8.4, 4.0, 3.5 and 2.5 at zero, which take a rounding error of the first to up to 300 times its size; the products' sums are rounded like their largest summands, which are
-    /// below 1 as the matrices' norms are. The step is 0.002 sqrt(side) of that, the sides here at most 96.
+    /// below 1 as the matrices' norms are. The step is 0.002 sqrt(longer side) of that.
     /// </summary>
-    public static Tolerance Orthogonalized(int steps) => new(0.002 * 10 * 300 * 8 * Epsilon * steps, 16 * Epsilon * steps);
+    public static Tolerance Orthogonalized(int steps, int side = 96) => new(0.002 * Math.Sqrt(side) * 300 * 8 * Epsilon * steps, 16 * Epsilon * steps);
 
     /// <summary>
     /// Four-point central differences of a double function with step 1e-3: the truncation error is O(h^4) = 1e-12 times a fifth derivative, the

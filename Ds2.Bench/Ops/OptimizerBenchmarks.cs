@@ -47,7 +47,7 @@ public class OptimizerBenchmarks : OpBenchmark
     public void Muon()
     {
         Tensor Of(Tensor all) => all.Slice(0, Gates.Shape);
-        muon.Step(new MuonOptions(1e-6f), Gates, clip, Of(gradients), Of(parameters), Of(first), Workspace);
+        muon.Step(new MuonOptions(1e-6f), Gates, clip, [new MuonTensors(Of(gradients), Of(parameters), Of(first))], Workspace);
         Engine.Synchronize();
     }
 

@@ -237,8 +237,8 @@ public abstract class Optimizer : IDisposable
         {
             this.options = options;
             muon = Muon.On(parameters.Engine);
-            foreach ((Parameter parameter, _) in Matrices)
-                workspace.Reserve(muon.WorkspaceFor(parameter.Matrices!.Value));
+            foreach (IGrouping<MuonShape, (Parameter, int)> alike in Matrices.GroupBy(own => own.Parameter.Matrices!.Value))
+                workspace.Reserve(muon.WorkspaceFor(alike.Key, alike.Count()));
         }
 
         /// <summary>Those of the share, which cuts none, and where the state of each begins.</summary>
@@ -249,12 +249,13 @@ public abstract class Optimizer : IDisposable
         private protected override void UpdateMatrices(float learningRate)
         {
             var step = new MuonOptions(learningRate, (float)options.Momentum, (float)options.WeightDecay);
-            foreach ((Parameter parameter, int stateOffset) in Matrices)
+            foreach (IGrouping<MuonShape, (Parameter Parameter, int StateOffset)> alike in Matrices.GroupBy(own => own.Parameter.Matrices!.Value))
             {
-                MuonShape matrices = parameter.Matrices!.Value;
+                Shape shape = alike.Key.Shape;
                 muon.Step(
-                    step, matrices, Clip, parameter.Gradient.Reshape(matrices.Shape), parameter.Values.Reshape(matrices.Shape),
-                    FirstMoment.Slice(stateOffset, parameter.Shape).Reshape(matrices.Shape), workspace);
+                    step, alike.Key, Clip,
+                    [.. alike.Select(own => new MuonTensors(own.Parameter.Gradient.Reshape(shape), own.Parameter.Values.Reshape(shape), FirstMoment.Slice(own.StateOffset, shape)))],
+                    workspace);
             }
         }
     }

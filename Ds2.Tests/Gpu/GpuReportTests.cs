@@ -48,6 +48,8 @@ public sealed class GpuReportTests
     [TestCase("GemmKernels.MultiplyKernel")]
     [TestCase("GemmKernels.MultiplyTransposedBKernel")]
     [TestCase("GemmKernels.MultiplyTransposedAKernel")]
+    [TestCase("GemmKernels.MultiplySymmetricKernel")]
+    [TestCase("GemmKernels.MultiplySymmetricTransposedAKernel")]
     public void Gemm_MultipliesInAlmostEveryCycle(string name)
     {
         NeedsDisassembly();
@@ -58,6 +60,8 @@ public sealed class GpuReportTests
     [TestCase("GemmKernels.MultiplyKernel")]
     [TestCase("GemmKernels.MultiplyTransposedBKernel")]
     [TestCase("GemmKernels.MultiplyTransposedAKernel")]
+    [TestCase("GemmKernels.MultiplySymmetricKernel")]
+    [TestCase("GemmKernels.MultiplySymmetricTransposedAKernel")]
     [TestCase("CorrelationKernel.CorrelateKernel")]
     [TestCase("TapGradientKernel.SumWindowsKernel")]
     public void MainLoop_HasFewRegisterBankConflicts(string name)
@@ -71,6 +75,8 @@ public sealed class GpuReportTests
     [TestCase("GemmKernels.MultiplyKernel")]
     [TestCase("GemmKernels.MultiplyTransposedBKernel")]
     [TestCase("GemmKernels.MultiplyTransposedAKernel")]
+    [TestCase("GemmKernels.MultiplySymmetricKernel")]
+    [TestCase("GemmKernels.MultiplySymmetricTransposedAKernel")]
     public void Gemm_HasAtMost128Registers(string name)
     {
         NeedsDisassembly();

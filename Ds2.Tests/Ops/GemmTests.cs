@@ -110,21 +110,61 @@ public sealed class GemmTests(string engine) : OpTest(engine)
     [Test]
     public void MultiplySymmetric_MatchesReference()
     {
-        foreach (int n in IsFast ? [0, 1, 2, 15, 16, 17, 63, 64, 65, 130, 257] : (int[])[0, 1, 3, 17])
+        foreach (int n in IsFast ? [0, 1, 2, 15, 16, 17, 63, 64, 65, 128, 130, 132, 257, 260, 516] : (int[])[0, 1, 3, 17])
         {
-            int k = 1 + Random.Next(IsFast ? 200 : 9);
+            int k = n % 4 == 0 ? 4 * (1 + Random.Next(IsFast ? 50 : 3)) : 1 + Random.Next(IsFast ? 200 : 9);
             float[] half = Normal(n * n), symmetric = [.. Enumerable.Range(0, n * n).Select(i => half[Math.Max(i / n, i % n) * n + Math.Min(i / n, i % n)])];
-            AssertSymmetric(new GemmShape(n, n, n), Input(new Shape(n, n), symmetric, "symmetric"));
-            AssertSymmetric(new GemmShape(n, n, k, TransposeB: true), Input(new Shape(n, k)));
-            AssertSymmetric(new GemmShape(n, n, k, TransposeA: true), Input(new Shape(k, n)));
+            AssertSymmetric(new GemmShape(n, n, n), [symmetric]);
+            AssertSymmetric(new GemmShape(n, n, n, TransposeB: true), [symmetric, [.. symmetric.Select(value => 2 * value)]]);
+            AssertSymmetric(new GemmShape(n, n, k, TransposeB: true), [Normal(n * k)]);
+            AssertSymmetric(new GemmShape(n, n, k, TransposeA: true), [Normal(n * k), Normal(n * k)]);
         }
+    }
+
+    /// <remarks>Two, three and four tiles of a GPU's product a side: those up to the diagonal fill a rectangle in one way where their number is odd, in another where it is even.</remarks>
+    [TestCase(132)]
+    [TestCase(260)]
+    [TestCase(388)]
+    public void MultiplySymmetric_MoreThanOneTile_MatchesReference(int n)
+    {
+        AssertSymmetric(new GemmShape(n, n, 4, TransposeB: true), [Normal(n * 4), Normal(n * 4)]);
+        AssertSymmetric(new GemmShape(n, n, 7, TransposeA: true), [Normal(n * 7), Normal(n * 7)]);
     }
 
     [Test]
     public void MultiplySymmetric_OfWhatIsNotSquare_IsRefused()
     {
         var shape = new GemmShape(2, 3, 4);
-        AssertRefused(() => Op.MultiplySymmetric(shape, Input(shape.A), Input(shape.B), Output(shape.C)), "square", "[2, 3]");
+        AssertRefused(() => Op.MultiplySymmetric(shape, 1, Input(new Shape(1, 2, 4)), Input(new Shape(1, 4, 3)), Output(new Shape(1, 2, 3))), "square", "[2, 3]");
+    }
+
+    [TestCaseSource(nameof(FormCases))]
+    public void MultiplyEach_MatchesReference(GemmShape form)
+    {
+        (int M, int N, int K)[] sizes = IsFast ? [(1, 1, 1), (132, 260, 36), (8, 4, 0), (129, 140, 20), (64, 130, 7)] : [(1, 1, 1), (8, 12, 4), (3, 5, 2), (132, 12, 8)];
+        foreach ((int m, int n, int k) in sizes)
+        {
+            GemmShape shape = form with { M = m, N = n, K = k };
+            foreach (int count in new[] { 0, 1, 3 })
+            {
+                float[][] a = [.. Enumerable.Range(0, count).Select(_ => Normal(shape.A.Length))], b = [.. a.Select(_ => Normal(shape.B.Length))];
+                Tensor c = Output(Each(count, shape.C));
+                Op.MultiplyEach(shape, count, Input(Each(count, shape.A), [.. a.SelectMany(one => one)]), Input(Each(count, shape.B), [.. b.SelectMany(one => one)]), c);
+                double[] expected = [.. a.Zip(b).SelectMany(pair => GemmReference.Multiply(shape, pair.First.ToDouble(), pair.Second.ToDouble(), []))];
+                Compare.Close(c, expected, Tolerances.Sum(k + 2), $"{count} of {shape}");
+                NextCase();
+            }
+        }
+    }
+
+    [Test]
+    public void MultiplyEach_WrongArguments_AreRefused()
+    {
+        var shape = new GemmShape(2, 3, 4);
+        Tensor a = Input(Each(2, shape.A)), b = Input(Each(2, shape.B)), c = Output(Each(2, shape.C));
+        AssertRefused(() => Op.MultiplyEach(shape, 3, a, b, c), "a is [2, 2, 4]", "expected [3, 2, 4]");
+        AssertRefused(() => Op.MultiplyEach(shape, 2, a, b, a), "c is [2, 2, 4]", "expected [2, 2, 3]");
+        AssertRefused(() => Op.MultiplyEach(shape with { TransposeA = true, TransposeB = true }, 2, a, b, c), "transposed");
     }
 
     [Test]
@@ -189,14 +229,16 @@ public sealed class GemmTests(string engine) : OpTest(engine)
         Compare.Close(c, GemmReference.Multiply(shape, a.ToDouble(), b.ToDouble(), []), Tolerances.Sum(shape.K));
     }
 
-    private void AssertSymmetric(GemmShape shape, Tensor a)
+    private void AssertSymmetric(GemmShape shape, float[][] matrices)
     {
-        Tensor c = Output(shape.C);
-        double[] expected = GemmReference.Multiply(shape, a.ToDouble(), a.ToDouble(), []);
-        Op.MultiplySymmetric(shape, a, a, c);
+        Tensor a = Input(Each(matrices.Length, shape.A), [.. matrices.SelectMany(one => one)]), c = Output(Each(matrices.Length, shape.C));
+        double[] expected = [.. matrices.SelectMany(one => GemmReference.Multiply(shape, one.ToDouble(), one.ToDouble(), []))];
+        Op.MultiplySymmetric(shape, matrices.Length, a, a, c);
         Compare.Close(c, expected, Tolerances.Sum(shape.K + 2), $"{shape}");
         NextCase();
     }
+
+    private static Shape Each(int count, Shape matrix) => new(count, matrix[0], matrix[1]);
 
     private void AssertMatchesInSlices(GemmShape shape, float beta, bool hasBias)
     {

@@ -28,7 +28,7 @@ public sealed class MuonTests(string engine) : OpTest(engine)
             {
                 // Gradients' size does not matter to the step, down to where their squares are no fp32 numbers: nor does it where the momentum is of that size, too.
                 Tensor gradients = Input(matrices.Shape, deviation: step == 1 ? 1e-21 : 1), clip = Input(new Shape(2), [10, step == 2 ? 0.25f : 1], "clip");
-                Op.Step(Options, matrices, clip, gradients, parameters, momentum, Scratch(Op.WorkspaceFor(matrices)));
+                Op.Step(Options, matrices, clip, [new MuonTensors(gradients, parameters, momentum)], Scratch(Op.WorkspaceFor(matrices)));
                 OptimiserReference.Muon(Options, matrices, clip.ToArray()[1], gradients.ToDouble(), parametersExpected, momentumExpected);
             }
 
@@ -55,7 +55,8 @@ public sealed class MuonTests(string engine) : OpTest(engine)
         var start = new float[matrices.Shape.Length];
         Tensor parameters = Accumulator(matrices.Shape, start), momentum = Accumulator(matrices.Shape, start);
         Op.Step(
-            new MuonOptions(LearningRate: 1), matrices, Input(new Shape(2), [1, 1], "clip"), Input(matrices.Shape, Array.ConvertAll(gradient, g => (float)g)), parameters, momentum,
+            new MuonOptions(LearningRate: 1), matrices, Input(new Shape(2), [1, 1], "clip"),
+            [new MuonTensors(Input(matrices.Shape, Array.ConvertAll(gradient, g => (float)g)), parameters, momentum)],
             Scratch(Op.WorkspaceFor(matrices)));
 
         double size = 0.2 * Math.Sqrt(Math.Max(rows, columns));
@@ -77,7 +78,7 @@ public sealed class MuonTests(string engine) : OpTest(engine)
         gradients[6] = float.PositiveInfinity;
         Tensor parameters = Accumulator(matrices.Shape, before), momentum = Accumulator(matrices.Shape, momentumBefore);
         Op.Step(
-            Options, matrices, Input(new Shape(2), [float.NaN, 0], "clip"), Input(matrices.Shape, gradients), parameters, momentum, Scratch(Op.WorkspaceFor(matrices)));
+            Options, matrices, Input(new Shape(2), [float.NaN, 0], "clip"), [new MuonTensors(Input(matrices.Shape, gradients), parameters, momentum)], Scratch(Op.WorkspaceFor(matrices)));
         Compare.BitEqual(parameters.ToArray(), before);
         Compare.BitEqual(momentum.ToArray(), momentumBefore);
     }
@@ -90,7 +91,7 @@ public sealed class MuonTests(string engine) : OpTest(engine)
         float[] before = Normal(matrices.Shape.Length);
         Tensor parameters = Accumulator(matrices.Shape, before), momentum = Accumulator(matrices.Shape, [.. Normal(before.Length).Select(value => size * value)]);
         Op.Step(
-            Options, matrices, Input(new Shape(2), [0, 1], "clip"), Input(matrices.Shape, new float[before.Length]), parameters, momentum, Scratch(Op.WorkspaceFor(matrices)));
+            Options, matrices, Input(new Shape(2), [0, 1], "clip"), [new MuonTensors(Input(matrices.Shape, new float[before.Length]), parameters, momentum)], Scratch(Op.WorkspaceFor(matrices)));
         Assert.That(parameters.ToArray().Zip(before, (now, then) => Math.Abs(now - then)), Is.All.LessThan(0.1));
     }
 
@@ -101,7 +102,7 @@ public sealed class MuonTests(string engine) : OpTest(engine)
         float[] before = Normal(matrices.Shape.Length);
         Tensor parameters = Accumulator(matrices.Shape, before), momentum = Accumulator(matrices.Shape, new float[before.Length]);
         Op.Step(
-            Options, matrices, Input(new Shape(2), [0, 1], "clip"), Input(matrices.Shape, new float[before.Length]), parameters, momentum, Scratch(Op.WorkspaceFor(matrices)));
+            Options, matrices, Input(new Shape(2), [0, 1], "clip"), [new MuonTensors(Input(matrices.Shape, new float[before.Length]), parameters, momentum)], Scratch(Op.WorkspaceFor(matrices)));
         Compare.Close(parameters.ToDouble(), [.. before.Select(p => p * (1 - 0.01 * 0.1))], Tolerances.Optimiser(1), "parameters");
     }
 
@@ -114,11 +115,39 @@ public sealed class MuonTests(string engine) : OpTest(engine)
         {
             Tensor parameters = Accumulator(matrices.Shape, start), momentum = Accumulator(matrices.Shape, first);
             Op.Step(
-                Options, matrices, Input(new Shape(2), [2, 0.5f], "clip"), Input(matrices.Shape, gradients), parameters, momentum, Scratch(Op.WorkspaceFor(matrices)));
+                Options, matrices, Input(new Shape(2), [2, 0.5f], "clip"), [new MuonTensors(Input(matrices.Shape, gradients), parameters, momentum)], Scratch(Op.WorkspaceFor(matrices)));
             return [.. parameters.ToArray(), .. momentum.ToArray()];
         }
 
         Compare.BitEqual(Run(), Run());
+    }
+
+    /// <remarks>Sides of more than one tile of a GPU's product, and tensors of more than one launch's matrices.</remarks>
+    [Test]
+    public void Step_OfSeveralTensors_IsThatOfEach()
+    {
+        MuonShape[] shapes = IsFast ? [new(1, 132, 200), new(2, 140, 136), new(1, 300, 260), new(2, 33, 70), new(1, 388, 36)] : [new(2, 8, 12), new(1, 6, 4)];
+        foreach (MuonShape matrices in shapes)
+        {
+            float[][] gradients = [.. Enumerable.Range(0, 3).Select(_ => Normal(matrices.Shape.Length))], start = [.. gradients.Select(_ => Normal(matrices.Shape.Length))];
+            MuonTensors Tensors(int i) => new(
+                Input(matrices.Shape, gradients[i]), Accumulator(matrices.Shape, start[i]), Accumulator(matrices.Shape, new float[matrices.Shape.Length]));
+            Tensor clip = Input(new Shape(2), [1, 1], "clip");
+            MuonTensors[] together = [.. Enumerable.Range(0, 3).Select(Tensors)];
+            Op.Step(Options, matrices, clip, together, Scratch(Op.WorkspaceFor(matrices, 3)));
+            for (int i = 0; i < 3; i++)
+            {
+                MuonTensors alone = Tensors(i);
+                Op.Step(Options, matrices, clip, [alone], Scratch(Op.WorkspaceFor(matrices)));
+                Compare.BitEqual(together[i].Parameters.ToArray(), alone.Parameters.ToArray());
+                Compare.BitEqual(together[i].Momentum.ToArray(), alone.Momentum.ToArray());
+                double[] expected = start[i].ToDouble(), momentum = new double[matrices.Shape.Length];
+                OptimiserReference.Muon(Options, matrices, 1, gradients[i].ToDouble(), expected, momentum);
+                Compare.Close(together[i].Parameters, expected, Tolerances.Orthogonalized(1, Math.Max(matrices.Rows, matrices.Columns)), $"{matrices}");
+            }
+
+            NextCase();
+        }
     }
 
     [Test]
@@ -128,12 +157,12 @@ public sealed class MuonTests(string engine) : OpTest(engine)
         Shape shape = matrices.Shape;
         Workspace workspace = Scratch(Op.WorkspaceFor(matrices)), small = Scratch(Op.WorkspaceFor(matrices) - 1);
         Tensor clip = Input(new Shape(2)), gradients = Input(shape), parameters = Output(shape), momentum = Output(shape);
-        AssertRefused(() => Op.Step(Options, matrices, clip, gradients, parameters, clip, workspace), "momentum is [2]", "expected [1, 2, 3]");
-        AssertRefused(() => Op.Step(Options, matrices, clip, gradients, gradients, momentum, workspace), "parameters [1, 2, 3] overlaps gradients [1, 2, 3]");
-        AssertRefused(() => Op.Step(Options, matrices, clip, gradients, parameters, parameters, workspace), "momentum [1, 2, 3] overlaps parameters [1, 2, 3]");
-        AssertRefused(() => Op.Step(Options, matrices, clip, gradients, parameters, momentum, small), "call Reserve first");
+        AssertRefused(() => Op.Step(Options, matrices, clip, [new MuonTensors(gradients, parameters, clip)], workspace), "momentum is [2]", "expected [1, 2, 3]");
+        AssertRefused(() => Op.Step(Options, matrices, clip, [new MuonTensors(gradients, gradients, momentum)], workspace), "parameters [1, 2, 3] overlaps gradients [1, 2, 3]");
+        AssertRefused(() => Op.Step(Options, matrices, clip, [new MuonTensors(gradients, parameters, parameters)], workspace), "momentum [1, 2, 3] overlaps parameters [1, 2, 3]");
+        AssertRefused(() => Op.Step(Options, matrices, clip, [new MuonTensors(gradients, parameters, momentum)], small), "call Reserve first");
         using Tensor elsewhere = TestEngines.Stranger.Allocate(shape);
-        AssertRefused(() => Op.Step(Options, matrices, clip, gradients, parameters, elsewhere, workspace), "momentum [1, 2, 3]", Engine.Name);
+        AssertRefused(() => Op.Step(Options, matrices, clip, [new MuonTensors(gradients, parameters, elsewhere)], workspace), "momentum [1, 2, 3]", Engine.Name);
     }
 
     private DenseMatrix Orthogonal(int n) =>

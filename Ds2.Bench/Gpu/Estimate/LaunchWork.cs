@@ -65,10 +65,21 @@ internal readonly record struct LaunchWork(double Flops, double ComputedFlops, d
     /// <summary>How many groups a launch has.</summary>
     public static int Groups(KernelLaunch launch) => launch.Grid.GridDim.Size;
 
-    /// <summary>A product; where its sums are cut, each slice's tile of C is written.</summary>
+    /// <summary>A product; where its sums are cut, each slice's tile of C is written. Or several, each with a z of its own.</summary>
     private static LaunchWork Product(GemmArguments product, KernelLaunch launch)
     {
         int slices = launch.Grid.GridDim.Z;
+        if (product.NextA > 0)
+        {
+            // Of a symmetric one A times its own transpose is what is read and multiplied; half of C is stored turned.
+            bool isSymmetric = launch.Kernel.Name.StartsWith("MultiplySymmetric", StringComparison.Ordinal);
+            double needed = isSymmetric ? (product.N + 1) / 2.0 : product.N;
+            return new LaunchWork(
+                2.0 * slices * product.M * needed * product.K,
+                2.0 * Groups(launch) * GemmKernels.Tile * GemmKernels.Tile * product.K,
+                4.0 * slices * ((double)product.M * product.K + (isSymmetric ? 0.0 : (double)product.K * product.N) + (double)product.M * product.N));
+        }
+
         double longest = Math.Min(product.K, product.SliceBlocks * GemmKernels.Depth);
         return new LaunchWork(
             2.0 * product.M * product.N * product.K,

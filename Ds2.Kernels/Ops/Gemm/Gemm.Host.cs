@@ -22,8 +22,14 @@ internal sealed unsafe class HostGemm(HostEngine engine) : Gemm(engine)
             c.Pointer(), shape.N, beta, bias is null ? null : bias.Pointer());
 
     /// <inheritdoc/>
+    protected override void MultiplySymmetricCore(GemmShape shape, int count, Tensor a, Tensor b, Tensor c)
+    {
+        for (int i = 0; i < count; i++)
+            MultiplySymmetric(shape, One(a, i, shape.A), One(b, i, shape.B), One(c, i, shape.C));
+    }
+
     /// <remarks>Columns, not rows, as the product packs those of B: each is packed once then.</remarks>
-    protected override void MultiplySymmetricCore(GemmShape shape, Tensor a, Tensor b, Tensor c)
+    private void MultiplySymmetric(GemmShape shape, Tensor a, Tensor b, Tensor c)
     {
         int n = shape.N, lda = shape.TransposeA ? n : shape.K, ldb = shape.TransposeB ? shape.K : n;
         float* left = a.Pointer(), right = b.Pointer(), result = c.Pointer();

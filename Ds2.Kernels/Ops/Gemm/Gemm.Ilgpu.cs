@@ -20,4 +20,10 @@ internal sealed class IlgpuGemm(IlgpuEngine engine) : Gemm(engine)
             beta,
             bias,
             workspace is not null && kernels.SlicesLength(shape) is > 0 and int length ? workspace.Take(new Shape(length)) : null);
+
+    /// <inheritdoc/>
+    protected override void MultiplyEachCore(GemmShape shape, int count, Tensor a, Tensor b, Tensor c) => kernels.MultiplyEach(shape, count, a, b, c);
+
+    /// <inheritdoc/>
+    protected override void MultiplySymmetricCore(GemmShape shape, int count, Tensor a, Tensor b, Tensor c) => kernels.MultiplySymmetric(shape, count, a, b, c);
 }

@@ -47,27 +47,69 @@ public abstract class Gemm(IEngine engine) : Op(engine)
             MultiplyCore(shape, a, b, c, beta, bias, workspace);
     }
 
-    /// <summary>C = op(A) op(B) where it is known to be symmetric, as A Aᵀ and the products of polynomials of one symmetric matrix are: half of it need not be computed.</summary>
+    /// <summary>Several products of one shape, each of matrices of its own: C = op(A) op(B).</summary>
+    /// <param name="shape">The sizes of one. Not both operands transposed.</param>
+    /// <param name="count">How many; 0 for none.</param>
+    /// <param name="a">[count, M, K], or [count, K, M] if transposed.</param>
+    /// <param name="b">[count, K, N], or [count, N, K] if transposed.</param>
+    /// <param name="c">[count, M, N]; overwritten.</param>
+    /// <exception cref="ArgumentException">As of <see cref="Multiply"/>.</exception>
+    public void MultiplyEach(GemmShape shape, int count, Tensor a, Tensor b, Tensor c)
+    {
+        using ProfilerRange range = Range();
+        ValidateEach(shape, count, a, b, c);
+        if (c.Length > 0)
+            MultiplyEachCore(shape, count, a, b, c);
+    }
+
+    /// <summary>Several products C = op(A) op(B) that are known to be symmetric, as A Aᵀ and the products of polynomials of one symmetric matrix are: half of each need not be computed.</summary>
     /// <remarks>Where an engine computes half, C is symmetric to the bit; else as far as rounding leaves it so.</remarks>
-    /// <param name="shape">The sizes, M = N. Not both operands transposed.</param>
-    /// <param name="a">[N, K], or [K, N] if transposed.</param>
-    /// <param name="b">[K, N], or [N, K] if transposed; may be a.</param>
-    /// <param name="c">[N, N]; overwritten.</param>
+    /// <param name="shape">The sizes of one, M = N. Not both operands transposed.</param>
+    /// <param name="count">How many; 0 for none.</param>
+    /// <param name="a">[count, N, K], or [count, K, N] if transposed.</param>
+    /// <param name="b">[count, K, N], or [count, N, K] if transposed; may be a.</param>
+    /// <param name="c">[count, N, N]; overwritten.</param>
     /// <exception cref="ArgumentException">As of <see cref="Multiply"/>; or C is not square.</exception>
-    public void MultiplySymmetric(GemmShape shape, Tensor a, Tensor b, Tensor c)
+    public void MultiplySymmetric(GemmShape shape, int count, Tensor a, Tensor b, Tensor c)
     {
         using ProfilerRange range = Range();
         Check.That(shape.M == shape.N, $"a symmetric matrix is square, not {shape.C}");
-        Validate(shape, a, b, c);
-        if (shape.C.Length > 0)
-            MultiplySymmetricCore(shape, a, b, c);
+        ValidateEach(shape, count, a, b, c);
+        if (c.Length > 0)
+            MultiplySymmetricCore(shape, count, a, b, c);
     }
 
-    /// <summary><see cref="MultiplySymmetric"/> on validated arguments, N positive.</summary>
-    protected virtual void MultiplySymmetricCore(GemmShape shape, Tensor a, Tensor b, Tensor c) => MultiplyCore(shape, a, b, c, 0, null, null);
+    /// <summary><see cref="MultiplyEach"/> on validated arguments, C not empty.</summary>
+    protected virtual void MultiplyEachCore(GemmShape shape, int count, Tensor a, Tensor b, Tensor c)
+    {
+        for (int i = 0; i < count; i++)
+            MultiplyCore(shape, One(a, i, shape.A), One(b, i, shape.B), One(c, i, shape.C), 0, null, null);
+    }
+
+    /// <summary><see cref="MultiplySymmetric"/> on validated arguments, C not empty.</summary>
+    protected virtual void MultiplySymmetricCore(GemmShape shape, int count, Tensor a, Tensor b, Tensor c) => MultiplyEachCore(shape, count, a, b, c);
 
     /// <summary><see cref="Multiply"/> on validated arguments, M and N positive.</summary>
     protected abstract void MultiplyCore(GemmShape shape, Tensor a, Tensor b, Tensor c, float beta, Tensor? bias, Workspace? workspace);
+
+    /// <summary>One of several matrices, one behind the other.</summary>
+    protected static Tensor One(Tensor all, int index, Shape shape)
+    {
+        ArgumentNullException.ThrowIfNull(all);
+        return all.Slice(index * shape.Length, shape);
+    }
+
+    private static Shape Each(int count, Shape matrix) => new(count, matrix[0], matrix[1]);
+
+    private void ValidateEach(GemmShape shape, int count, Tensor a, Tensor b, Tensor c)
+    {
+        Check.That(!(shape.TransposeA && shape.TransposeB), "a product of two transposed matrices is not offered");
+        Check.Is(a, Engine, Each(count, shape.A));
+        Check.Is(b, Engine, Each(count, shape.B));
+        Check.Is(c, Engine, Each(count, shape.C));
+        Check.Disjoint(c, a);
+        Check.Disjoint(c, b);
+    }
 
     private void Validate(GemmShape shape, Tensor a, Tensor b, Tensor c)
     {

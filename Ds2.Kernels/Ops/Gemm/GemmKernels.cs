@@ -31,6 +31,9 @@ internal struct GemmArguments
     public int HasBias;
     public int SliceBlocks;
     public float Beta;
+    public int SkippedBlocks;
+    public int NextA;
+    public int NextB;
 }
 
 /// <summary>The scalars of the addition that ends a sliced product: slices of M rows, Stride elements apart, into a matrix whose rows are StrideC apart.</summary>
@@ -53,7 +56,8 @@ internal struct SlicedSum
 /// shared row, the second in the other: neighbouring pairs would be loaded with 128 bits (<see cref="MultiplyAdd"/> says why not). The halves are 72 floats apart, and
 /// rows 140: with 64 and 128, the transposing stores of a warp would meet in the same banks of shared memory.
 /// Each element is one chain of multiply-adds in ascending k, or, where the caller has memory for it and the product is worth it (<see cref="GemmSlices"/>), such a chain for each slice of k, in groups
-/// of their own: their sums go to [slices, M, N], and a second launch adds them up, first slice first. Sources: Volkov and Demmel, SC 2008; Lai and Seznec, CGO 2013.
+/// of their own: their sums go to [slices, M, N], and a second launch adds them up, first slice first. Several small products of one shape are one launch, the grid's z counting
+/// them; of symmetric ones it has the tiles up to the diagonal alone, each stored turned, too. Sources: Volkov and Demmel, SC 2008; Lai and Seznec, CGO 2013.
 /// </remarks>
 internal sealed class GemmKernels(IlgpuEngine engine)
 {
@@ -83,6 +87,8 @@ internal sealed class GemmKernels(IlgpuEngine engine)
     private readonly GemmLauncher transposedBUnaligned = engine.Load<GemmLauncher>(MultiplyTransposedBUnalignedKernel);
     private readonly GemmLauncher transposedAUnaligned = engine.Load<GemmLauncher>(MultiplyTransposedAUnalignedKernel);
 
+    private readonly GemmLauncher symmetric = engine.Load<GemmLauncher>(MultiplySymmetricKernel);
+    private readonly GemmLauncher symmetricTransposedA = engine.Load<GemmLauncher>(MultiplySymmetricTransposedAKernel);
     private readonly AddSlicesLauncher addSlices = engine.Load<AddSlicesLauncher>(AddSlicesKernel);
 
     /// <summary>Tiles that cover so many rows or columns of C.</summary>
@@ -120,73 +126,132 @@ internal sealed class GemmKernels(IlgpuEngine engine)
             new SlicedSum { M = shape.M, N = shape.N, Slices = plan.Count, Stride = stride, StrideC = c.Stride, HasBias = bias is null ? 0 : 1, Beta = beta });
     }
 
+    /// <summary>Products of one shape, each of matrices of its own, in one launch.</summary>
+    /// <param name="shape">The sizes of one; M and N positive.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="a">The first A, the others behind it.</param>
+    /// <param name="b">The first B.</param>
+    /// <param name="c">The first C; overwritten.</param>
+    public void MultiplyEach(GemmShape shape, int count, Tensor a, Tensor b, Tensor c)
+    {
+        (GemmOperand left, GemmOperand right, GemmOperand product) = Whole(shape, a, b, c);
+        Launch(shape, left, right, product, null, count, Each(shape, left, right));
+    }
+
+    /// <summary>The same of products that are known to be symmetric: tiles beyond the diagonal are not computed where one operand is transposed and rows are whole groups of four.</summary>
+    public void MultiplySymmetric(GemmShape shape, int count, Tensor a, Tensor b, Tensor c)
+    {
+        (GemmOperand left, GemmOperand right, GemmOperand product) = Whole(shape, a, b, c);
+        if (shape.TransposeA == shape.TransposeB || !AreAligned(shape, left, right))
+        {
+            MultiplyEach(shape, count, a, b, c);
+            return;
+        }
+
+        // Up to the diagonal there are tiles (tiles + 1) / 2: a rectangle.
+        int tiles = Tiles(shape.N);
+        var grid = new Index3D(tiles % 2 == 0 ? tiles + 1 : tiles, (tiles + 1) / 2, count);
+        GemmLauncher launch = shape.TransposeA ? symmetricTransposedA : symmetric;
+        launch(engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), left.View, right.View, product.View, product.View, Sizes(Each(shape, left, right), shape, left, right, product));
+    }
+
     private static int SliceStride(int columns) => (columns + 3) / 4 * 4;
 
     /// <summary>The product over each slice of k, into as many matrices one behind the other.</summary>
-    private void MultiplySlices(GemmShape shape, GemmSlices slices, GemmOperand a, GemmOperand b, GemmOperand c, float beta, Tensor? bias)
-    {
-        var arguments = new GemmArguments
-        {
-            M = shape.M,
-            N = shape.N,
-            K = shape.K,
-            StrideA = a.Stride,
-            StrideB = b.Stride,
-            StrideC = c.Stride,
-            AlignedC = c.Aligned ? 1 : 0,
-            HasBias = bias is null ? 0 : 1,
-            SliceBlocks = slices.Blocks,
-            Beta = beta,
-        };
-        var grid = new Index3D(Tiles(shape.N), Tiles(shape.M), slices.Count);
+    private void MultiplySlices(GemmShape shape, GemmSlices slices, GemmOperand a, GemmOperand b, GemmOperand c, float beta, Tensor? bias) => Launch(
+        shape, a, b, c, bias, slices.Count,
+        new GemmArguments { HasBias = bias is null ? 0 : 1, SliceBlocks = slices.Blocks, SkippedBlocks = slices.Blocks, Beta = beta });
 
-        // Whole groups of four, so that a 128-bit load is inside or outside as one.
-        bool aligned = a.Aligned && b.Aligned && (shape.TransposeA ? shape.M : shape.K) % 4 == 0 && (shape.TransposeB ? shape.K : shape.N) % 4 == 0;
+    /// <summary>Launches the kernel for these operands; the grid's z counts slices of k, or products.</summary>
+    private void Launch(GemmShape shape, GemmOperand a, GemmOperand b, GemmOperand c, Tensor? bias, int count, GemmArguments arguments)
+    {
+        bool aligned = AreAligned(shape, a, b);
         GemmLauncher launch = shape.TransposeA ? aligned ? transposedA : transposedAUnaligned
             : shape.TransposeB ? aligned ? transposedB : transposedBUnaligned
             : aligned ? plain : plainUnaligned;
-        launch(engine.Stream, new KernelConfig(grid, new Index3D(Threads, 1, 1)), a.View, b.View, c.View, bias?.View() ?? c.View, arguments);
+        launch(
+            engine.Stream, new KernelConfig(new Index3D(Tiles(shape.N), Tiles(shape.M), count), new Index3D(Threads, 1, 1)), a.View, b.View, c.View,
+            bias?.View() ?? c.View, Sizes(arguments, shape, a, b, c));
     }
+
+    private static GemmArguments Sizes(GemmArguments arguments, GemmShape shape, GemmOperand a, GemmOperand b, GemmOperand c) => arguments with
+    {
+        M = shape.M,
+        N = shape.N,
+        K = shape.K,
+        StrideA = a.Stride,
+        StrideB = b.Stride,
+        StrideC = c.Stride,
+        AlignedC = c.Aligned ? 1 : 0,
+    };
+
+    /// <summary>Of several products: all of k is one slice, and operands lie one behind the other, counted as the kernel's cursors count.</summary>
+    private static GemmArguments Each(GemmShape shape, GemmOperand a, GemmOperand b)
+    {
+        int unit = AreAligned(shape, a, b) ? 4 : 1;
+        return new GemmArguments { SliceBlocks = GemmSlices.BlocksOf(shape.K), NextA = shape.A.Length / unit, NextB = shape.B.Length / unit };
+    }
+
+    /// <summary>Whether operands come by whole groups of four, so that a 128-bit load is inside or outside as one.</summary>
+    private static bool AreAligned(GemmShape shape, GemmOperand a, GemmOperand b) =>
+        a.Aligned && b.Aligned && (shape.TransposeA ? shape.M : shape.K) % 4 == 0 && (shape.TransposeB ? shape.K : shape.N) % 4 == 0;
+
+    private static (GemmOperand A, GemmOperand B, GemmOperand C) Whole(GemmShape shape, Tensor a, Tensor b, Tensor c) =>
+        (new GemmOperand(a, 0, shape.A[1]), new GemmOperand(b, 0, shape.B[1]), new GemmOperand(c, 0, shape.N));
 
     [GpuKernel(Threads, GroupsPerMultiprocessor = 2)]
     private static void MultiplyKernel(ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
-        MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: false, aligned: true);
+        MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: false, aligned: true, symmetric: false);
 
     [GpuKernel(Threads, GroupsPerMultiprocessor = 2)]
     private static void MultiplyTransposedBKernel(
         ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
-        MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: true, aligned: true);
+        MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: true, aligned: true, symmetric: false);
 
     [GpuKernel(Threads, GroupsPerMultiprocessor = 2)]
     private static void MultiplyTransposedAKernel(
         ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
-        MultiplyTile(a, b, c, bias, arguments, alongA: false, alongB: false, aligned: true);
+        MultiplyTile(a, b, c, bias, arguments, alongA: false, alongB: false, aligned: true, symmetric: false);
 
     [GpuKernel(Threads, GroupsPerMultiprocessor = 2)]
     private static void MultiplyUnalignedKernel(
         ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
-        MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: false, aligned: false);
+        MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: false, aligned: false, symmetric: false);
 
     [GpuKernel(Threads, GroupsPerMultiprocessor = 2)]
     private static void MultiplyTransposedBUnalignedKernel(
         ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
-        MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: true, aligned: false);
+        MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: true, aligned: false, symmetric: false);
 
     [GpuKernel(Threads, GroupsPerMultiprocessor = 2)]
     private static void MultiplyTransposedAUnalignedKernel(
         ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
-        MultiplyTile(a, b, c, bias, arguments, alongA: false, alongB: false, aligned: false);
+        MultiplyTile(a, b, c, bias, arguments, alongA: false, alongB: false, aligned: false, symmetric: false);
 
-    /// <summary>One tile of C. The last three are constants: whether the operand's rows run along k, and whether both can be read with 128-bit loads.</summary>
+    [GpuKernel(Threads, GroupsPerMultiprocessor = 2)]
+    private static void MultiplySymmetricKernel(ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
+        MultiplyTile(a, b, c, bias, arguments, alongA: true, alongB: true, aligned: true, symmetric: true);
+
+    [GpuKernel(Threads, GroupsPerMultiprocessor = 2)]
+    private static void MultiplySymmetricTransposedAKernel(ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments) =>
+        MultiplyTile(a, b, c, bias, arguments, alongA: false, alongB: false, aligned: true, symmetric: true);
+
+    /// <summary>One tile of C. The last four are constants: whether the operand's rows run along k, whether both can be read with 128-bit loads, and whether
+    /// the product is symmetric.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void MultiplyTile(
         ArrayView<float> a, ArrayView<float> b, ArrayView<float> c, ArrayView<float> bias, GemmArguments arguments,
-        bool alongA, bool alongB, bool aligned)
+        bool alongA, bool alongB, bool aligned, bool symmetric)
     {
         ArrayView<Float2> shared = SharedMemory.Allocate<Float2>(SharedFloats / 2);
         int thread = Group.IdxX;
         int row0 = Grid.IdxY * Tile;
         int column0 = Grid.IdxX * Tile;
+        if (symmetric)
+        {
+            row0 = RowUpToDiagonal(arguments.N) * Tile;
+            column0 = ColumnUpToDiagonal(arguments.N) * Tile;
+        }
 
         // What this thread fetches: along k, four k of one row, two threads a row; across, four columns of one k, a warp a k.
         int positionA = alongA ? thread >> 1 : (thread & 31) * 4;
@@ -201,11 +266,13 @@ internal sealed class GemmKernels(IlgpuEngine engine)
 
         // Where K is no multiple of eight, the first block starts so far ahead of k = 0 that all others are whole: the loop need not look at k.
         int all = (arguments.K + Depth - 1) / Depth;
-        int skipped = Grid.IdxZ * arguments.SliceBlocks;
+        int skipped = Grid.IdxZ * arguments.SkippedBlocks;
         int blocks = IntrinsicMath.Min(arguments.SliceBlocks, all - skipped);
         int ahead = (all - skipped) * Depth - arguments.K;
         Cursor cursorA = Locate(alongA, aligned, row0 + positionA, kA - ahead, arguments.M, arguments.StrideA);
         Cursor cursorB = Locate(alongB, aligned, column0 + positionB, kB - ahead, arguments.N, arguments.StrideB);
+        cursorA.Index += Grid.IdxZ * arguments.NextA;
+        cursorB.Index += Grid.IdxZ * arguments.NextB;
         Float4 nextA = default;
         Float4 nextB = default;
         if (blocks > 0)
@@ -274,6 +341,13 @@ internal sealed class GemmKernels(IlgpuEngine engine)
         MultiplyAdd(ref sum, Read(shared, readA, readB, 6));
         MultiplyAdd(ref sum, Read(shared, readA, readB, 7));
 
+        if (symmetric && alongB)
+        {
+            // Found anew: kept throughout, they would cost the loop conflicts between register banks. (Not so with A transposed, which has them if they are found anew.)
+            row0 = RowUpToDiagonal(arguments.N) * Tile;
+            column0 = ColumnUpToDiagonal(arguments.N) * Tile;
+        }
+
         int row = row0 + 4 * y;
         int column = column0 + 4 * x;
         Float4 biasLeft = ReadBias(bias, arguments, column);
@@ -286,6 +360,29 @@ internal sealed class GemmKernels(IlgpuEngine engine)
         StoreRow(c, arguments, row + 65, column, sum.C50, biasLeft, sum.C51, biasRight);
         StoreRow(c, arguments, row + 66, column, sum.C60, biasLeft, sum.C61, biasRight);
         StoreRow(c, arguments, row + 67, column, sum.C70, biasLeft, sum.C71, biasRight);
+        if (symmetric && row0 != column0)
+        {
+            StoreTurned(c, arguments, row, column, sum.C00, sum.C10, sum.C20, sum.C30);
+            StoreTurned(c, arguments, row, column + 64, sum.C01, sum.C11, sum.C21, sum.C31);
+            StoreTurned(c, arguments, row + 64, column, sum.C40, sum.C50, sum.C60, sum.C70);
+            StoreTurned(c, arguments, row + 64, column + 64, sum.C41, sum.C51, sum.C61, sum.C71);
+        }
+    }
+
+    /// <summary>The row of this group's tile among those up to the diagonal, which the grid holds as a rectangle.</summary>
+    /// <remarks>Two rows of tiles fill one of the grid: the last one and the first, or the last alone where their number is odd; the last but one and the next; and so on.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int RowUpToDiagonal(int columns)
+    {
+        int tiles = (columns + Tile - 1) / Tile;
+        return Grid.IdxX < tiles - Grid.IdxY ? tiles - Grid.IdxY - 1 : Grid.IdxY + Grid.DimX - tiles - 1;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int ColumnUpToDiagonal(int columns)
+    {
+        int longer = (columns + Tile - 1) / Tile - Grid.IdxY;
+        return Grid.IdxX < longer ? Grid.IdxX : Grid.IdxX - longer;
     }
 
     /// <summary>Eight elements of A's column k and eight of B's row, from shared memory.</summary>
@@ -438,6 +535,20 @@ internal sealed class GemmKernels(IlgpuEngine engine)
             StoreFour(c, arguments, row, column, new Float4(left.X + biasLeft.X, left.Y + biasLeft.Y, left.Z + biasLeft.Z, left.W + biasLeft.W));
             StoreFour(c, arguments, row, column + 64, new Float4(right.X + biasRight.X, right.Y + biasRight.Y, right.Z + biasRight.Z, right.W + biasRight.W));
         }
+    }
+
+    /// <summary>Stores four rows of four sums as the four columns that they are beyond the diagonal.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreTurned(ArrayView<float> c, GemmArguments arguments, int row, int column, Float4 first, Float4 second, Float4 third, Float4 fourth)
+    {
+        if (column < arguments.N)
+            StoreFour(c, arguments, column, row, new Float4(first.X, second.X, third.X, fourth.X));
+        if (column + 1 < arguments.N)
+            StoreFour(c, arguments, column + 1, row, new Float4(first.Y, second.Y, third.Y, fourth.Y));
+        if (column + 2 < arguments.N)
+            StoreFour(c, arguments, column + 2, row, new Float4(first.Z, second.Z, third.Z, fourth.Z));
+        if (column + 3 < arguments.N)
+            StoreFour(c, arguments, column + 3, row, new Float4(first.W, second.W, third.W, fourth.W));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -6,6 +6,13 @@ namespace Ds2.Kernels.Ops;
 /// <summary><see cref="Muon"/> on the CPU.</summary>
 internal sealed unsafe class HostMuon(HostEngine engine) : Muon(engine)
 {
+    /// <summary>One matrix after the other: its products stay in the core's own cache.</summary>
+    private protected override int TensorsAtATime(MuonShape matrices) => 1;
+
+    private protected override int MatricesAtATime(MuonShape matrices) => 1;
+
+    private protected override int NormScratch(MuonShape matrices) => 0;
+
     private protected override void Blend(float decay, Tensor clip, Tensor gradients, Tensor momentum, Tensor x)
     {
         float factor = clip.Pointer()[1];
@@ -15,7 +22,7 @@ internal sealed unsafe class HostMuon(HostEngine engine) : Muon(engine)
             Elementwise.Run(Host.Workers, new Blending(decay, factor, gradients.Pointer(), momentum.Pointer(), x.Pointer()), x.Length);
     }
 
-    private protected override void Normalize(MuonShape matrices, Tensor x)
+    private protected override void Normalize(MuonShape matrices, Tensor x, Workspace workspace)
     {
         int length = matrices.Matrix.Length;
         float* values = x.Pointer();
@@ -30,10 +37,13 @@ internal sealed unsafe class HostMuon(HostEngine engine) : Muon(engine)
     private protected override void Combine(float a, float b, float c, Tensor square, Tensor squared)
     {
         float* result = squared.Pointer();
-        int n = square.Shape[0];
+        (int count, int n) = (square.Shape[0], square.Shape[1]);
         Elementwise.Run(Host.Workers, new Combining(b, c, square.Pointer(), result), square.Length);
-        for (int i = 0; i < n; i++)
-            result[i * n + i] += a;
+        for (int matrix = 0; matrix < count; matrix++)
+        {
+            for (int i = 0; i < n; i++)
+                result[((nint)matrix * n + i) * n + i] += a;
+        }
     }
 
     private protected override void Update(float decay, float size, Tensor clip, Tensor o, Tensor parameters)

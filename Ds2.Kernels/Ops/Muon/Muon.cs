@@ -22,7 +22,16 @@ public readonly record struct MuonShape(int Count, int Rows, int Columns)
 
     /// <summary>The shorter side.</summary>
     public int LesserSide => Math.Min(Rows, Columns);
+
+    /// <summary>Of each a square of its shorter side.</summary>
+    internal Shape Square => new(Count, LesserSide, LesserSide);
 }
+
+/// <summary>What a step of Muon works on: [count, rows, columns] each.</summary>
+/// <param name="Gradients">Read.</param>
+/// <param name="Parameters">Updated.</param>
+/// <param name="Momentum">Zero before the first step; updated.</param>
+public readonly record struct MuonTensors(Tensor Gradients, Tensor Parameters, Tensor Momentum);
 
 /// <summary>Muon: a step along the momentum of the gradient, whose singular values are all made about one. For weight matrices alone; vectors have <see cref="AdamW"/>.</summary>
 /// <remarks>
@@ -50,58 +59,90 @@ public abstract class Muon(IEngine engine) : Op(engine)
     /// <summary>The implementation for an engine.</summary>
     public static Muon On(IEngine engine) => engine.Implement<Muon>(host => new HostMuon(host), ilgpu => new IlgpuMuon(ilgpu));
 
-    /// <summary>Scratch that <see cref="Step"/> needs, in fp32 elements: the matrices, one more, and two squares of one's shorter side.</summary>
-    public int WorkspaceFor(MuonShape matrices) => checked(Workspace.Round(matrices.Shape.Length) + Workspace.Round(matrices.Matrix.Length) + 2 * Workspace.Round(matrices.LesserSide * matrices.LesserSide));
+    /// <summary>Scratch that <see cref="Step"/> needs, in fp32 elements: for as many matrices as the engine takes at a time a copy, one more, and two squares of the shorter side.</summary>
+    /// <param name="matrices">The sizes.</param>
+    /// <param name="tensors">How many tensors of that size one step has.</param>
+    public int WorkspaceFor(MuonShape matrices, int tensors = 1)
+    {
+        MuonShape copied = matrices with { Count = matrices.Count * Math.Min(TensorsAtATime(matrices), tensors) };
+        int together = Math.Min(MatricesAtATime(matrices), copied.Count);
+        int square = Workspace.Round(checked(together * matrices.LesserSide * matrices.LesserSide));
+        return checked(Workspace.Round(copied.Shape.Length) + Workspace.Round(together * matrices.Matrix.Length) + 2 * square + NormScratch(copied));
+    }
 
     /// <summary>One step.</summary>
     /// <param name="options">The hyperparameters.</param>
     /// <param name="matrices">The sizes.</param>
     /// <param name="clip">[2]: norm and factor, from <see cref="GradientNorm.Compute"/>.</param>
-    /// <param name="gradients">[count, rows, columns].</param>
-    /// <param name="parameters">As the gradients; updated.</param>
-    /// <param name="momentum">As the gradients, zero before the first step; updated.</param>
+    /// <param name="tensors">Any number of tensors of that size, each with its gradient and momentum.</param>
     /// <param name="workspace">At least <see cref="WorkspaceFor"/> elements.</param>
     /// <exception cref="ArgumentException">A shape or the engine differs, tensors overlap, or the workspace is short.</exception>
-    public void Step(MuonOptions options, MuonShape matrices, Tensor clip, Tensor gradients, Tensor parameters, Tensor momentum, Workspace workspace)
+    public void Step(MuonOptions options, MuonShape matrices, Tensor clip, IReadOnlyList<MuonTensors> tensors, Workspace workspace)
     {
+        ArgumentNullException.ThrowIfNull(tensors);
         using ProfilerRange range = Range();
         Check.Is(clip, Engine, new Shape(2));
-        Check.Is(gradients, Engine, matrices.Shape);
-        Check.Is(parameters, Engine, matrices.Shape);
-        Check.Is(momentum, Engine, matrices.Shape);
-        Check.Disjoint(parameters, gradients);
-        Check.Disjoint(momentum, gradients);
-        Check.Disjoint(momentum, parameters);
+        foreach ((Tensor gradients, Tensor parameters, Tensor momentum) in tensors)
+        {
+            Check.Is(gradients, Engine, matrices.Shape);
+            Check.Is(parameters, Engine, matrices.Shape);
+            Check.Is(momentum, Engine, matrices.Shape);
+            Check.Disjoint(parameters, gradients);
+            Check.Disjoint(momentum, gradients);
+            Check.Disjoint(momentum, parameters);
+        }
+
         Check.Is(workspace, Engine);
         if (matrices.Shape.Length == 0)
             return;
-        workspace.Begin(WorkspaceFor(matrices));
-        Tensor x = workspace.Take(matrices.Shape), y = workspace.Take(matrices.Matrix);
-        Tensor square = workspace.Take(new Shape(matrices.LesserSide, matrices.LesserSide)), polynomial = workspace.Take(new Shape(matrices.LesserSide, matrices.LesserSide));
-        Blend(options.Momentum, clip, gradients, momentum, x);
-        Normalize(matrices, x);
-        for (int matrix = 0; matrix < matrices.Count; matrix++)
-            Orthogonalize(matrices, x.Slice(matrix * matrices.Matrix.Length, matrices.Matrix), y, square, polynomial);
-        var size = (float)(options.LearningRate * StepOfAdam * Math.Sqrt(Math.Max(matrices.Rows, matrices.Columns)));
-        Update(options.LearningRate * options.WeightDecay, size, clip, x, parameters);
+        foreach (MuonTensors[] some in tensors.Chunk(TensorsAtATime(matrices)))
+            StepTogether(options, matrices, clip, some, workspace);
     }
+
+    /// <summary>How many tensors are copied and taken through the products at a time.</summary>
+    private protected abstract int TensorsAtATime(MuonShape matrices);
+
+    /// <summary>How many matrices one product takes: all that are copied, where it is launched for all of them; or one after the other.</summary>
+    private protected abstract int MatricesAtATime(MuonShape matrices);
+
+    /// <summary>Scratch for the norms of these matrices, in fp32 elements.</summary>
+    private protected abstract int NormScratch(MuonShape matrices);
 
     /// <summary>Moves the momentum and writes Nesterov's mean of it and the gradient; with a clipping factor of 0, the momentum stays and zeros are written.</summary>
     private protected abstract void Blend(float decay, Tensor clip, Tensor gradients, Tensor momentum, Tensor x);
 
     /// <summary>Divides each matrix by its Frobenius norm; zeros stay.</summary>
-    private protected abstract void Normalize(MuonShape matrices, Tensor x);
+    private protected abstract void Normalize(MuonShape matrices, Tensor x, Workspace workspace);
 
-    /// <summary>squared = a I + b A + c squared.</summary>
+    /// <summary>squared = a I + b A + c squared, of each matrix.</summary>
     /// <param name="a">The coefficient of the unit matrix.</param>
     /// <param name="b">That of A.</param>
     /// <param name="c">That of its square.</param>
-    /// <param name="square">A: [n, n].</param>
-    /// <param name="squared">[n, n]: A² before, the polynomial after.</param>
+    /// <param name="square">A: [count, n, n].</param>
+    /// <param name="squared">[count, n, n]: A² before, the polynomial after.</param>
     private protected abstract void Combine(float a, float b, float c, Tensor square, Tensor squared);
 
     /// <summary>p = p - decay p - size o, unless the clipping factor is 0.</summary>
     private protected abstract void Update(float decay, float size, Tensor clip, Tensor o, Tensor parameters);
+
+    private void StepTogether(MuonOptions options, MuonShape matrices, Tensor clip, MuonTensors[] tensors, Workspace workspace)
+    {
+        workspace.Begin(WorkspaceFor(matrices, tensors.Length));
+        MuonShape all = matrices with { Count = matrices.Count * tensors.Length };
+        MuonShape together = matrices with { Count = Math.Min(MatricesAtATime(matrices), all.Count) };
+        Tensor x = workspace.Take(all.Shape), y = workspace.Take(together.Shape);
+        Tensor square = workspace.Take(together.Square), polynomial = workspace.Take(together.Square);
+        for (int i = 0; i < tensors.Length; i++)
+            Blend(options.Momentum, clip, tensors[i].Gradients, tensors[i].Momentum, Copy(i));
+        Normalize(all, x, workspace);
+        for (int first = 0; first < all.Count; first += together.Count)
+            Orthogonalize(together, x.Slice(first * matrices.Matrix.Length, together.Shape), y, square, polynomial);
+        var size = (float)(options.LearningRate * StepOfAdam * Math.Sqrt(Math.Max(matrices.Rows, matrices.Columns)));
+        for (int i = 0; i < tensors.Length; i++)
+            Update(options.LearningRate * options.WeightDecay, size, clip, Copy(i), tensors[i].Parameters);
+
+        Tensor Copy(int i) => x.Slice(i * matrices.Shape.Length, matrices.Shape);
+    }
 
     /// <summary>From x to y and back in turns: after an even number of iterations, as here, the result is in x.</summary>
     private void Orthogonalize(MuonShape matrices, Tensor x, Tensor y, Tensor square, Tensor polynomial)
@@ -111,13 +152,13 @@ public abstract class Muon(IEngine engine) : Op(engine)
         GemmShape own = isWide ? new GemmShape(n, n, matrices.Columns, TransposeB: true) : new GemmShape(n, n, matrices.Rows, TransposeA: true);
         foreach ((float a, float b, float c) in Polynomials)
         {
-            gemm.MultiplySymmetric(own, x, x, square);
-            gemm.MultiplySymmetric(new GemmShape(n, n, n), square, square, polynomial);
+            gemm.MultiplySymmetric(own, matrices.Count, x, x, square);
+            gemm.MultiplySymmetric(new GemmShape(n, n, n, TransposeB: true), matrices.Count, square, square, polynomial);
             Combine(a, b, c, square, polynomial);
             if (isWide)
-                gemm.Multiply(new GemmShape(n, matrices.Columns, n), polynomial, x, y);
+                gemm.MultiplyEach(new GemmShape(n, matrices.Columns, n), matrices.Count, polynomial, x, y);
             else
-                gemm.Multiply(new GemmShape(matrices.Rows, n, n), x, polynomial, y);
+                gemm.MultiplyEach(new GemmShape(matrices.Rows, n, n), matrices.Count, x, polynomial, y);
             (x, y) = (y, x);
         }
     }
