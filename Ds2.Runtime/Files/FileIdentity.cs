@@ -17,8 +17,13 @@ public static class FileIdentity
     /// <param name="path">The file, which need not be there.</param>
     public static bool IsPipe(string path) => OperatingSystem.IsLinux() && PosixFile.IsPipe(path);
 
-    /// <summary>A full path with the links to the file and to each of its folders followed: where there is no asking for an inode.</summary>
-    internal static string WithoutLinks(string full)
+    /// <summary>Whether a path leads to a file that can be read as often as one likes: no folder, pipe or device.</summary>
+    /// <param name="path">The file, which need not be there.</param>
+    public static bool IsFile(string path) => OperatingSystem.IsLinux() ? PosixFile.Identity(path) is not null : File.Exists(path);
+
+    /// <summary>A full path with the links to the file and to each of its folders followed.</summary>
+    /// <param name="full">The file, which need not be there.</param>
+    public static string WithoutLinks(string full)
     {
         if (Path.GetDirectoryName(full) is not { } folder)
             return full;

@@ -112,6 +112,9 @@ public sealed class AdaptTests
         Assert.That(code, Is.Zero, error);
         Assert.That(File.ReadAllText(corpus.PathOf("own/adapt.txt")), Does.Contain(corpus.PathOf("with-own/words.lm")));
         Assert.That(File.ReadAllBytes(corpus.PathOf("own/round-1/run/words.lm")), Is.EqualTo(File.ReadAllBytes(Words)), "beside the adapted model it is found as beside the first");
+        (code, _, error) = Program.Run(["adapt", .. Utterances[..2], "--checkpoint", corpus.PathOf("with-own/latest.safetensors"), "--lm", Words, "--out", corpus.PathOf("named"), "--rounds", "1", "--epochs", "1", "--device", "host", "--threads", "1"]);
+        Assert.That(code, Is.Zero, error);
+        Assert.That(File.Exists(corpus.PathOf("named/round-1/run/words.lm")), Is.True, "whatever wrote the recordings down");
         (code, _, error) = Program.Run(["adapt", .. Utterances[..2], "--checkpoint", corpus.PathOf("with-own/latest.safetensors"), "--out", corpus.PathOf("none"), "--lm", "none"]);
         Assert.That(code, Is.EqualTo(2));
         Assert.That(error, Does.Contain("needs a language model"));

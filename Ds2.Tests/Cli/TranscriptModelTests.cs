@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Ds2.Tests.Data;
 using Ds2.Tests.Reporting;
 using Ds2.Tests.Training;
 
@@ -164,6 +165,45 @@ public sealed class TranscriptModelTests
         Assert.That(BeamRates("other"), Is.EqualTo(new[] { true, true }));
     }
 
+    /// <summary>A link to a checkpoint is the checkpoint; what lies beside the link comes first, where it is a file.</summary>
+    [Test]
+    public void Evaluate_OfALink_TakesWhatLiesBesideItsTarget()
+    {
+        Train("--epochs", "1");
+        string link = corpus.PathOf("links/newest.safetensors"), own = corpus.PathOf("links/words.lm");
+        Directory.CreateDirectory(corpus.PathOf("links"));
+        File.CreateSymbolicLink(link, "../run/latest.safetensors");
+        Assert.That(Evaluated(link), Is.EqualTo(Words));
+        Directory.CreateDirectory(own);
+        Assert.That(Evaluated(link), Is.EqualTo(Words), "beside a folder of that name");
+        Directory.Delete(own);
+        File.Copy(Words, own);
+        Assert.That(Evaluated(link), Is.EqualTo(own));
+    }
+
+    /// <remarks>Opened, a pipe that nobody writes to would wait for ever.</remarks>
+    [Test]
+    public void Evaluate_WithAPipeOfThatName_GoesWithout()
+    {
+        if (!OperatingSystem.IsLinux())
+            Assert.Ignore("tells pipes from files on Linux");
+        Train("--epochs", "1");
+        File.Delete(Words);
+        Pipe.Make(Words);
+        Assert.That(Evaluated(corpus.PathOf("run/latest.safetensors")), Is.Null);
+    }
+
+    [Test]
+    public void Evaluate_WithOneOfAnotherAlphabet_SaysHowToGoWithout()
+    {
+        Train("--epochs", "1");
+        File.Delete(Words);
+        Program.Run("lm", "build", "--text", Written("ДА НЕТ\nНЕТ ДА\n"), "--order", "2", "--out", Words);
+        (int code, _, string error) = Program.Run("evaluate", "--checkpoint", corpus.PathOf("run/latest.safetensors"), "--manifest", corpus.Manifest, "--device", "host");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(error, Does.Contain(Words).And.Contain("can never be heard").And.Contain("--lm none"));
+    }
+
     /// <summary>Where labels are words, as in Chinese, so are the model's.</summary>
     [Test]
     public void Train_AlphabetWithoutSpace_TakesLabelsForWords()
@@ -186,6 +226,14 @@ public sealed class TranscriptModelTests
         Assert.That(code, Is.EqualTo(2));
         Assert.That(error, Does.Contain(Words).And.Contain("would be replaced"));
         Assert.That(File.ReadAllText(Words), Is.EqualTo("mine"));
+    }
+
+    /// <summary>The language model that evaluate says it has used.</summary>
+    private string? Evaluated(string checkpoint)
+    {
+        (int code, string output, string error) = Program.Run("evaluate", "--checkpoint", checkpoint, "--manifest", corpus.Manifest, "--device", "host", "--json");
+        Assert.That(code, Is.Zero, error);
+        return JsonNode.Parse(output)!["languageModel"]?.GetValue<string>();
     }
 
     private string Written(string text)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Ds2.Runtime.Files;
+using Ds2.Tests.Data;
 using Ds2.Tests.Training;
 
 namespace Ds2.Tests.Files;
@@ -61,8 +62,7 @@ public sealed class AtomicFileTests
         try
         {
             string pipe = Path.Combine(folder.FullName, "pipe"), link = Path.Combine(folder.FullName, "link");
-            using (Process mkfifo = Process.Start("mkfifo", [pipe]))
-                mkfifo.WaitForExit();
+            Pipe.Make(pipe);
             File.CreateSymbolicLink(link, "pipe");
             using Process reader = Process.Start(new ProcessStartInfo("timeout", ["20", "cat", pipe]) { RedirectStandardOutput = true })!;
             Task<string> read = reader.StandardOutput.ReadToEndAsync();

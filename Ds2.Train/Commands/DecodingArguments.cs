@@ -3,6 +3,7 @@ using System.Globalization;
 using Ds2.Runtime;
 using Ds2.Runtime.Decoding;
 using Ds2.Runtime.Decoding.LanguageModels;
+using Ds2.Runtime.Files;
 using Ds2.Runtime.Recognition.Streaming;
 using Ds2.Runtime.Text;
 using Ds2.Train.Reporting;
@@ -58,7 +59,7 @@ internal sealed class DecodingArguments
     /// <summary>The files that a command line decodes with, null for each that it does without; and what lies beside the checkpoint for it, even where it is not used this time.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="checkpoint">The model's file.</param>
-    public IEnumerable<string?> FilesOf(ParseResult parsed, string checkpoint) => [ModelOf(parsed, checkpoint), File.Exists(BesideOf(checkpoint)) ? BesideOf(checkpoint) : null, parsed.GetValue(hotWords)];
+    public IEnumerable<string?> FilesOf(ParseResult parsed, string checkpoint) => [ModelOf(parsed, checkpoint), FoundBeside(checkpoint), parsed.GetValue(hotWords)];
 
     /// <summary>The language model that a command line decodes with: the one that it names, else that which a training run has left beside its checkpoints. Null for none.</summary>
     /// <param name="parsed">The command line.</param>
@@ -67,12 +68,16 @@ internal sealed class DecodingArguments
     {
         None => null,
         OfTranscripts when trains => null,
-        null => checkpoint is null || BesideOf(checkpoint) is var own && !File.Exists(own) ? null : own,
+        null => checkpoint is null ? null : FoundBeside(checkpoint),
         var named => named,
     };
 
     /// <summary>Where the language model of a checkpoint's run lies, if the run has made one.</summary>
     public static string BesideOf(string checkpoint) => Path.Combine(Path.GetDirectoryName(checkpoint) ?? "", TranscriptModel.FileName);
+
+    /// <summary>The language model of a checkpoint's run: beside it, or beside the file that it is a link to. Null for none; a pipe or a folder of that name is none.</summary>
+    public static string? FoundBeside(string checkpoint) =>
+        new[] { BesideOf(checkpoint), BesideOf(FileIdentity.WithoutLinks(Path.GetFullPath(checkpoint))) }.FirstOrDefault(FileIdentity.IsFile);
 
     /// <summary>Whether a command line says how to decode.</summary>
     public bool IsAsked(ParseResult parsed) => parsed.GetValue(model) is not null || parsed.GetValue(beam) is not null || parsed.GetValue(hotWords) is not null;
@@ -101,7 +106,7 @@ internal sealed class DecodingArguments
         }
 
         HotWords? hot = HotWordsOf(parsed, alphabet);
-        return new Decoding(path is null ? null : parsed.GetValue(model) is null ? OpenUnnamed(path, alphabet, cancellation) : OpenModel(path, alphabet, cancellation), path, hot, BeamOptions(parsed), comes || path is not null || hot is not null || parsed.GetValue(beam) is not null);
+        return new Decoding(path is null ? null : OpenModel(path, alphabet, cancellation, isNamed: parsed.GetValue(model) is not null), path, hot, BeamOptions(parsed), comes || path is not null || hot is not null || parsed.GetValue(beam) is not null);
     }
 
     /// <summary>The search's options, the defaults for what was not given.</summary>
@@ -119,31 +124,33 @@ internal sealed class DecodingArguments
     public HotWords? HotWordsOf(ParseResult parsed, Alphabet alphabet) => parsed.GetValue(hotWords) is { } list ? HotWords.Load(list, alphabet) : null;
 
     /// <summary>Opens a language model; a large ARPA file takes a while, and says so. A model of words that the alphabet cannot write is said too: it would do nothing but harm.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="alphabet">The labels.</param>
+    /// <param name="cancellation">Ends it.</param>
+    /// <param name="isNamed">Whether the command line names it; else what is said of it says how to do without.</param>
     /// <exception cref="InputException">The file cannot be read, or is none.</exception>
     /// <exception cref="OperationCanceledException">It was ended.</exception>
-    public static LanguageModel OpenModel(string path, Alphabet alphabet, CancellationToken cancellation)
+    public static LanguageModel OpenModel(string path, Alphabet alphabet, CancellationToken cancellation, bool isNamed = true)
     {
-        LanguageModel model = WorkReport.RunBriefly(progress => LanguageModel.Open(path, new StoppableProgress(progress, cancellation)));
+        string hint = isNamed ? "" : $" (it lies beside the checkpoint; --lm {None} goes without it)";
+        LanguageModel model;
+        try
+        {
+            model = WorkReport.RunBriefly(progress => LanguageModel.Open(path, new StoppableProgress(progress, cancellation)));
+        }
+        catch (InputException exception) when (!isNamed)
+        {
+            throw new InputException(exception.Message + hint, exception);
+        }
+
         if (VocabularyFit.Of(model, alphabet) is { IsWrong: true } fit)
         {
             string instead = fit.Written.Length > 0 ? $"; it writes {fit.Written}" : "";
             Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"ds2: {path}: {100.0 * fit.Foreign / fit.Words:F0} % of its words are not written with the checkpoint's alphabet and can never be heard, such as {fit.Example}{instead}"));
+                $"ds2: {path}: {100.0 * fit.Foreign / fit.Words:F0} % of its words are not written with the checkpoint's alphabet and can never be heard, such as {fit.Example}{instead}{hint}"));
         }
-        return model;
-    }
 
-    /// <summary>Opens one that nobody has named.</summary>
-    private static LanguageModel OpenUnnamed(string path, Alphabet alphabet, CancellationToken cancellation)
-    {
-        try
-        {
-            return OpenModel(path, alphabet, cancellation);
-        }
-        catch (InputException exception)
-        {
-            throw new InputException($"{exception.Message} (it lies beside the checkpoint; --lm {None} goes without it)", exception);
-        }
+        return model;
     }
 
     private static string Text(double number) => number.ToString(CultureInfo.InvariantCulture);

@@ -86,9 +86,9 @@ internal static class AdaptCommand
                 return code;
         }
 
-        // What is found beside the model to start from is found beside the one that came of it.
-        if (decoding.Contains(DecodingArguments.BesideOf(first)))
-            AtomicFile.Copy(DecodingArguments.BesideOf(first), DecodingArguments.BesideOf(model));
+        // What is found beside the model to start from is found beside the one that came of it, whatever wrote the recordings down.
+        if (DecodingArguments.FoundBeside(first) is { } words)
+            AtomicFile.Copy(words, DecodingArguments.BesideOf(model));
         Console.WriteLine($"adapted to {round.Heard} utterances: {Path.GetRelativePath(Environment.CurrentDirectory, model)}");
         return 0;
     }
