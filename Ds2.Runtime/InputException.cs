@@ -11,6 +11,13 @@ public sealed class InputException(string message, Exception? inner = null) : Ex
 {
     private const int MostCharacters = 2000;
 
+    /// <summary>The fault of a path where a file should be: there is none, or a directory.</summary>
+    /// <param name="path">The path.</param>
+    /// <param name="where">Who named it, in brackets behind the fault; null where it is the only one.</param>
+    /// <param name="inner">What was found underneath.</param>
+    public static InputException NoFile(string path, string? where = null, Exception? inner = null) =>
+        new($"{path}: {(Directory.Exists(path) ? "is a directory, not a file" : "no such file")}{(where is null ? "" : $" ({where})")}", inner);
+
     private static string OneLine(string message)
     {
         if (message.Length <= MostCharacters && !message.Any(char.IsControl))

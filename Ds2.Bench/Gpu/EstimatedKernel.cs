@@ -15,7 +15,7 @@ internal sealed record EstimatedKernel(int Launches, double Milliseconds)
     public static IReadOnlyDictionary<string, EstimatedKernel> Read(string path)
     {
         if (!File.Exists(path))
-            throw new InputException($"--estimate {path}: there is no such file");
+            throw InputException.NoFile(path, "--estimate");
         var rows = new Dictionary<string, EstimatedKernel>();
         int launches = -1, estimate = -1;
         foreach (string line in File.ReadLines(path))

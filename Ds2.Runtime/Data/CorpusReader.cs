@@ -96,7 +96,7 @@ internal sealed class CorpusReader(string manifest, TextNormalization normalizat
             try
             {
                 ManifestEntry entry = Entries[first + i];
-                FileStamp audio = FileStamp.Of(entry.AudioPath) ?? throw new InputException($"{entry.AudioPath}: no such file (line {entry.Line} of {manifest})");
+                FileStamp audio = FileStamp.Of(entry.AudioPath) ?? throw InputException.NoFile(entry.AudioPath, $"line {entry.Line} of {manifest}");
                 FileStamp text = FileStamp.Of(entry.TextPath) ?? throw ManifestFile.NoSuchText(entry.TextPath, manifest, entry.Line);
                 if (known is null || !known.TryFind(i, audio, text, out RecordingInfo recording, out ReadOnlySpan<byte> transcript))
                 {

@@ -46,9 +46,9 @@ public static class ManifestFile
     public static InputException NoSuchText(string textPath, string manifest, int line)
     {
         string column = Path.GetRelativePath(Path.GetDirectoryName(Path.GetFullPath(manifest))!, textPath);
-        return new InputException(ManifestHint.LooksLikeText(column)
-            ? $"{manifest}: line {line}: expected a path to a text file; the second column looks like the text itself: '{column}'; write it to a file and name that"
-            : $"{textPath}: no such file (line {line} of {manifest})");
+        return ManifestHint.LooksLikeText(column)
+            ? new InputException($"{manifest}: line {line}: expected a path to a text file; the second column looks like the text itself: '{column}'; write it to a file and name that")
+            : InputException.NoFile(textPath, $"line {line} of {manifest}");
     }
 
     /// <summary>A path in full. Most are plain names below the folder, which need no look at each of their parts.</summary>

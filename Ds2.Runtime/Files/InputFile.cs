@@ -32,12 +32,12 @@ internal static class InputFile
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new InputException($"{path}: no such file", e);
+            throw InputException.NoFile(path, inner: e);
         }
         catch (UnauthorizedAccessException e)
         {
             // Opening a directory as a file is refused with this exception too.
-            throw new InputException(Directory.Exists(path) ? $"{path}: is a directory, not a file" : $"{path}: permission denied", e);
+            throw Directory.Exists(path) ? InputException.NoFile(path, inner: e) : new InputException($"{path}: permission denied", e);
         }
         catch (EndOfStreamException e)
         {

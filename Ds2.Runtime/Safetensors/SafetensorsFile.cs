@@ -105,7 +105,7 @@ public sealed class SafetensorsFile : IDisposable
         try
         {
             if (!File.Exists(path))
-                throw new InputException($"{path}: no such file");
+                throw InputException.NoFile(path);
             stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
             return new SafetensorsFile(path, stream, SafetensorsHeader.Decode(path, stream));
         }

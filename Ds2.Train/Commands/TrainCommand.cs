@@ -271,7 +271,7 @@ internal static class TrainCommand
     {
         if (parsed.GetValue(Params) is not { } file)
             return null;
-        return File.Exists(file) ? File.ReadAllText(file) : throw new InputException($"{file}: no such file (--params)");
+        return File.Exists(file) ? File.ReadAllText(file) : throw InputException.NoFile(file, "--params");
     }
 
     /// <summary>File, settings and single options, each on top of the one before.</summary>
