@@ -28,6 +28,7 @@ internal static class Program
 
     internal static int Main(string[] args)
     {
+        Mpi.QuietConsole();
 #if PACKAGE
         if (args is ["ops" or "plots", ..])
             return Report($"{args[0]}: the package is without what it compiles or draws with; run it in the repository");

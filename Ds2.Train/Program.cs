@@ -12,6 +12,8 @@ internal static class Program
 {
     internal static int Main(string[] args)
     {
+        Mpi.QuietConsole();
+
         // Output that fails must not end what runs. What is printed of such a failure may fail in turn; then nobody is there to hear of it.
         var errors = new TolerantWriter(Console.Error, _ => { });
         var output = new TolerantWriter(Console.Out, exception => errors.WriteLine($"ds2: stdout: {exception.Message}: what cannot be printed is left out"));

@@ -57,7 +57,7 @@ public sealed class HotWords
             words.UnionWith(alphabet.WordsOf(text));
         }
 
-        Count = boosts.Count;
+        Phrases = [.. boosts.Select(pair => new HotWord(pair.Key, pair.Value))];
         Prefixes = new WordPrefixes(words);
         Automaton = new HotWordAutomaton(alphabet, boosts.Select(pair => (normalization.Encode(pair.Key), pair.Value)));
         if (Automaton.LargestBoost > LargestSum)
@@ -67,8 +67,11 @@ public sealed class HotWords
     /// <summary>The labels that the phrases are written in.</summary>
     public Alphabet Alphabet { get; }
 
+    /// <summary>The phrases, normalised, each once.</summary>
+    public IReadOnlyList<HotWord> Phrases { get; }
+
     /// <summary>How many phrases there are.</summary>
-    public int Count { get; }
+    public int Count => Phrases.Count;
 
     /// <summary>What the phrases' words begin with.</summary>
     internal WordPrefixes Prefixes { get; }

@@ -12,6 +12,14 @@ public static class Mpi
     /// <summary>How many processes a launcher has started together with this one, as its environment says; 1 where there is none, or it does not say. Nothing is loaded.</summary>
     public static int LaunchedRanks => Launcher.Find(Environment.GetEnvironmentVariable)?.Ranks ?? 1;
 
+    /// <summary>Has the console write no escape sequences where a launcher has started this process: Open MPI gives each process a terminal, to which .NET would write them, before the first JSON line and into logs.</summary>
+    /// <remarks>Before the console is used first.</remarks>
+    public static void QuietConsole()
+    {
+        if (Launcher.Find(Environment.GetEnvironmentVariable) is not null)
+            Environment.SetEnvironmentVariable("TERM", "dumb");
+    }
+
     /// <summary>Starts MPI, once in a process, or nothing.</summary>
     /// <param name="choice"><see cref="Auto"/>, <see cref="None"/>, or the file of a library, which is then used in any case.</param>
     /// <param name="timeout">How long a rank waits for the others in a call; null for ever. A step's longest difference between ranks must fit, and an evaluation's.</param>

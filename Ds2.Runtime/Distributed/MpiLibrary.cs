@@ -187,7 +187,15 @@ internal sealed unsafe class MpiLibrary
             return null;
         }
 
-        return new MpiLibrary(library, kind);
+        try
+        {
+            return new MpiLibrary(library, kind);
+        }
+        catch (EntryPointNotFoundException exception)
+        {
+            NativeLibrary.Free(library);
+            throw new InputException($"{file}: lacks a function of MPI's: {exception.Message.ReplaceLineEndings(" ")}", exception);
+        }
     }
 
     private static bool IsMpich(delegate* unmanaged<byte*, int*, int> getLibraryVersion)

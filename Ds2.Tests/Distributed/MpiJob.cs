@@ -46,6 +46,18 @@ internal static partial class MpiJob
         return Start(launcher, [.. more, "-n", $"{ranks}", "dotnet", program, .. arguments]);
     }
 
+    /// <summary>Runs a program to its end, with other arguments on each rank; ends the test as ignored where the launcher is not installed.</summary>
+    /// <param name="launcher">As Debian calls it: mpirun.openmpi or mpirun.mpich.</param>
+    /// <param name="program">Its assembly.</param>
+    /// <param name="arguments">The program's, of each rank.</param>
+    public static Result RunEach(string launcher, string program, params string[][] arguments)
+    {
+        Require(launcher);
+        string[] ranks = [.. arguments.SelectMany(own => (string[])[":", "-n", "1", "dotnet", program, .. own]).Skip(1)];
+        using Running job = Start(launcher, [.. launcher == "mpirun.openmpi" ? ["--oversubscribe"] : (string[])[], .. ranks]);
+        return job.End();
+    }
+
     /// <summary>Runs a program to its end on hosts that <c>data-scripts/cluster_namespaces.sh</c> makes, with a rank on each; ends the test as ignored where that cannot be done here.</summary>
     /// <param name="hosts">How many.</param>
     /// <param name="options">Of the script.</param>
@@ -77,8 +89,8 @@ internal static partial class MpiJob
             RedirectStandardError = true,
         };
         start.Environment["OMPI_ALLOW_RUN_AS_ROOT"] = start.Environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
-        // Open MPI gives processes a terminal, which .NET would send its control sequences.
-        start.Environment["TERM"] = "dumb";
+        // Open MPI gives processes a terminal; as a user's shell has it.
+        start.Environment["TERM"] = "xterm";
         // What Open MPI's ranks share in memory stays behind when they are killed.
         string shared = Directory.CreateTempSubdirectory("ds2-mpi-").FullName;
         start.Environment["OMPI_MCA_btl_vader_backing_directory"] = shared;

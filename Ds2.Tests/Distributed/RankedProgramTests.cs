@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 using Ds2.Runtime.Training;
 using Ds2.Tests.Layout;
 using Ds2.Tests.Training;
@@ -102,12 +103,68 @@ public sealed class RankedProgramTests
         Assert.That(output, Does.Contain("FAILED  program ").And.Contain($"no {corpus.PathOf("Ds2.Train.dll")}").And.Not.Contain("training"));
     }
 
-    [Test]
-    public void Train_BatchesThatRanksCannotShare_IsSaid()
+    [TestCase(3, 4)]
+    [TestCase(1, 2)]
+    public void Train_BatchesThatRanksCannotShare_IsSaid(int asked, int instead)
     {
-        MpiJob.Result job = MpiJob.RunProgram(OpenMpi, 2, Program, Arguments("odd", "accumulate=3"));
+        MpiJob.Result job = MpiJob.RunProgram(OpenMpi, 2, Program, Arguments("odd", $"accumulate={asked}"));
         Assert.That(job.Code, Is.EqualTo(2), job.Output + job.Error);
-        Assert.That(job.Lines, Has.One.Contains("2 ranks cannot share steps of 3 batches evenly").And.Contain("accumulate=4"));
+        Assert.That(job.Lines, Has.One.Contains($"2 ranks cannot share steps of {asked} batches evenly").And.Contain($"accumulate={instead}"));
+    }
+
+    /// <summary>What would have the ranks train on different things, each as if all were well.</summary>
+    [TestCase("texts")]
+    [TestCase("model")]
+    [TestCase("beam")]
+    [TestCase("hot words")]
+    public void Train_WhatDiffersBetweenRanks_IsSaidBeforeTheFirstStep(string what)
+    {
+        MpiJob.Require(OpenMpi);
+        string[] own = Arguments("differ"), first = own, second = own;
+        string expected = what;
+        switch (what)
+        {
+            case "texts":
+                string copy = corpus.PathOf("copy");
+                Directory.CreateDirectory(copy);
+                foreach (string file in Directory.GetFiles(corpus.Folder))
+                    File.Copy(file, Path.Combine(copy, Path.GetFileName(file)));
+                File.WriteAllText(Path.Combine(copy, "0.txt"), "TOAST");
+                second = [.. own.Select(argument => argument == corpus.Manifest ? Path.Combine(copy, Path.GetFileName(corpus.Manifest)) : argument)];
+                expected = "texts or lengths of training recordings";
+                break;
+            case "model":
+                Finish(Mpich, 1, [.. Arguments("a"), "--epochs", "1"]);
+                Finish(Mpich, 1, [.. Arguments("b"), "--epochs", "1", "--seed", "2"]);
+                first = [.. own, "--init", corpus.PathOf("a/latest.safetensors")];
+                second = [.. own, "--init", corpus.PathOf("b/latest.safetensors")];
+                expected = "checkpoints to go on from";
+                break;
+            case "beam":
+                (first, second) = ([.. own, "--beam", "4"], [.. own, "--beam", "5"]);
+                break;
+            default:
+                File.WriteAllText(corpus.PathOf("hot"), "TOAST\n");
+                File.WriteAllText(corpus.PathOf("hotter"), "TOAST\t5\n");
+                (first, second) = ([.. own, "--hotwords", corpus.PathOf("hot")], [.. own, "--hotwords", corpus.PathOf("hotter")]);
+                break;
+        }
+
+        MpiJob.Result job = MpiJob.RunEach(OpenMpi, Program, first, second);
+        Assert.That(job.Code, Is.EqualTo(2), job.Output + job.Error);
+        Assert.That(job.Lines, Has.One.Contains("rank 1 on ").And.Contain("has other ").And.Contain(expected));
+        Assert.That(job.Output, Does.Not.Contain("epoch 1"));
+    }
+
+    /// <summary>Where a launcher gives processes a terminal, too, what is JSON is nothing else.</summary>
+    [TestCase(OpenMpi)]
+    [TestCase(Mpich)]
+    public void Train_Json_IsNothingElse(string launcher)
+    {
+        MpiJob.Result job = MpiJob.RunProgram(launcher, 2, Program, [.. Arguments("json"), "--epochs", "1", "--json"]);
+        Assert.That(job.Code, Is.Zero, job.Output + job.Error);
+        foreach (string line in job.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+            Assert.That(() => JsonDocument.Parse(line).Dispose(), Throws.Nothing, line);
     }
 
     /// <summary>Whatever process of a job is killed, all of them end soon, and any number of ranks goes on to the bits of a run without breaks. <c>data-scripts/kill_loop.sh</c>

@@ -119,9 +119,9 @@ internal sealed class DecodingArguments
         UnknownPenalty = parsed.GetValue(unknown) ?? Defaults.UnknownPenalty,
     };
 
-    /// <summary>The hot words that a command line names; null for none.</summary>
+    /// <summary>The hot words that a command line names; null for none, as a list without a word has.</summary>
     /// <exception cref="InputException">The file cannot be read.</exception>
-    public HotWords? HotWordsOf(ParseResult parsed, Alphabet alphabet) => parsed.GetValue(hotWords) is { } list ? HotWords.Load(list, alphabet) : null;
+    public HotWords? HotWordsOf(ParseResult parsed, Alphabet alphabet) => parsed.GetValue(hotWords) is { } list && HotWords.Load(list, alphabet) is { Count: > 0 } words ? words : null;
 
     /// <summary>Opens a language model; a large ARPA file takes a while, and says so. A model of words that the alphabet cannot write is said too: it would do nothing but harm.</summary>
     /// <param name="path">The file.</param>

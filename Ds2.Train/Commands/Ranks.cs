@@ -78,7 +78,7 @@ internal sealed class Ranks : IDisposable
     public static int Run(ParseResult parsed, Func<Ranks, int> command)
     {
         int seconds = parsed.GetValue(Timeout);
-        using var ranks = new Ranks(Mpi.Open(parsed.GetValue(LibraryChoice)!, seconds == 0 ? null : TimeSpan.FromSeconds(seconds), parsed.GetValue(Buffers) != "host"));
+        using var ranks = new Ranks(Open(parsed.GetValue(LibraryChoice)!, seconds == 0 ? null : TimeSpan.FromSeconds(seconds), parsed.GetValue(Buffers) != "host"));
         if (!ranks.AreSeveral)
             return command(ranks);
         try
@@ -94,6 +94,19 @@ internal sealed class Ranks : IDisposable
             int code = Failure.Report(exception, exception is DistributedException ? "" : $"rank {communicator.Rank} on {communicator.Host}: ");
             communicator.Abort(code);
             return code;
+        }
+    }
+
+    /// <summary>Starts MPI. Where one of several processes cannot, its machine is named: which rank it would have been nobody knows yet.</summary>
+    private static ICommunicator Open(string choice, TimeSpan? timeout, bool deviceMemory)
+    {
+        try
+        {
+            return Mpi.Open(choice, timeout, deviceMemory);
+        }
+        catch (InputException exception) when (Mpi.LaunchedRanks > 1)
+        {
+            throw new InputException($"on {Environment.MachineName}: {exception.Message}", exception);
         }
     }
 
@@ -148,13 +161,14 @@ internal sealed class Ranks : IDisposable
     public string AsFirst(Func<string> said) => Encoding.UTF8.GetString(Communicator.Broadcast(IsFirst ? Encoding.UTF8.GetBytes(said()) : null, root: 0));
 
     /// <summary>Batches of a step: as many as there are ranks, unless options say more.</summary>
-    /// <param name="asked">What the options say; 1 where they say nothing.</param>
+    /// <param name="asked">What the options say.</param>
+    /// <param name="isSaid">Whether they do; else a 1 is the default.</param>
     /// <exception cref="InputException">Ranks cannot share it evenly.</exception>
-    public int Accumulate(int asked)
+    public int Accumulate(int asked, bool isSaid)
     {
         int count = Communicator.Ranks;
         return asked % count == 0 ? asked
-            : asked == 1 ? count
+            : asked == 1 && !isSaid ? count
             : throw new InputException($"{count} ranks cannot share steps of {asked} batches evenly: start as many ranks as divide {asked}, or --set accumulate={(asked / count + 1) * count}");
     }
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Security.Cryptography;
 using Ds2.Kernels.Engines;
 using Ds2.Kernels.Engines.Host;
 using Ds2.Runtime;
@@ -159,7 +160,7 @@ internal static class TrainCommand
         Alphabet? alphabet = parsed.GetValue(AlphabetPath) is { } file ? AlphabetFile.Read(file) : null;
         using RunStart start = RunStart.Find(parsed.GetValue(Resume), parsed.GetValue(Init), checkpoints, TrainingData.Note, alphabet);
         string? parameters = ReadParams(parsed);
-        RunOptions options = Shared(Options(parsed, parameters, start.Basis(parsed.GetValue(Preset), TrainingData.Note)), ranks);
+        RunOptions options = Shared(parsed, Options(parsed, parameters, start.Basis(parsed.GetValue(Preset), TrainingData.Note)), ranks);
         start.Compare(options, TrainingData.Note);
         if (parsed.GetValue(MaxBatches) is < 1)
             throw new InputException("--max-batches must be at least 1");
@@ -186,7 +187,7 @@ internal static class TrainCommand
             RunOptions Choose(RunOptions? asked)
             {
                 chosen = PresetChoice.For(training.TotalSeconds / 3600, training.Utterances.Count, engine is not HostEngine, holdsCoefficients, asked);
-                return Shared(Options(parsed, parameters, start.Basis(chosen)), ranks);
+                return Shared(parsed, Options(parsed, parameters, start.Basis(chosen)), ranks);
             }
         }
 
@@ -238,19 +239,38 @@ internal static class TrainCommand
     }
 
     /// <summary>The options of a job: a step has a batch for each rank, if nothing else is said.</summary>
-    private static RunOptions Shared(RunOptions options, Ranks ranks) => options with { Data = options.Data with { Accumulate = ranks.Accumulate(options.Data.Accumulate) } };
+    private static RunOptions Shared(ParseResult parsed, RunOptions options, Ranks ranks)
+    {
+        bool isSaid = parsed.GetValue(Set)?.Any(setting => setting.StartsWith("accumulate=", StringComparison.Ordinal)) ?? false;
+        return options with { Data = options.Data with { Accumulate = ranks.Accumulate(options.Data.Accumulate, isSaid) } };
+    }
 
     /// <summary>What would let ranks train different models, or wait for each other for ever.</summary>
     private static void RequireSame(Ranks ranks, ParseResult parsed, RunOptions options, RunStart start, TrainingData data, IEngine engine, Decoding decoding) => ranks.RequireSame(
         ("versions of the program", typeof(TrainCommand).Assembly.ManifestModule.ModuleVersionId.ToString()),
         // Of --device auto some could have found a GPU and others none.
         ("kinds of devices", engine is HostEngine ? "host" : "GPU"),
+        // Before the options, which a run that goes on has from there: a folder that one machine does not see.
+        ("checkpoints to go on from", DigestOf(start.Resume?.Path ?? start.Initial?.Path)),
         ("options", $"{options.ToJson()} {parsed.GetValue(MaxBatches)} {parsed.GetValue(CheckpointBatches)} {parsed.GetValue(Keep)} {parsed.GetValue(Decode)}"),
-        ("language models", decoding.Model is { } used ? $"{used.Order} {used.Bytes}" : ""),
+        ("options of the beam search", $"{decoding.IsBeam} {decoding.Options}"),
+        ("hot words", decoding.HotWords is { } hot ? string.Join('\n', hot.Phrases) : ""),
         ("labels", string.Join('\n', start.Alphabet.Labels)),
         ("training utterances", data.Training.PlanOf(0)),
+        ("texts or lengths of training recordings", data.Training.ContentOf()),
         ("validation utterances", data.Validation.PlanOf(0)),
-        ("positions to go on from", start.Resume is { } resume ? $"{resume.State.Epoch} {resume.State.Batch} {resume.State.Steps}" : start.Initial?.Path ?? ""));
+        ("texts or lengths of validation recordings", data.Validation.ContentOf()),
+        // After the texts, of which it may be made.
+        ("language models", decoding.Model is { } used ? $"{used.Order} {used.Bytes}" : ""));
+
+    /// <summary>A digest of a whole file; empty for none.</summary>
+    private static string DigestOf(string? path)
+    {
+        if (path is null)
+            return "";
+        using FileStream stream = File.OpenRead(path);
+        return Convert.ToHexStringLower(SHA256.HashData(stream));
+    }
 
     /// <summary>Who is told of the run; what the run could do without may fail. The report comes last: it reads the metrics, and no other's time is to hold its writing.</summary>
     private static RunReporters CreateReporters(ParseResult parsed)

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using Ds2.Runtime.Data.Augment;
@@ -137,6 +138,19 @@ public sealed class BatchLoader : IDisposable
             // No id has a tab in it. Where a step is a batch, the digest is that of checkpoints from before there were others.
             string end = plan.Parts[batch].IsLast ? "\n\n" : "\n\t\n";
             hash.AppendData(Encoding.UTF8.GetBytes(string.Join('\n', UtterancesOf(plan.MembersOf(batch)).Select(utterance => utterance.Id)) + end));
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    /// <summary>A digest of what the first epoch's batches hold, in order: each utterance's id, text and length. What a recording sounds like is not in it: nothing is read.</summary>
+    public string ContentOf()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (Utterance utterance in Batches(0).SelectMany(batch => batch))
+        {
+            hash.AppendData(Encoding.UTF8.GetBytes($"{utterance.Id}\n{utterance.Labels.Length} {BitConverter.DoubleToInt64Bits(utterance.Seconds)}\n"));
+            hash.AppendData(MemoryMarshal.AsBytes<int>(utterance.Labels));
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
