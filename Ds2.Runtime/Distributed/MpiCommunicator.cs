@@ -25,7 +25,9 @@ public sealed unsafe class MpiCommunicator : ICommunicator
         this.timeout = timeout;
         Host = Environment.MachineName;
         int provided = 0, rank = 0, ranks = 0;
-        Check(mpi.InitThread(null, null, MpiLibrary.ThreadMultiple, &provided), "MPI_Init_thread");
+        // It waits for all ranks, without a limit of its own.
+        using (ProcessEnd.After(timeout, Failure, $"ds2: on {Host}: waited {timeout?.TotalSeconds:F0} s for all ranks to start MPI, longer than the time limit (--exchange-timeout)"))
+            Check(mpi.InitThread(null, null, MpiLibrary.ThreadMultiple, &provided), "MPI_Init_thread");
         // Calls are made by one thread at a time, but not by one alone; Abort may come beside them, and comes last.
         if (provided < MpiLibrary.ThreadSerialized)
             throw Failed($"{Library} serves only the thread that has started it (MPI_Init_thread gives {provided}): a build with thread support is needed");

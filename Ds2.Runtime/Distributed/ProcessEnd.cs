@@ -29,8 +29,16 @@ internal static partial class ProcessEnd
     /// <summary>Ends this process when the time is over, unless the result is disposed before.</summary>
     /// <param name="limit">The time; null, or more than a timer can count (49 days), for never.</param>
     /// <param name="exitCode">Its exit code then.</param>
-    public static IDisposable After(TimeSpan? limit, int exitCode) =>
-        new Timer(_ => Now(exitCode), null, limit is { TotalDays: < 49 } time ? time : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    /// <param name="said">What it says on stderr then, where nobody else does.</param>
+    public static IDisposable After(TimeSpan? limit, int exitCode, string? said = null) =>
+        new Timer(_ => Now(exitCode, said), null, limit is { TotalDays: < 49 } time ? time : Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+
+    private static void Now(int exitCode, string? said)
+    {
+        if (said is not null)
+            Console.Error.WriteLine(said);
+        Now(exitCode);
+    }
 
     [LibraryImport("libc", EntryPoint = "getppid")]
     private static partial int ParentId();

@@ -25,10 +25,9 @@ public sealed class DeviceBuffersTests(string launcher, string library, string n
     [Test]
     public void Train_FromDeviceMemory_SameCheckpoint()
     {
-        if (!TestEngines.Names.Contains("cuda") || Environment.GetEnvironmentVariable("LD_LIBRARY_PATH")?.Contains("ptxemu", StringComparison.Ordinal) != true)
-            Assert.Ignore("needs the emulated P100 (DS2_TEST_DEVICE=cuda): libraries here take no pointers of a real one");
+        NeedsEmulatedP100();
         MpiJob.Require(launcher);
-        string[] settings = ["--device", "cuda", "--set", "accumulate=2", "--set", $"optimizer={optimizer}", "--epochs", "2"], shared = [.. settings, "--mpi"];
+        string[] settings = ["--device", "cuda:0", "--set", "accumulate=2", "--set", $"optimizer={optimizer}", "--epochs", "2"], shared = [.. settings, "--mpi"];
         (Dictionary<string, float[]> alone, _) = Finish(1, "alone", settings);
         (Dictionary<string, float[]> copied, string? copiedBy) = Finish(2, "copied", [.. shared, AwareLibrary(), "--mpi-buffers", "host"]);
         (Dictionary<string, float[]> direct, string? directBy) = Finish(2, "direct", [.. shared, AwareLibrary("-DMAPS_MEMORY")]);
@@ -38,6 +37,21 @@ public sealed class DeviceBuffersTests(string launcher, string library, string n
             Assert.That(copied, Is.EqualTo(alone));
             Assert.That(direct, Is.EqualTo(alone));
         }
+    }
+
+    /// <summary>The only GPU that a rank sees may be its own; here it is the other's, too.</summary>
+    [Test]
+    public void Train_OneGpuForTwoRanks_IsSaid()
+    {
+        NeedsEmulatedP100();
+        AssertRefused(["--device", "cuda"], "ranks 0 and 1 have the same GPU (");
+        Finish(2, "shared", ["--device", "cuda:0", "--epochs", "1"]);
+    }
+
+    private static void NeedsEmulatedP100()
+    {
+        if (!TestEngines.Names.Contains("cuda") || Environment.GetEnvironmentVariable("LD_LIBRARY_PATH")?.Contains("ptxemu", StringComparison.Ordinal) != true)
+            Assert.Ignore("needs the emulated P100 (DS2_TEST_DEVICE=cuda): libraries here take no pointers of a real one");
     }
 
     [Test]

@@ -50,10 +50,13 @@ internal static partial class MpiJob
     /// <param name="launcher">As Debian calls it: mpirun.openmpi or mpirun.mpich.</param>
     /// <param name="program">Its assembly.</param>
     /// <param name="arguments">The program's, of each rank.</param>
-    public static Result RunEach(string launcher, string program, params string[][] arguments)
+    public static Result RunEach(string launcher, string program, params string[][] arguments) => RunEach(launcher, [.. arguments.Select(own => (string[])["dotnet", program, .. own])]);
+
+    /// <summary>The same with a command of its own for each rank.</summary>
+    public static Result RunEach(string launcher, params string[][] commands)
     {
         Require(launcher);
-        string[] ranks = [.. arguments.SelectMany(own => (string[])[":", "-n", "1", "dotnet", program, .. own]).Skip(1)];
+        string[] ranks = [.. commands.SelectMany(command => (string[])[":", "-n", "1", .. command]).Skip(1)];
         using Running job = Start(launcher, [.. launcher == "mpirun.openmpi" ? ["--oversubscribe"] : (string[])[], .. ranks]);
         return job.End();
     }

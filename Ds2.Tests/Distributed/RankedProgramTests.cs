@@ -156,6 +156,19 @@ public sealed class RankedProgramTests
         Assert.That(job.Output, Does.Not.Contain("epoch 1"));
     }
 
+    /// <summary>A process of the job that hangs before it has started MPI: the library itself would wait for it for ever.</summary>
+    [TestCase(OpenMpi)]
+    [TestCase(Mpich)]
+    public void Train_ARankThatDoesNotStart_EndsTheJobInTime(string launcher)
+    {
+        MpiJob.Require(launcher);
+        long start = Stopwatch.GetTimestamp();
+        MpiJob.Result job = MpiJob.RunEach(launcher, [["dotnet", Program, .. Arguments("waits"), "--exchange-timeout", "3"], ["sleep", "60"]]);
+        Assert.That(Stopwatch.GetElapsedTime(start).TotalSeconds, Is.LessThan(40));
+        Assert.That(job.Code, Is.Not.Zero, job.Output + job.Error);
+        Assert.That(job.Output + job.Error, Does.Contain("waited 3 s for all ranks to start MPI"));
+    }
+
     /// <summary>Where a launcher gives processes a terminal, too, what is JSON is nothing else.</summary>
     [TestCase(OpenMpi)]
     [TestCase(Mpich)]

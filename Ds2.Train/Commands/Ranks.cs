@@ -116,9 +116,31 @@ internal sealed class Ranks : IDisposable
     /// <summary>Threads that read, likewise.</summary>
     public int Loaders(int asked) => asked > 0 || !AreSeveral ? CommandLine.LoadersOf(asked) : Math.Max(1, BatchLoader.DefaultWorkers / Sharing);
 
-    /// <summary>This rank's device: the one asked for by number, or of several GPUs the one that has the rank's number on this machine.</summary>
-    public DeviceChoice Device(DeviceChoice asked) =>
-        AreSeveral && asked.Number is null && asked.Kind is DeviceKind.Auto or DeviceKind.Cuda or DeviceKind.OpenCl ? asked with { Number = Communicator.LocalRank } : asked;
+    /// <summary>This rank's device: the one asked for by number, else of several GPUs the one that has the rank's number on this machine. The only one that it sees may be its own, as <c>srun --gpus-per-task</c> and containers give each a GPU.</summary>
+    public DeviceChoice Device(DeviceChoice asked)
+    {
+        if (!AreSeveral || asked.Number is not null || asked.Kind is not (DeviceKind.Auto or DeviceKind.Cuda or DeviceKind.OpenCl))
+            return asked;
+        int own = Communicator.LocalRank;
+        return asked with { Number = own > 0 && IlgpuEngine.Count(asked.Kind == DeviceKind.OpenCl ? IlgpuDeviceKind.OpenCl : IlgpuDeviceKind.Cuda) == 1 ? 0 : own };
+    }
+
+    /// <summary>Refuses one GPU for two ranks, unless it was asked for by number.</summary>
+    /// <param name="asked">The device that was asked for.</param>
+    /// <param name="engine">This rank's device.</param>
+    /// <exception cref="InputException">Two ranks of a machine have the same; on all ranks.</exception>
+    public void RequireOwnGpu(DeviceChoice asked, IEngine engine)
+    {
+        if (!AreSeveral)
+            return;
+        string[] places = ShowAll(asked.Number is null && engine is IlgpuEngine { PciAddress: { } address } ? $"{Communicator.Host}, PCI {address}" : "");
+        for (int rank = 0; rank < places.Length; rank++)
+        {
+            int first = Array.IndexOf(places, places[rank]);
+            if (places[rank].Length > 0 && first < rank)
+                throw new InputException($"ranks {first} and {rank} have the same GPU ({places[rank]}): start a rank for each GPU, or say --device cuda:0 to have them share it");
+        }
+    }
 
     /// <summary>Keeps what holds memory that the MPI library may know, a GPU's context above all, until the library has ended. After a failure it may still hold requests on it: then the process ends with it.</summary>
     public T Keep<T>(T owner)

@@ -175,6 +175,7 @@ internal static class TrainCommand
         StrictText.Note(validation, parsed.GetValue(Strict));
         DeviceChoice device = ranks.Device(parsed.GetValue(Device));
         IEngine engine = ranks.Keep(CommandLine.CreateEngine(device, ranks.Threads(parsed.GetValue(Threads))));
+        ranks.RequireOwnGpu(parsed.GetValue(Device), engine);
         ranks.CheckBuffers(parsed, engine);
         PresetChoice? chosen = null;
         if (IsChosen(parsed, start))

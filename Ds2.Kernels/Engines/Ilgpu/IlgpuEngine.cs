@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Reflection;
 using ILGPU;
 using ILGPU.Runtime;
@@ -156,6 +157,26 @@ public sealed class IlgpuEngine : IEngine
 
         return devices;
     }
+
+    /// <summary>How many devices of a kind this process sees; 0 where its driver is not there or cannot be used.</summary>
+    /// <param name="kind">How they are driven.</param>
+    public static int Count(IlgpuDeviceKind kind)
+    {
+        try
+        {
+            using Context context = CreateContext(kind, kind.ToString(), profiling: false);
+            return DevicesOf(context, kind).Count;
+        }
+        catch (DeviceUnavailableException)
+        {
+            return 0;
+        }
+    }
+
+    /// <summary>Where the device is on its machine's PCI bus, as the driver writes it, which tells two of the same name apart; null where it is on none that the driver tells of.</summary>
+    public string? PciAddress => Accelerator is CudaAccelerator cuda
+        ? string.Create(CultureInfo.InvariantCulture, $"{cuda.PCIDomainId:x4}:{cuda.PCIBusId:x2}:{cuda.PCIDeviceId:x2}")
+        : null;
 
     /// <summary>Compiles all kernels now, the driver's part in parallel, rather than each when an op first needs it.</summary>
     /// <param name="ready">Called after each of the <see cref="KernelsToCompile"/>, from several threads.</param>
