@@ -14,6 +14,7 @@
 # The program and the folder that this is started in must be at the same paths on all hosts, and the folder one that they share. Environment: DS2, as the other
 # scripts take it, and DS2_BENCH, the command that runs Ds2.Bench, where it is not beside DS2's program.
 set -euo pipefail
+[[ ${1-} == --help || ${1-} == -h ]] && { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0; }
 export LC_ALL=C
 
 fail_usage() { echo "cluster_check: $1; see the head of $0" >&2; exit 2; }

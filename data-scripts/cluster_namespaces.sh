@@ -21,6 +21,7 @@
 #
 # The exit code is COMMAND's; 1 where processes are left on a host 15 s after COMMAND's end. Needs root, iproute2, and openmpi-bin for what is run.
 set -euo pipefail
+[[ ${1-} == --help || ${1-} == -h ]] && { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0; }
 fail() { echo "cluster_namespaces: $1" >&2; exit 1; }
 self=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
 
@@ -32,7 +33,6 @@ while (($#)); do
     --cut-when) cut=${2:?}; shift 2 ;;
     --) shift; break ;;
     check) check=1; shift; break ;;
-    --help) sed -n '2,/^set /{ /^set /d; s/^# \?//; p }' "$0"; exit ;;
     *) fail "$1: unknown (--help)" ;;
   esac
 done

@@ -6,6 +6,7 @@
 # lmplz must be on the PATH (https://github.com/kpu/kenlm). Orders 1 to 5, unpruned and pruned; where a text is too small for discounts of its own, both take
 # the fallback 0.5 1 1.5. Lines of the tables: text, order, pruning, n-grams, largest difference of log10 p, and of log10 back-offs.
 set -euo pipefail
+[[ ${1-} == --help || ${1-} == -h ]] && { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0; }
 fail() { echo "compare_lmplz: $1" >&2; exit "${2:-1}"; }
 (($# > 0)) || fail "which texts? compare_lmplz.sh TEXT..." 2
 command -v lmplz >/dev/null || fail "lmplz is not on the PATH; build it from https://github.com/kpu/kenlm" 2

@@ -6,6 +6,7 @@
 # PAUSE: seconds of digital silence after each recording. Lines of the table: pause, words that differ (changed, lost or too many), in percent, segments, recordings;
 # below each, the words themselves (- own, + joined). Needs sox and GNU time. The recordings must be of one rate and one number of channels. DS2 names the program where it is built already.
 set -euo pipefail
+[[ ${1-} == --help || ${1-} == -h ]] && { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0; }
 export LC_ALL=C
 fail() { echo "compare_long: $1" >&2; exit "${2:-1}"; }
 (($# >= 2)) || fail "which model, and which recordings? compare_long.sh CHECKPOINT MANIFEST [PAUSE...]" 2

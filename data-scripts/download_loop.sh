@@ -7,6 +7,7 @@
 # ../shared/data/digits/LibriSpeech (the default). A download is cut again and again until it ends by itself; what it leaves must equal, byte for byte,
 # what an undisturbed one left; then the next one starts, until there were so many cuts. Needs tar, sha256sum, curl and ASP.NET's runtime for the server.
 set -euo pipefail
+[[ ${1-} == --help || ${1-} == -h ]] && { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0; }
 cd "$(dirname "$0")/.."
 wanted=${1:-20}
 source=$(realpath "${2:-../shared/data/digits/LibriSpeech}")

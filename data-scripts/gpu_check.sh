@@ -11,6 +11,7 @@
 # --short     for emulated devices: small models, no comparisons, and ten times the time
 # PART        devices, tests, steps, step-time, cublas, bandwidth, ncu (default: all, in this order, the order of their worth)
 set -uo pipefail
+[[ ${1-} == --help || ${1-} == -h ]] && { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0; }
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export DOTNET_CLI_TELEMETRY_OPTOUT=1 TESTINGPLATFORM_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
 

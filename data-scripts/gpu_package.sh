@@ -7,6 +7,7 @@
 # There:   tar xf ds2-gpu.tar.gz && ds2-gpu/gpu_check.sh
 # Needs the .NET 10 SDK and NuGet, from which the portable runtime comes.
 set -euo pipefail
+[[ ${1-} == --help || ${1-} == -h ]] && { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0; }
 file=$(realpath -m "${1:-ds2-gpu.tar.gz}")
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 largest=55000000

@@ -7,6 +7,7 @@
 #
 # The emulator's variables PTXEMU_* are passed on.
 set -euo pipefail
+[[ ${1-} == --help || ${1-} == -h ]] && { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0; }
 (($# > 0)) || { echo "gpu_package_check: which archive? See the head of $0" >&2; exit 2; }
 archive=$(realpath "$1") out=$(realpath -m "${2:-gpu-package-check}")
 arguments=("${@:3}")

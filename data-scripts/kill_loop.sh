@@ -10,6 +10,7 @@
 # --mpirun mpirun.openmpi or mpirun.mpich: each start has 1, 2 or 4 ranks, drawn anew, and a kill hits one process of the job (a rank, mpirun, MPICH's hydra_pmi_proxy)
 # at a moment that may also be in its start. Within 10 s of it no process of the job may be left. The run that is left alone is one process, without a launcher.
 set -euo pipefail
+[[ ${1-} == --help || ${1-} == -h ]] && { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0; }
 cd "$(dirname "$0")/.."
 launcher=
 [[ ${1:-} != --mpirun ]] || { launcher=${2:?}; shift 2; }

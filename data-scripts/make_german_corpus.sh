@@ -6,6 +6,7 @@
 #   val      every third phrase in four other voices
 #   unseen   as many phrases that are in neither, in those four voices
 set -euo pipefail
+[[ ${1-} == --help || ${1-} == -h ]] && { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0; }
 export LC_ALL=C.UTF-8
 (($# >= 1)) || { echo "where to? make_german_corpus.sh OUT [PHRASES]" >&2; exit 2; }
 out=$1 phrases=${2:-200}

@@ -4,6 +4,7 @@
 # Needs espeak-ng (1.51) and sox. The same versions give the same bytes: nothing here depends on the time or on a random device.
 # Training and validation voices differ: no voice variant (m1, f3, ...) is in both. Every training voice says every word at least twice.
 set -euo pipefail
+[[ ${1-} == --help || ${1-} == -h ]] && { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0; }
 export LC_ALL=C
 
 out=${1:-$(cd "$(dirname "$0")/.." && pwd)/Ds2.Train/MiniCorpus}

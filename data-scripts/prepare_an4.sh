@@ -6,6 +6,7 @@
 # SOURCE has feat/**/ID.mfc and an4_{train,test}.trans.txt, lines "ID TEXT". OUT gets {train,test}/ID.txt and
 # an4_{train,test}_manifest.csv, which name the feature files where they are.
 set -euo pipefail
+[[ ${1-} == --help || ${1-} == -h ]] && { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0; }
 [[ $# == 2 ]] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 source=$(realpath "$1")
 out=$2

@@ -15,6 +15,7 @@
 # The last line is RESULT,speech_recognition,SEED,SECONDS,USER,START. The exit status is 0 where the run has come to its end, whether or
 # not the target was reached; the report and OUT/mlperf.log say so.
 set -euo pipefail
+[[ ${1-} == --help || ${1-} == -h ]] && { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0; }
 export LC_ALL=C
 seed=${1:-1}
 target=${2:-23.0}

@@ -6,6 +6,7 @@
 #
 # Environment: DS2, as the other scripts take it.
 set -euo pipefail
+[[ ${1-} == --help || ${1-} == -h ]] && { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit 0; }
 root=$(cd "$(dirname "$0")/.." && pwd)
 if [[ -z ${DS2:-} ]]; then
   dotnet build "$root/Ds2.Train" -c Release --nologo --verbosity quiet >&2

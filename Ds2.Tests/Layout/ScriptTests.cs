@@ -16,6 +16,22 @@ public sealed partial class ScriptTests
             Assert.That(Bash("-n", script), Is.EqualTo((0, "")), script);
     }
 
+    /// <summary>Asked what it does, a script says that and does nothing: it is the comment at its head. One is read by the others only.</summary>
+    [TestCase("--help")]
+    [TestCase("-h")]
+    public void Scripts_Asked_SayWhatTheyDo(string option)
+    {
+        using var folder = new TempFolder();
+        foreach (string script in Directory.GetFiles(Path.Combine(Repository.Require(), "data-scripts"), "*.sh").Where(path => Path.GetFileName(path) != "program.sh"))
+        {
+            string[] head = [.. File.ReadLines(script).Skip(1).TakeWhile(line => line.StartsWith('#')).Select(line => line[1..].TrimStart())];
+            (int code, string output) = Bash("-c", $"cd '{folder.Path}' && exec bash '{script}' {option} >&2");
+            Assert.That(code, Is.Zero, $"{script}: {output}");
+            Assert.That(output.Split('\n', StringSplitOptions.TrimEntries).Take(head.Length), Is.EqualTo(head.Select(line => line.Trim())), script);
+            Assert.That(Directory.EnumerateFileSystemEntries(folder.Path), Is.Empty, script);
+        }
+    }
+
     [TestCase("devcies", "unknown part devcies")]
     [TestCase("--device=cuda", "unknown option --device=cuda")]
     [TestCase("--out", "--out needs a value")]
