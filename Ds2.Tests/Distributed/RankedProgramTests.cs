@@ -113,6 +113,7 @@ public sealed class RankedProgramTests
     }
 
     /// <summary>What would have the ranks train on different things, each as if all were well.</summary>
+    [TestCase("options")]
     [TestCase("texts")]
     [TestCase("model")]
     [TestCase("beam")]
@@ -124,6 +125,10 @@ public sealed class RankedProgramTests
         string expected = what;
         switch (what)
         {
+            case "options":
+                (first, second) = ([.. own, "--set", "lr=0.5"], [.. own, "--set", "lr=0.25"]);
+                expected = "(\"lr\": 0.25, not \"lr\": 0.5)";
+                break;
             case "texts":
                 string copy = corpus.PathOf("copy");
                 Directory.CreateDirectory(copy);

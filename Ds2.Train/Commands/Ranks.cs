@@ -206,8 +206,17 @@ internal sealed class Ranks : IDisposable
             byte[][] digests = Communicator.AllGather(SHA256.HashData(Encoding.UTF8.GetBytes(value)));
             int other = Array.FindIndex(digests, digest => !digest.AsSpan().SequenceEqual(digests[0]));
             if (other >= 0)
-                throw new InputException($"rank {other} on {Hosts[other]} has other {name} than rank 0 on {Hosts[0]}: all ranks need the same command line, program and files");
+                throw new InputException($"rank {other} on {Hosts[other]} has other {name} than rank 0 on {Hosts[0]}{Difference(value, other)}: all ranks need the same command line, program and files");
         }
+    }
+
+    /// <summary>In brackets, the first line in which a rank's value differs from rank 0's; nothing of a value of one line, such as a digest. All ranks call it.</summary>
+    private string Difference(string value, int other)
+    {
+        string[] Lines(int rank) => Encoding.UTF8.GetString(Communicator.Broadcast(Communicator.Rank == rank ? Encoding.UTF8.GetBytes(value) : null, rank)).Split('\n');
+        string[] theirs = Lines(other), first = Lines(0);
+        (string Theirs, string First)[] differing = [.. theirs.Zip(first).Where(pair => pair.First != pair.Second)];
+        return theirs.Length < 2 || differing.Length == 0 ? "" : $" ({differing[0].Theirs.Trim().TrimEnd(',')}, not {differing[0].First.Trim().TrimEnd(',')})";
     }
 
     private string? LibraryName => (Communicator as MpiCommunicator)?.Library;
