@@ -11,6 +11,8 @@ internal sealed unsafe class HostMuon(HostEngine engine) : Muon(engine)
 
     private protected override int MatricesAtATime(MuonShape matrices) => 1;
 
+    private protected override GemmShape SquareOf(int n) => new(n, n, n);
+
     private protected override int NormScratch(MuonShape matrices) => 0;
 
     private protected override void Blend(float decay, Tensor clip, Tensor gradients, Tensor momentum, Tensor x)

@@ -40,6 +40,9 @@ internal sealed class IlgpuMuon(IlgpuEngine engine) : Muon(engine)
 
     private protected override int MatricesAtATime(MuonShape matrices) => matrices.Count * TensorsAtATime(matrices);
 
+    /// <remarks>For which there is a kernel that leaves half of the tiles out.</remarks>
+    private protected override GemmShape SquareOf(int n) => new(n, n, n, TransposeB: true);
+
     private protected override int NormScratch(MuonShape matrices) => Workspace.Round(2 * matrices.Count * Pieces(matrices));
 
     private protected override void Normalize(MuonShape matrices, Tensor x, Workspace workspace)

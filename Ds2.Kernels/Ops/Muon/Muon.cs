@@ -105,6 +105,9 @@ public abstract class Muon(IEngine engine) : Op(engine)
     /// <summary>How many matrices one product takes: all that are copied, where it is launched for all of them; or one after the other.</summary>
     private protected abstract int MatricesAtATime(MuonShape matrices);
 
+    /// <summary>How a symmetric matrix is multiplied by itself: as A A or as A Aᵀ, which is the same to it and not to the engine.</summary>
+    private protected abstract GemmShape SquareOf(int n);
+
     /// <summary>Scratch for the norms of these matrices, in fp32 elements.</summary>
     private protected abstract int NormScratch(MuonShape matrices);
 
@@ -153,7 +156,7 @@ public abstract class Muon(IEngine engine) : Op(engine)
         foreach ((float a, float b, float c) in Polynomials)
         {
             gemm.MultiplySymmetric(own, matrices.Count, x, x, square);
-            gemm.MultiplySymmetric(new GemmShape(n, n, n, TransposeB: true), matrices.Count, square, square, polynomial);
+            gemm.MultiplySymmetric(SquareOf(n), matrices.Count, square, square, polynomial);
             Combine(a, b, c, square, polynomial);
             if (isWide)
                 gemm.MultiplyEach(new GemmShape(n, matrices.Columns, n), matrices.Count, polynomial, x, y);
