@@ -1,3 +1,4 @@
+using Ds2.Kernels.Engines;
 using Ds2.Runtime;
 using Ds2.Runtime.Data;
 using Ds2.Runtime.Distributed;
@@ -36,7 +37,7 @@ internal static class Failure
                 return Say(exception.Message, BadInput);
             case OperationCanceledException:
                 return Say("interrupted", Interrupted);
-            case OutOfMemoryException or HttpRequestException or DivergenceException or DistributedException:
+            case OutOfMemoryException or HttpRequestException or DivergenceException or DistributedException or DeviceFaultException:
                 return Say(exception.Message, Failed);
             default:
                 Console.Error.WriteLine($"ds2: {who}{exception}");

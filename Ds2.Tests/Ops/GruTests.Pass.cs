@@ -20,6 +20,10 @@ public sealed partial class GruTests
         (new(T: 4, N: 8, I: 2, H: 513), [4, 4, 3, 3, 2, 2, 1, 0]),
         (new(T: 3, N: 3, I: 2, H: 1203), [3, 2, 3]),
         (new(T: 3, N: 6, I: 2, H: 1000, Directions: 2), [3, 3, 2, 1, 3, 2]),
+
+        // One frame, one utterance; the widest of two directions that fits.
+        (new(T: 1, N: 1, I: 2, H: 513), [1]),
+        (new(T: 2, N: 8, I: 2, H: 1764, Directions: 2), [2, 2, 2, 1, 2, 2, 2, 2]),
     ];
 
     private static IEnumerable<TestCaseData> PassCases => PassShapes.Select(

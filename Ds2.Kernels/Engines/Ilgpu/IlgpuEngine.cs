@@ -87,8 +87,11 @@ public sealed class IlgpuEngine : IEngine
     /// <summary>How many multiprocessors launches are divided for: a P100's, whatever the device, so that all of them add up in the same order (but where the device decides whether all frames are one launch). Tests take fewer, for small shapes.</summary>
     internal int Multiprocessors { get; set; } = MultiprocessorsOfP100;
 
-    /// <summary>Whether kernels whose groups wait for each other are used where the device has them. Tests turn it off.</summary>
-    internal bool Cooperates { get; set; } = true;
+    /// <summary>What the environment calls <see cref="Cooperates"/>: 0 turns it off.</summary>
+    private const string CooperationVariable = "DS2_COOPERATIVE";
+
+    /// <summary>Whether kernels whose groups wait for each other are used where the device has them. The environment turns it off, and tests.</summary>
+    internal bool Cooperates { get; set; } = Environment.GetEnvironmentVariable(CooperationVariable) != "0";
 
     /// <summary>Whether such kernels are used.</summary>
     internal bool HasCooperativeLaunch => Cooperates && (record is not null || kernels.HasCooperativeLaunch);
@@ -199,7 +202,7 @@ public sealed class IlgpuEngine : IEngine
         string? broken = barriers.Find(barrier => barrier.Counters.Any(counter => counter >= GridBarrier.Broken)).Kernel;
         barriers.Clear();
         if (broken is not null)
-            throw new InvalidOperationException($"{broken} gave up: its groups waited for each other in vain, and what it computed is not complete ({Name})");
+            throw new DeviceFaultException($"{Name}: {broken} gave up: its groups waited for each other in vain, and what it computed is not complete ({CooperationVariable}=0 in the environment has it launched once a frame, where groups do not wait)");
     }
 
     /// <inheritdoc/>

@@ -24,10 +24,11 @@ internal sealed class LoadedKernels(Accelerator accelerator)
     /// <param name="method">A static method marked with <see cref="GpuKernelAttribute"/>.</param>
     /// <exception cref="ArgumentException">The method is not marked.</exception>
     /// <exception cref="NotSupportedException">The device has no half precision or no cooperative launch, which the kernel needs.</exception>
+    /// <exception cref="DeviceFaultException">The driver does not take it.</exception>
     public Kernel Get(MethodInfo method)
     {
         if (!kernels.TryGetValue(method, out Kernel? kernel))
-            kernels.Add(method, kernel = accelerator.LoadKernel(Compile(method)));
+            kernels.Add(method, kernel = Load(method, Compile(method)));
         return kernel;
     }
 
@@ -50,13 +51,25 @@ internal sealed class LoadedKernels(Accelerator accelerator)
             CompiledKernel compiled = Compile(method);
             return Task.Run(() =>
             {
-                Kernel kernel = accelerator.LoadKernel(compiled);
+                Kernel kernel = Load(method, compiled);
                 ready();
                 return kernel;
             });
         })];
         foreach ((MethodInfo method, Task<Kernel> load) in missing.Zip(loads))
             kernels.Add(method, load.GetAwaiter().GetResult());
+    }
+
+    private Kernel Load(MethodInfo method, CompiledKernel compiled)
+    {
+        try
+        {
+            return accelerator.LoadKernel(compiled);
+        }
+        catch (AcceleratorException exception)
+        {
+            throw new DeviceFaultException($"{accelerator.Name.Trim()}: the kernel {method.DeclaringType!.Name}.{method.Name} cannot be loaded: {exception.Message.ReplaceLineEndings(" ")} (is the device's memory taken?)", exception);
+        }
     }
 
     private bool CanRun(MethodInfo method)
