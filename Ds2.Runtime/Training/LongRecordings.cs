@@ -10,17 +10,18 @@ internal static class LongRecordings
     /// <summary>Less memory is no matter on any machine that trains.</summary>
     private const long LeastBytes = 1L << 30;
 
-    /// <summary>One recording is few, and so is one in a thousand.</summary>
-    private const int Thousand = 1000;
+    /// <summary>One recording is few, and so are three of thirty and more, and one in a thousand.</summary>
+    private const int Few = 3, OfAtLeast = 10, Thousand = 1000;
 
-    /// <summary>A line, where leaving out the longest recording, or at most one in a thousand, halves what the largest batch takes; else null.</summary>
-    /// <param name="loader">The training set.</param>
+    /// <summary>A line, where leaving out a few of the longest recordings halves what the largest batch takes; else null.</summary>
+    /// <param name="loader">The set.</param>
     /// <param name="options">How batches are made.</param>
     /// <param name="bytesFor">What a batch of a size takes.</param>
-    public static string? Note(BatchLoader loader, DataOptions options, Func<BatchSize, long> bytesFor)
+    /// <param name="isTraining">Whether it is the training set, from which an option leaves recordings out; else the validation set, of which all are heard.</param>
+    public static string? Note(BatchLoader loader, DataOptions options, Func<BatchSize, long> bytesFor, bool isTraining = true)
     {
         IReadOnlyList<Utterance> all = loader.Corpus.Utterances; // by length
-        int most = Math.Min(Math.Max(1, all.Count / Thousand), all.Count - 1);
+        int most = Math.Min(Math.Max(Math.Clamp(all.Count / OfAtLeast, 1, Few), all.Count / Thousand), all.Count - 1);
         long whole = Bytes(Largest(0));
         if (whole < LeastBytes)
             return null;
@@ -60,6 +61,8 @@ internal static class LongRecordings
             if (seconds >= all[all.Count - few].Seconds)
                 seconds = kept.Seconds;
             string which = few == 1 ? $"{longest.AudioPath}, {Number(longest.Seconds)} s long, alone decides" : $"{few} long recordings decide, {longest.AudioPath} of {Number(longest.Seconds)} s the longest,";
+            if (!isTraining)
+                return $"{which} about the memory of validation: a batch takes {Size(whole)}, and {Size(without)} without {(few == 1 ? "it" : "them")}; cut {(few == 1 ? "it" : "them")} into pieces, or out of the validation manifest";
             string line = $"{which} about the memory of a batch: it takes {Size(whole)}, and {Size(without)} with --set maxSeconds={Number(seconds)}, which leaves {(few == 1 ? "it" : "them")} out of {all.Count}";
             if (options.BatchFrames > 0)
                 return line;

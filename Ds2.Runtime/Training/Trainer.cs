@@ -93,6 +93,8 @@ public sealed class Trainer : IDisposable
         // Before memory is asked for: where there is not enough, this is why.
         if (LongRecordings.Note(training, options.Data, step.BytesFor) is { } longRecordings)
             observer.OnNote(longRecordings);
+        if (LongRecordings.Note(validation, options.Data, recognizer.BytesFor, isTraining: false) is { } longValidation)
+            observer.OnNote(longValidation);
         var memory = new MemoryReservation(options.Data, model);
         memory.ForTraining(training, step);
         memory.ForEvaluation(validation, recognizer);

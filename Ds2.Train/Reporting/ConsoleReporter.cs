@@ -67,9 +67,10 @@ internal sealed class ConsoleReporter : IRunReporter
 
         if (!Due(terminal ? TerminalInterval : LogInterval) && !(terminal && last))
             return;
+        // A terminal of 80 columns has room for the first three: what matters most.
         Line(
-            $"epoch {report.Epoch + 1}/{epochs}  batch {report.Batch}/{report.BatchesPerEpoch}  loss {report.Loss:F2}{PerLabel(report.LossPerLabel)}  "
-            + $"|gradient| {report.GradientNorm:F1}  {time.AudioSecondsPerSecond:F1} audio s/s  {Durations.Text(time.InEpoch)} left in epoch, {Durations.Text(time.InRun)} in run");
+            $"epoch {report.Epoch + 1}/{epochs}  batch {report.Batch}/{report.BatchesPerEpoch}  {Durations.Text(time.InEpoch)} left in epoch, {Durations.Text(time.InRun)} in run  "
+            + $"loss {report.Loss:F2}{PerLabel(report.LossPerLabel)}  |gradient| {report.GradientNorm:F1}  {time.AudioSecondsPerSecond:F1} audio s/s");
     }
 
     public void OnNote(string line)
