@@ -65,7 +65,7 @@ public sealed class KernelTimeTests
         Assert.Multiple(() =>
         {
             Assert.That(() => EstimatedKernel.Read(folder["other.md"]), Throws.TypeOf<InputException>().With.Message.Contains("other.md: has no table"));
-            Assert.That(() => EstimatedKernel.Read(folder["none.md"]), Throws.TypeOf<InputException>().With.Message.Contains("none.md: there is no such file"));
+            Assert.That(() => EstimatedKernel.Read(folder["none.md"]), Throws.TypeOf<InputException>().With.Message.Contains("none.md: no such file"));
         });
     }
 }

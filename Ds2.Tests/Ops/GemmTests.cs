@@ -110,12 +110,12 @@ public sealed class GemmTests(string engine) : OpTest(engine)
     [Test]
     public void MultiplySymmetric_MatchesReference()
     {
-        foreach (int n in IsFast ? [0, 1, 2, 15, 16, 17, 63, 64, 65, 128, 130, 132, 257, 260, 516] : (int[])[0, 1, 3, 17])
+        foreach (int n in IsFast ? [0, 1, 2, 15, 16, 17, 63, 64, 65, 128, 130, 132, 257, 260] : (int[])[0, 1, 3, 17])
         {
             int k = n % 4 == 0 ? 4 * (1 + Random.Next(IsFast ? 50 : 3)) : 1 + Random.Next(IsFast ? 200 : 9);
             float[] half = Normal(n * n), symmetric = [.. Enumerable.Range(0, n * n).Select(i => half[Math.Max(i / n, i % n) * n + Math.Min(i / n, i % n)])];
             AssertSymmetric(new GemmShape(n, n, n), [symmetric]);
-            AssertSymmetric(new GemmShape(n, n, n, TransposeB: true), [symmetric, [.. symmetric.Select(value => 2 * value)]]);
+            AssertSymmetric(new GemmShape(n, n, n, TransposeB: true), [symmetric, [.. symmetric.Select(value => -value)]]);
             AssertSymmetric(new GemmShape(n, n, k, TransposeB: true), [Normal(n * k)]);
             AssertSymmetric(new GemmShape(n, n, k, TransposeA: true), [Normal(n * k), Normal(n * k)]);
         }

@@ -18,6 +18,9 @@ internal sealed class Ranks : IDisposable
     /// <summary>How long a rank that is not the first keeps its failure to itself: what all ranks fail of, a manifest that is not there, rank 0 says for them and ends the job.</summary>
     private static readonly TimeSpan Courtesy = TimeSpan.FromSeconds(3);
 
+    /// <summary>How long a launcher is given to hand on a rank's last line.</summary>
+    private static readonly TimeSpan Delivery = TimeSpan.FromMilliseconds(250);
+
     private static readonly Option<string> LibraryChoice = new("--mpi")
     {
         Description = "for training by several processes: auto (where mpirun, srun or the like has started this one), none, or the file of an MPI library",
@@ -92,6 +95,8 @@ internal sealed class Ranks : IDisposable
             Console.SetError(ranks.errors);
             ICommunicator communicator = ranks.Communicator;
             int code = Failure.Report(exception, exception is DistributedException ? "" : $"rank {communicator.Rank} on {communicator.Host}: ");
+            // The launcher hands output on in its own time, and where the machine is busy may drop what it has not when the job is aborted.
+            Thread.Sleep(Delivery);
             communicator.Abort(code);
             return code;
         }
