@@ -19,6 +19,16 @@ internal sealed record Reading(bool ConflictsCost, double MemoryShare)
         [Optimistic, Optimistic with { MemoryShare = Pessimistic.MemoryShare }, Pessimistic with { MemoryShare = Optimistic.MemoryShare }, Pessimistic];
 }
 
+/// <summary>How many threads a launch has.</summary>
+/// <param name="Groups">Groups.</param>
+/// <param name="Threads">Threads of a group.</param>
+/// <param name="FinishingShare">The part of them that go on behind a group's last barrier.</param>
+internal readonly record struct LaunchSize(int Groups, int Threads, double FinishingShare)
+{
+    /// <summary>That of a launch.</summary>
+    public static LaunchSize Of(KernelLaunch launch) => new(LaunchWork.Groups(launch), launch.Grid.GroupDim.X, LoopTrips.FinishingShare(launch));
+}
+
 /// <summary>How long a launch should take on a P100: a model, not a measurement. The constants are its assumptions, the same for all kernels.</summary>
 /// <remarks>
 /// The roofline is the larger of arithmetic at the chip's peak and bytes at the memory's: what no kernel can beat. The estimate goes through the machine code: the instructions of each loop (two
@@ -73,28 +83,37 @@ internal static class P100Model
     public static double Estimate(LaunchWork work, KernelLaunch launch, CompiledKernel kernel, Reading reading) =>
         LaunchGap + (launch.Arguments.OfType<GruPass>().ToArray() is [GruPass pass] ? Math.Max(PassModel.Seconds(launch, pass, work.ComputedFlops, reading), work.Bytes / (reading.MemoryShare * PeakBandwidth))
             : StreamModel.PassOf(launch) is { } stream && LoopTrips.Of(launch, work, kernel) is { } rounds ? StreamModel.Seconds(launch, stream, kernel, rounds, work, reading)
-            : LoopTrips.Of(launch, work, kernel) is { } trips ? Code(work, launch, kernel, trips, reading)
-            : Bytes(work, launch, kernel, reading));
+            : Alone(work, LaunchSize.Of(launch), kernel, LoopTrips.Of(launch, work, kernel), reading));
 
-    private static double Code(LaunchWork work, KernelLaunch launch, CompiledKernel kernel, IReadOnlyDictionary<CodeLoop, double> trips, Reading reading)
+    /// <summary>What a launch should take whose groups do not wait for each other, in seconds.</summary>
+    /// <param name="work">Its work.</param>
+    /// <param name="size">Its size.</param>
+    /// <param name="kernel">The kernel as compiled.</param>
+    /// <param name="trips">The trips of each loop, from entering the loop around it to leaving; null where its time is its bytes' alone.</param>
+    /// <param name="reading">How open assumptions are taken.</param>
+    public static double Estimate(LaunchWork work, LaunchSize size, CompiledKernel kernel, IReadOnlyDictionary<CodeLoop, double>? trips, Reading reading) =>
+        LaunchGap + Alone(work, size, kernel, trips, reading);
+
+    private static double Alone(LaunchWork work, LaunchSize size, CompiledKernel kernel, IReadOnlyDictionary<CodeLoop, double>? trips, Reading reading) =>
+        trips is null ? Bytes(work, size, kernel, reading) : Code(work, size, kernel, trips, reading);
+
+    private static double Code(LaunchWork work, LaunchSize size, CompiledKernel kernel, IReadOnlyDictionary<CodeLoop, double> trips, Reading reading)
     {
-        int groups = LaunchWork.Groups(launch);
-        double warpsOfGroup = (double)launch.Grid.GroupDim.X / WarpLanes;
-        double busiest = Math.Ceiling((double)groups / Multiprocessors);
+        double warpsOfGroup = (double)size.Threads / WarpLanes;
+        double busiest = Math.Ceiling((double)size.Groups / Multiprocessors);
         double atATime = Math.Min(busiest, kernel.Occupancy!.Value * WarpsOfMultiprocessor / warpsOfGroup);
         double rounds = Math.Ceiling(busiest / atATime);
 
         // All that the loops load comes from the second-level cache, of it each operand once from memory. (What a loop loads ahead, its last trip leaves out, and the code before it has.)
         double loaded = work.LoadedBytes > 0 ? work.LoadedBytes
-            : trips.Keys.Sum(loop => Runs(loop) * loop.Mix.GlobalLoadBits.Sum(width => (double)width.Key * width.Value)) / 8 * WarpLanes * warpsOfGroup * groups;
+            : trips.Keys.Sum(loop => Runs(loop) * loop.Mix.GlobalLoadBits.Sum(width => (double)width.Key * width.Value)) / 8 * WarpLanes * warpsOfGroup * size.Groups;
         double fromMemory = loaded == 0 ? 1 : Math.Min(1, work.Bytes / loaded);
         double latency = CacheLatencyCycles + fromMemory * (LoadLatency * ClockHertz - CacheLatencyCycles);
         double warps = atATime * warpsOfGroup / Schedulers;
 
         // Behind the last barrier some warps may have left.
         int barrier = kernel.Code!.Own.ToList().FindLastIndex(instruction => instruction.Name == "BAR") + 1;
-        double staying = LoopTrips.FinishingShare(launch);
-        double outside = Seconds(Walk(kernel.Code, false, warps, to: barrier)) + Seconds(Walk(kernel.Code, false, staying * warps, from: barrier), staying);
+        double outside = Seconds(Walk(kernel.Code, false, warps, to: barrier)) + Seconds(Walk(kernel.Code, false, size.FinishingShare * warps, from: barrier), size.FinishingShare);
         double loops = trips.Keys.Sum(loop => Runs(loop) * Seconds(Walk(loop, true, warps)));
         return outside + Math.Max(loops, Math.Max(work.Bytes / (reading.MemoryShare * PeakBandwidth), Math.Max(work.Bytes, loaded) / CacheBandwidth));
 
@@ -106,23 +125,22 @@ internal static class P100Model
         double Runs(CodeLoop loop) => trips.Where(pair => pair.Key == loop || pair.Key.All.Contains(loop)).Aggregate(1.0, (runs, pair) => runs * pair.Value);
     }
 
-    private static double Bytes(LaunchWork work, KernelLaunch launch, CompiledKernel kernel, Reading reading)
+    private static double Bytes(LaunchWork work, LaunchSize size, CompiledKernel kernel, Reading reading)
     {
-        double inFlight = BytesInFlight(launch, kernel) / LoadLatency;
+        double inFlight = BytesInFlight(size, kernel) / LoadLatency;
         double memory = work.Bytes / Math.Min(reading.MemoryShare * PeakBandwidth, inFlight);
         double chain = work.SerialSteps * (LoadLatency + InstructionCycles * (kernel.MainLoop?.Instructions ?? 0) / ClockHertz);
         return Math.Max(memory, chain);
     }
 
     /// <summary>Loads that wait at a time: of the narrowest of the loops that do the work, one round; four bytes a thread where there is none.</summary>
-    private static double BytesInFlight(KernelLaunch launch, CompiledKernel kernel)
+    private static double BytesInFlight(LaunchSize size, CompiledKernel kernel)
     {
-        int threads = launch.Grid.GroupDim.X;
-        double residentGroups = Math.Min(LaunchWork.Groups(launch), Multiprocessors * kernel.Occupancy!.Value * WarpsOfMultiprocessor * WarpLanes / threads);
+        double residentGroups = Math.Min(size.Groups, Multiprocessors * kernel.Occupancy!.Value * WarpsOfMultiprocessor * WarpLanes / size.Threads);
         int bytesOfThread = kernel.Code!.ArithmeticLoops
             .Where(loop => 2 * loop.Ffma >= kernel.MainLoop!.Ffma)
             .Select(loop => loop.GlobalLoadBits.Sum(width => width.Key * width.Value) / 8)
             .DefaultIfEmpty(0).Min();
-        return residentGroups * threads * Math.Max(bytesOfThread, 4);
+        return residentGroups * size.Threads * Math.Max(bytesOfThread, 4);
     }
 }

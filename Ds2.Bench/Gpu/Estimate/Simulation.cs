@@ -7,39 +7,31 @@ namespace Ds2.Bench.Gpu.Estimate;
 /// <remarks>
 /// The simulation ran our machine code of sm_60 instruction by instruction: 56 multiprocessors at 1328.5 MHz, two schedulers of 32 lanes with static dual issue, scoreboards, shared-memory passes,
 /// 24 KB of first-level and 4 MB of second-level cache at 1.36 TB/s, 32 channels of HBM2 set so that a streaming read reaches 80 % of 732 GB/s. It is no hardware either. Its figures are of the
-/// kernels of commit 0ec42e8, which CUDA 11.8 assembled: of other machine code they say nothing, and a row tells which it is by a digest.
+/// kernels of commit 0ec42e8, which CUDA 11.8 assembled: the estimate is held against them in that machine code (<see cref="SimulatedCode"/>); of today's kernels it says what became of them.
 /// </remarks>
 internal static class Simulation
 {
-    private const string ForwardCell = "CC8F5AEC";
-
     /// <summary>The figures of single kernels.</summary>
+    /// <param name="kernels">Today's kernels, compiled and disassembled for a P100.</param>
     public static IReadOnlyList<SimulatedWork> Compare(IReadOnlyList<CompiledKernel> kernels)
     {
         return
         [
-            Of("forward cell, batch 8, a frame", 0.148e-3, 0.148e-3, ForwardCell, ForwardFrame(8, RecurrentPrecision.Fp32)),
-            Of("backward cell, batch 8, a frame", 0.137e-3, 0.137e-3, "9034EB22", BackwardFrame(RecurrentPrecision.Fp32)),
-            Of("forward cell, fp16 U, batch 8, a frame", 0.087e-3, 0.087e-3, "15974FF9", ForwardFrame(8, RecurrentPrecision.Fp16)),
-            Of("backward cell, fp16 U, batch 8, a frame", 0.076e-3, 0.076e-3, "9C8D2A38", BackwardFrame(RecurrentPrecision.Fp16)),
-            Of("forward cell, batch 32, a frame", 0.35e-3, 0.37e-3, ForwardCell, ForwardFrame(32, RecurrentPrecision.Fp32)),
-            Of("product 7680 x 24000 x 2560", 107e-3, 117e-3, "B4278198", RecordedWork.Product(7680, 24000, 2560)),
-            Of("convolutions' correlations of a step", 18e-3, 22e-3, "547DCAE4", Correlations()),
+            Of("forward cell, batch 8, a frame", 0.148e-3, 0.148e-3, ForwardFrame(8, RecurrentPrecision.Fp32)),
+            Of("backward cell, batch 8, a frame", 0.137e-3, 0.137e-3, BackwardFrame(RecurrentPrecision.Fp32)),
+            Of("forward cell, fp16 U, batch 8, a frame", 0.087e-3, 0.087e-3, ForwardFrame(8, RecurrentPrecision.Fp16)),
+            Of("backward cell, fp16 U, batch 8, a frame", 0.076e-3, 0.076e-3, BackwardFrame(RecurrentPrecision.Fp16)),
+            Of("forward cell, batch 32, a frame", 0.35e-3, 0.37e-3, ForwardFrame(32, RecurrentPrecision.Fp32)),
+            Of("product 7680 x 24000 x 2560", 107e-3, 117e-3, RecordedWork.Product(7680, 24000, 2560)),
+            Of("convolutions' correlations of a step", 18e-3, 22e-3, Correlations()),
         ];
 
-        SimulatedWork Of(string work, double low, double high, string digest, IEnumerable<KernelLaunch> launches)
-        {
-            LaunchTimes times = LaunchTimes.Sum(work, LaunchTimes.Of(launches, kernels));
-            string name = CompiledKernel.NameOf(launches.First().Kernel);
-            return new SimulatedWork(work, low, high, kernels.Single(kernel => kernel.Name == name).Code!.Digest == digest, times.OptimisticSeconds, times.EstimatedSeconds);
-        }
+        SimulatedWork Of(string work, double low, double high, IEnumerable<KernelLaunch> launches) => new(work, new Bracket(low, high), LaunchTimes.Sum(work, LaunchTimes.Of(launches, kernels)));
     }
 
     /// <summary>The benchmark's step of 8 utterances of 1230 frames.</summary>
-    /// <param name="kernels">The figures of its kernels.</param>
-    /// <param name="step">Its estimate.</param>
-    public static SimulatedWork Step(IReadOnlyList<SimulatedWork> kernels, LaunchTimes step) =>
-        new("the step", 0.77, 0.81, kernels.All(kernel => kernel.IsSameCode), step.OptimisticSeconds, step.EstimatedSeconds);
+    /// <param name="today">Its estimate.</param>
+    public static SimulatedWork Step(LaunchTimes today) => new("the step", new Bracket(0.77, 0.81), today);
 
     // The last of a few frames: the first has no state before it.
     private static IEnumerable<KernelLaunch> ForwardFrame(int batch, RecurrentPrecision precision) => LastFrame(RecordedWork.Recurrence(Frames(batch), precision, inOneLaunch: false).Forward);
@@ -61,9 +53,16 @@ internal static class Simulation
 
 /// <summary>A piece of work, simulated and estimated.</summary>
 /// <param name="Work">What is computed.</param>
-/// <param name="SimulatedLow">The least that the simulation gave.</param>
-/// <param name="SimulatedHigh">The most.</param>
-/// <param name="IsSameCode">Whether the machine code that is estimated is that which was simulated.</param>
-/// <param name="OptimisticSeconds">The estimate at best.</param>
-/// <param name="EstimatedSeconds">The estimate at its pessimistic end.</param>
-internal sealed record SimulatedWork(string Work, double SimulatedLow, double SimulatedHigh, bool IsSameCode, double OptimisticSeconds, double EstimatedSeconds);
+/// <param name="Simulated">The least and the most that the simulation gave.</param>
+/// <param name="Today">The estimate of today's kernels.</param>
+internal sealed record SimulatedWork(string Work, Bracket Simulated, Bracket Today)
+{
+    /// <summary>Of today's launches.</summary>
+    public SimulatedWork(string work, Bracket simulated, LaunchTimes today)
+        : this(work, simulated, new Bracket(today.OptimisticSeconds, today.EstimatedSeconds))
+    {
+    }
+
+    /// <summary>The estimate of the machine code that was simulated.</summary>
+    public Bracket Estimated { get; } = SimulatedCode.Estimate(Work);
+}

@@ -42,7 +42,7 @@ internal sealed record StepEstimate(
             batch, frames, labels, total, Frame(typeof(GruForwardKernel), typeof(GruForwardPassKernel), typeof(GruForwardStreamKernel)),
             Frame(typeof(GruBackwardKernel), typeof(GruBackwardPassKernel), typeof(GruBackwardStreamKernel)),
             [.. Reading.All.Select(reading => new StepReading(reading, LaunchTimes.Seconds(launches, kernels, reading)))],
-            times, isSimulated ? [.. simulated, Simulation.Step(simulated, total)] : simulated, Estimate.DeepBench.Compare(kernels));
+            times, isSimulated ? [.. simulated, Simulation.Step(total)] : simulated, Estimate.DeepBench.Compare(kernels));
 
         // Of kernels of which a launch is a frame, or all frames.
         Bracket Frame(params Type[] cellTypes)
@@ -99,11 +99,8 @@ internal sealed record StepEstimate(
         ]));
         text.AppendLine().AppendLine("beside a cycle-level simulation of the kernels of commit 0ec42e8").AppendLine().AppendLine(MarkdownTable.Of(
         [
-            ["work", "simulated, ms", "estimate, ms", "of"],
-            .. Simulated.Select(row => new[]
-            {
-                row.Work, new Bracket(row.SimulatedLow, row.SimulatedHigh).ToString(), new Bracket(row.OptimisticSeconds, row.EstimatedSeconds).ToString(), row.IsSameCode ? "the same code" : "other code",
-            }),
+            ["work", "simulated, ms", "estimate of the same code, ms", "of today's, ms"],
+            .. Simulated.Select(row => new[] { row.Work, row.Simulated.ToString(), row.Estimated.ToString(), row.Today.ToString() }),
         ]));
         text.AppendLine().AppendLine("beside DeepBench's measured times (P100, cuDNN 6, cuBLAS 8, fp32)").AppendLine().Append(MarkdownTable.Of(
         [
