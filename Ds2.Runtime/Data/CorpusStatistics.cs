@@ -5,7 +5,7 @@ namespace Ds2.Runtime.Data;
 /// <summary>What a manifest holds, in numbers.</summary>
 /// <param name="Manifest">The manifest.</param>
 /// <param name="Seconds">The utterances' lengths, ascending.</param>
-/// <param name="Speakers">Speakers, where all names are of LibriSpeech's form speaker-chapter-number; else null.</param>
+/// <param name="Speakers">Speakers, where file names tell of them (<see cref="SpeakerNames.Of"/>); else null.</param>
 /// <param name="Words">Words of all transcripts, as they are scored.</param>
 /// <param name="Characters">What the alphabet does not have.</param>
 public sealed record CorpusStatistics(string Manifest, IReadOnlyList<double> Seconds, int? Speakers, long Words, TextReport Characters)

@@ -3,11 +3,35 @@ namespace Ds2.Runtime.Data;
 /// <summary>Who speaks in recordings, as far as their names tell.</summary>
 public static class SpeakerNames
 {
-    /// <summary>The speaker of each recording: LibriSpeech's, where all file names are of its form speaker-chapter-number; else null.</summary>
+    /// <summary>The speaker of each recording, where all file names are of one form: LibriSpeech's speaker-chapter-number, or a number beside a name that comes again (00017-anna, anna_17); else null.</summary>
     /// <param name="audioPaths">The recordings.</param>
     public static string[]? Of(IReadOnlyList<string> audioPaths)
     {
         ArgumentNullException.ThrowIfNull(audioPaths);
+        return LibriSpeechs(audioPaths) ?? Numbered(audioPaths, numberFirst: true) ?? Numbered(audioPaths, numberFirst: false);
+    }
+
+    /// <summary>Names that stand once, or one alone, are of something else.</summary>
+    private static string[]? Numbered(IReadOnlyList<string> audioPaths, bool numberFirst)
+    {
+        var speakers = new string[audioPaths.Count];
+        for (int i = 0; i < speakers.Length; i++)
+        {
+            string name = Path.GetFileNameWithoutExtension(audioPaths[i]);
+            int cut = numberFirst ? name.AsSpan().IndexOfAny('-', '_') : name.AsSpan().LastIndexOfAny('-', '_');
+            if (cut < 0)
+                return null;
+            (string number, speakers[i]) = numberFirst ? (name[..cut], name[(cut + 1)..]) : (name[(cut + 1)..], name[..cut]);
+            if (number.Length == 0 || !number.All(char.IsAsciiDigit) || !speakers[i].Any(char.IsLetter))
+                return null;
+        }
+
+        int[] counts = [.. speakers.CountBy(speaker => speaker).Select(pair => pair.Value)];
+        return counts.Length > 1 && counts.Min() > 1 ? speakers : null;
+    }
+
+    private static string[]? LibriSpeechs(IReadOnlyList<string> audioPaths)
+    {
         var speakers = new string[audioPaths.Count];
         for (int i = 0; i < speakers.Length; i++)
         {

@@ -98,6 +98,28 @@ public sealed class TranscriptModelTests
         Assert.That(BeamRates("run"), Is.EqualTo(new[] { asked[0] == "--beam" }));
     }
 
+    /// <summary>The run that makes it without being asked may be asked to go by it, and goes on so; another has nothing to go by.</summary>
+    [Test]
+    public void Train_NoPresetNamed_MayDecide()
+    {
+        (int code, _, string error) = Train("--decode", "beam", "--epochs", "1");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(BeamRates("run"), Is.EqualTo(new[] { true }));
+        (code, _, error) = Train("--decode", "beam", "--epochs", "2", "--resume", "auto");
+        Assert.That(code, Is.Zero, error);
+        File.Delete(Words);
+        (code, _, error) = Train("--decode", "beam", "--epochs", "3", "--resume", "auto");
+        Assert.That((code, error.Contains("--decode beam needs a beam search", StringComparison.Ordinal)), Is.EqualTo((2, true)), error);
+    }
+
+    [TestCase("--preset", "cpu")]
+    [TestCase("--lm", "none")]
+    public void Train_WithoutASearch_BeamCannotDecide(string option, string value)
+    {
+        (int code, _, string error) = Train(option, value, "--decode", "beam", "--epochs", "1");
+        Assert.That((code, error.Contains("--decode beam needs a beam search", StringComparison.Ordinal)), Is.EqualTo((2, true)), error);
+    }
+
     /// <summary>Asked for by name it is made with a preset, too, and may decide.</summary>
     [Test]
     public void Train_AskedByName_MayDecide()

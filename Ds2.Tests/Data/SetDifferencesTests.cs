@@ -40,22 +40,57 @@ public sealed class SetDifferencesTests
     }
 
     [Test]
-    public void Notes_SameManifest_IsLookedAtByNobody()
+    public void Notes_SameManifest_IsComparedWithItselfAlone()
     {
-        Corpus set = Set("train", 16000, 0.3, 1);
-        File.Delete(folder["train0.wav"]);
-        Assert.That(SetDifferences.Notes(set, set), Is.Empty);
+        Corpus set = Mixed("train", (8000, 0.3), (16000, 0.3), (16000, 0.3), (16000, 0.3));
+        Assert.That(SetDifferences.Notes(set, set), Is.EqualTo(SetDifferences.Within(set)).And.Count.EqualTo(1));
     }
 
-    private Corpus Set(string name, int rate, double amplitude, int count, int silence = 0)
+    [Test]
+    public void Notes_SetsThatAreMixedAlike_SayItOfEach() =>
+        Assert.That(
+            SetDifferences.Notes(Mixed("train", (8000, 0.3), (16000, 0.3)), Mixed("val", (8000, 0.3), (16000, 0.3))),
+            Has.Count.EqualTo(2).And.All.StartsWith("sampling rates differ within "));
+
+    [TestCase("8000 16000 44100 48000", "25 % have 8000 Hz (nothing above 4000 Hz), the others 16000 Hz or more: ")]
+    [TestCase("8000 8000 8000 11025", "75 % have 8000 Hz (nothing above 4000 Hz), 25 % have 11025 Hz (nothing above 5512 Hz): ")]
+    [TestCase("16000 44100 48000 22050", null, Description = "of none of them is anything missing")]
+    [TestCase("8000 8000", null)]
+    public void Within_OtherRatesBelowTheFeatures_AreSaid(string rates, string? expected)
     {
-        for (int i = 0; i < count; i++)
+        IReadOnlyList<string> notes = SetDifferences.Within(Mixed("set", [.. rates.Split(' ').Select(rate => (int.Parse(rate), 0.3))]));
+        if (expected is null)
+            Assert.That(notes, Is.Empty);
+        else
+            Assert.That(notes, Has.Count.EqualTo(1).And.All.Contain(expected));
+    }
+
+    [Test]
+    public void Within_RecordingsFarQuieterThanOthers_AreSaid()
+    {
+        (int, double)[] loud = [.. Enumerable.Repeat((16000, 0.5), 8)];
+        Assert.Multiple(() =>
         {
+            Assert.That(SetDifferences.Within(Mixed("even", loud)), Is.Empty);
+            Assert.That(SetDifferences.Within(Mixed("one", [.. loud, (16000, 0.005), (16000, 0.4)])), Is.Empty, "one in ten is no kind");
+            Assert.That(SetDifferences.Within(Mixed("some", [.. loud, (16000, 0.005), (16000, 0.005)])).Single(), Does.Match(@"^levels differ within .*some\.csv: from 5[0-3] to 1[0-3] dB below full scale, by 10 recordings"));
+        });
+    }
+
+    private Corpus Set(string name, int rate, double amplitude, int count, int silence = 0) => Mixed(name, [.. Enumerable.Repeat((rate, amplitude), count)], silence);
+
+    private Corpus Mixed(string name, params (int Rate, double Amplitude)[] recordings) => Mixed(name, recordings, silence: 0);
+
+    private Corpus Mixed(string name, (int Rate, double Amplitude)[] recordings, int silence)
+    {
+        for (int i = 0; i < recordings.Length; i++)
+        {
+            (int rate, double amplitude) = recordings[i];
             WavWriter.Write(folder[$"{name}{i}.wav"], [.. new float[silence], .. Sounds.Noise(rate, amplitude, i + 1)], rate);
             folder.Write($"{name}{i}.txt", "A\n");
         }
 
-        string manifest = folder.Write($"{name}.csv", string.Concat(Enumerable.Range(0, count).Select(i => $"{name}{i}.wav,{name}{i}.txt\n")));
+        string manifest = folder.Write($"{name}.csv", string.Concat(Enumerable.Range(0, recordings.Length).Select(i => $"{name}{i}.wav,{name}{i}.txt\n")));
         return Corpus.Load(manifest, Alphabet.English);
     }
 }

@@ -69,6 +69,11 @@ public sealed class ErrorDetailsTests
     [TestCase("/a/19-2-3.wav /b/19-2-4.wav /b/26-2-4.flac", "19 19 26")]
     [TestCase("/a/19-2-3.wav /b/other.wav", "a b")]
     [TestCase("/a/fcaw/an406-fcaw-b.mfc /a/fcaw/an407-fcaw-b.mfc /a/mmxg/an391-mmxg-b.mfc", "fcaw fcaw mmxg")]
+    [TestCase("/a/00001-anna.wav /a/00002-m-2.wav /a/3-anna.wav /b/4-m-2.wav", "anna m-2 anna m-2", Description = "a number and a name")]
+    [TestCase("/a/anna_1.wav /a/m-2_1.wav /a/anna_2.wav /a/m-2_7.wav", "anna m-2 anna m-2", Description = "the other way round")]
+    [TestCase("/a/1-anna.wav /b/2-anna.wav", "a b", Description = "one name is no speaker's")]
+    [TestCase("/a/1-anna.wav /b/2-anna.wav /b/3-yes.wav", "a b b", Description = "nor is one that stands once")]
+    [TestCase("/a/1-2.wav /b/2-2.wav /b/3-3.wav /b/4-3.wav", "a b b b", Description = "nor is a number")]
     [TestCase("", "")]
     public void SpeakerNames_AreLibriSpeechs_OrFolders(string paths, string names) =>
         Assert.That(string.Join(' ', SpeakerNames.OrFolders(paths.Split(' ', StringSplitOptions.RemoveEmptyEntries), out _)), Is.EqualTo(names));

@@ -52,6 +52,30 @@ public sealed class RunFolderTests
         });
     }
 
+    /// <summary>What stderr has said scrolls away; whoever opens the report a day later reads it there.</summary>
+    [Test]
+    public void Notes_AreInEnvironmentReportAndJsonLines()
+    {
+        run.Train("run", "--epochs", "1");
+        (int code, string output, string error) = Cli.Program.Run("train", "--out", run["run"], "--resume", "auto", "--epochs", "2", "--set", "lr=0.25", "--device", "host", "--json");
+        Assert.That(code, Is.Zero, error);
+        string[] said = [.. error.Split('\n').Where(line => line.StartsWith("ds2: goes on with ", StringComparison.Ordinal)).Select(line => line["ds2: ".Length..])];
+        JsonArray starts = JsonNode.Parse(File.ReadAllText(run["run/environment.json"]))!.AsArray();
+        JsonNode start = JsonNode.Parse(output.Split('\n')[0])!;
+        string report = File.ReadAllText(run["run/report.html"]);
+        Assert.Multiple(() =>
+        {
+            Assert.That(said, Has.Length.EqualTo(2).And.Some.Contain("lr").And.Some.Contain("own manifests"));
+            Assert.That(Lines(starts[1]!["notes"]!), Is.SupersetOf(said));
+            Assert.That(Lines(starts[0]!["notes"]!), Has.None.StartsWith("goes on"));
+            Assert.That(Lines(start["notes"]!), Is.SupersetOf(said));
+            foreach (string line in said)
+                Assert.That(report, Does.Contain($"<li>{System.Net.WebUtility.HtmlEncode(line)}</li>"));
+        });
+
+        static string[] Lines(JsonNode notes) => [.. notes.AsArray().Select(note => (string)note!)];
+    }
+
     /// <summary>Where an utterance's words are its letters, its word error rate is that of them; a space in the text, which the model cannot write, is no error.</summary>
     [Test]
     public void Transcripts_AlphabetWithoutSpace_HaveTheRatesOfLabels()

@@ -50,6 +50,8 @@ internal sealed class CorpusRecognition(string manifestDescription)
         Corpus corpus = CorpusInput.Load(ManifestOf(parsed), file.Description.Alphabet, parsed.GetValue(skipBad), cancellation);
         corpus.RequireFeatures(file.Description.Options.Features);
         StrictText.Note(corpus, parsed.GetValue(strictText));
+        foreach (string difference in SetDifferences.Within(corpus))
+            Console.Error.WriteLine($"ds2: {difference}");
         return corpus;
     }
 

@@ -80,7 +80,7 @@ internal static class TrainCommand
 
     private static readonly Option<string> Decode = new Option<string>("--decode")
     {
-        Description = "whose word error rate decides about target and best epoch: greedy's, or that of the beam search of --lm, --beam or --hotwords, which is counted beside it",
+        Description = "whose word error rate decides about target and best epoch: greedy's, or that of the beam search (of --lm, --beam, --hotwords or the run's own language model), which is counted beside it",
         HelpName = "greedy|beam",
         DefaultValueFactory = _ => "greedy",
     }.AcceptOnlyFromAmong("greedy", "beam");
@@ -149,30 +149,33 @@ internal static class TrainCommand
     private static int Run(ParseResult parsed, Ranks ranks)
     {
         using var interruption = new Interruption("stopping before the training begins");
+        var notes = new RunNotes();
         if (parsed.GetValue(Resume) == RunStart.ResumeAuto && parsed.GetValue(Out) is null)
             throw new InputException("--resume auto goes on with the run in --out: name its folder");
         // Before anything in the folder is looked at: of two that start at once, one is refused.
-        using FolderLock? turn = ranks.IsFirst ? TakeFolder(parsed) : null;
+        using FolderLock? turn = ranks.IsFirst ? TakeFolder(parsed, notes) : null;
         string folder = ranks.AsFirst(() => parsed.GetValue(Out) ?? Path.GetRelativePath(Environment.CurrentDirectory, turn!.Folder));
         var checkpoints = new CheckpointPolicy(
             folder, TimeSpan.FromMinutes(parsed.GetValue(CheckpointMinutes)), parsed.GetValue(CheckpointBatches) is > 0 and var batches ? batches : null,
             parsed.GetValue(Keep));
         Alphabet? alphabet = parsed.GetValue(AlphabetPath) is { } file ? AlphabetFile.Read(file) : null;
-        using RunStart start = RunStart.Find(parsed.GetValue(Resume), parsed.GetValue(Init), checkpoints, TrainingData.Note, alphabet);
+        using RunStart start = RunStart.Find(parsed.GetValue(Resume), parsed.GetValue(Init), checkpoints, notes.Add, alphabet);
         string? parameters = ReadParams(parsed);
-        RunOptions options = Shared(parsed, Options(parsed, parameters, start.Basis(parsed.GetValue(Preset), TrainingData.Note)), ranks);
-        start.Compare(options, TrainingData.Note);
+        RunOptions options = Shared(parsed, Options(parsed, parameters, start.Basis(parsed.GetValue(Preset), notes.Add)), ranks);
+        start.Compare(options, notes.Add);
         if (parsed.GetValue(MaxBatches) is < 1)
             throw new InputException("--max-batches must be at least 1");
         using Decoding named = Decoding.Open(parsed, start.Alphabet, interruption.Token);
         bool beamDecides = parsed.GetValue(Decode) == "beam";
-        if (beamDecides && !named.IsBeam)
-            throw new InputException("--decode beam needs a beam search: give --lm (transcripts for a model of the training set's own), --beam or --hotwords");
-        RunManifests manifests = ManifestsOf(parsed, start);
+        // A run whose preset is chosen makes a language model of its own, and one that goes on may have it.
+        bool mayFindWords = !Decoding.IsAsked(parsed) && (IsChosen(parsed, start) || start.Resume is not null);
+        if (beamDecides && !named.IsBeam && !mayFindWords)
+            throw BeamWithoutSearch();
+        RunManifests manifests = ManifestsOf(parsed, start, notes);
         Corpus training = CorpusInput.Load(manifests.Training, start.Alphabet, parsed.GetValue(SkipBad), interruption.Token);
         Corpus validation = CorpusInput.Load(manifests.Validation, start.Alphabet, parsed.GetValue(SkipBad), interruption.Token);
-        StrictText.Note(training, parsed.GetValue(Strict));
-        StrictText.Note(validation, parsed.GetValue(Strict));
+        StrictText.Note(training, parsed.GetValue(Strict), notes.Add);
+        StrictText.Note(validation, parsed.GetValue(Strict), notes.Add);
         DeviceChoice device = ranks.Device(parsed.GetValue(Device));
         IEngine engine = ranks.Keep(CommandLine.CreateEngine(device, ranks.Threads(parsed.GetValue(Threads))));
         ranks.RequireOwnGpu(parsed.GetValue(Device), engine);
@@ -192,12 +195,14 @@ internal static class TrainCommand
             }
         }
 
-        DeepSpeech2 model = ranks.Keep(start.CreateModel(options, engine, TrainingData.Note));
-        using RunReporters reporters = ranks.IsFirst ? CreateReporters(parsed) : new RunReporters([]);
+        DeepSpeech2 model = ranks.Keep(start.CreateModel(options, engine, notes.Add));
+        using RunReporters reporters = ranks.IsFirst ? CreateReporters(parsed, notes) : new RunReporters([]);
         using TrainingData data = TrainingData.Open(
-            options, start.Describe(options), model, training, validation, parsed.GetValue(FeatureCache), ranks.Loaders(parsed.GetValue(Loaders)), interruption.Token, ranks.Lane);
-        using TranscriptModel? words = WordsOf(parsed, start, data.Corpus, chosen is not null, interruption.Token);
+            options, start.Describe(options), model, training, validation, parsed.GetValue(FeatureCache), ranks.Loaders(parsed.GetValue(Loaders)), notes.Add, interruption.Token, ranks.Lane);
+        using TranscriptModel? words = WordsOf(parsed, start, data.Corpus, chosen is not null, notes, interruption.Token);
         Decoding decoding = words is null ? named : named with { Model = words.Model, IsBeam = true };
+        if (beamDecides && !decoding.IsBeam)
+            throw BeamWithoutSearch();
         using var trainer = new Trainer(
             options, model, data.Description, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), start.Resume,
             decoding.IsBeam ? new BeamValidation(decoding.Decoder(start.Alphabet, ranks.Threads(parsed.GetValue(Threads))), beamDecides) : null, ranks.Communicator);
@@ -205,7 +210,7 @@ internal static class TrainCommand
         IReadOnlyList<RankPlace>? places = ranks.Places(device, engine);
         // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
         reporters.Start(new RunSetup(options, model, start.Alphabet, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path, beamDecides, chosen,
-            places, ranks.Library(engine), words));
+            places, ranks.Library(engine), words, notes.Lines));
         // After the start of the metrics, by which a run that is killed here is known for one that may begin again.
         if (ranks.IsFirst)
             data.ListLeftOut(folder);
@@ -216,12 +221,12 @@ internal static class TrainCommand
         return result.Interrupted ? Failure.Interrupted : 0;
     }
 
-    private static FolderLock TakeFolder(ParseResult parsed) => parsed.GetValue(Out) is { } named
-        ? FolderLock.Take(named, FolderLock.RunFile, TrainingData.Note)
-        : FolderLock.TakeUnused(Path.Combine("runs", $"{parsed.GetValue(Preset) ?? (parsed.GetValue(TrainManifest) is null ? "mini" : "own")}-{DateTime.Now:yyyyMMdd-HHmmss}"), FolderLock.RunFile, TrainingData.Note);
+    private static FolderLock TakeFolder(ParseResult parsed, RunNotes notes) => parsed.GetValue(Out) is { } named
+        ? FolderLock.Take(named, FolderLock.RunFile, notes.Add)
+        : FolderLock.TakeUnused(Path.Combine("runs", $"{parsed.GetValue(Preset) ?? (parsed.GetValue(TrainManifest) is null ? "mini" : "own")}-{DateTime.Now:yyyyMMdd-HHmmss}"), FolderLock.RunFile, notes.Add);
 
     /// <summary>The language model of the run's own transcripts: a new one where it is asked for or the preset was chosen for the user, that of its folder where it goes on; null for none.</summary>
-    private static TranscriptModel? WordsOf(ParseResult parsed, RunStart start, Corpus training, bool chosen, CancellationToken cancellation)
+    private static TranscriptModel? WordsOf(ParseResult parsed, RunStart start, Corpus training, bool chosen, RunNotes notes, CancellationToken cancellation)
     {
         bool asked = Decoding.AsksForTranscripts(parsed);
         if (!asked && Decoding.IsAsked(parsed))
@@ -234,10 +239,13 @@ internal static class TrainCommand
         }
         catch (InputException exception) when (!asked)
         {
-            TrainingData.Note($"no language model beside greedy decoding: {exception.Message} (--lm transcripts makes one anew)");
+            notes.Add($"no language model beside greedy decoding: {exception.Message} (--lm transcripts makes one anew)");
             return null;
         }
     }
+
+    private static InputException BeamWithoutSearch() =>
+        new("--decode beam needs a beam search: give --lm (transcripts for a model of the training set's own), --beam or --hotwords");
 
     /// <summary>The options of a job: a step has a batch for each rank, if nothing else is said.</summary>
     private static RunOptions Shared(ParseResult parsed, RunOptions options, Ranks ranks)
@@ -274,9 +282,9 @@ internal static class TrainCommand
     }
 
     /// <summary>Who is told of the run; what the run could do without may fail. The report comes last: it reads the metrics, and no other's time is to hold its writing.</summary>
-    private static RunReporters CreateReporters(ParseResult parsed)
+    private static RunReporters CreateReporters(ParseResult parsed, RunNotes notes)
     {
-        List<IRunReporter> reporters = [parsed.GetValue(Json) ? new JsonReporter() : new ConsoleReporter { GivesHints = !parsed.GetValue(Unhinted) }, new MetricsLog()];
+        List<IRunReporter> reporters = [notes, parsed.GetValue(Json) ? new JsonReporter() : new ConsoleReporter { GivesHints = !parsed.GetValue(Unhinted) }, new MetricsLog()];
         if (parsed.GetValue(MlPerf))
             reporters.Add(new TolerantReporter(new MlPerfLog()));
         if (parsed.GetValue(TensorBoard))
@@ -319,7 +327,7 @@ internal static class TrainCommand
     private static bool IsChosen(ParseResult parsed, RunStart start) => parsed.GetValue(Preset) is null && parsed.GetValue(TrainManifest) is not null && start.Resume is null;
 
     /// <summary>The manifests that are named; else those that a resumed run had, as it keeps its options; else the built-in corpus's.</summary>
-    private static RunManifests ManifestsOf(ParseResult parsed, RunStart start)
+    private static RunManifests ManifestsOf(ParseResult parsed, RunStart start, RunNotes notes)
     {
         string? training = parsed.GetValue(TrainManifest), validation = parsed.GetValue(ValManifest);
         if (training is null != validation is null)
@@ -330,11 +338,11 @@ internal static class TrainCommand
         if (folder is null || RunManifests.Of(folder) is not { } own)
         {
             if (MeansOwnSpeech(parsed, folder) is { } meant)
-                TrainingData.Note($"{meant}, and no manifests are named: trains on the built-in corpus (--train-manifest and --val-manifest name another)");
+                notes.Add($"{meant}, and no manifests are named: trains on the built-in corpus (--train-manifest and --val-manifest name another)");
             return RunManifests.BuiltIn;
         }
 
-        TrainingData.Note($"goes on with its own manifests: {own.Training}, {own.Validation}");
+        notes.Add($"goes on with its own manifests: {own.Training}, {own.Validation}");
         return own;
     }
 

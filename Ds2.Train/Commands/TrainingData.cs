@@ -29,7 +29,7 @@ internal sealed class TrainingData : IDisposable
 
     public BatchLoader Validation { get; }
 
-    /// <summary>Chooses the training utterances and sets up the loaders; what is noteworthy goes to stderr, a line each.</summary>
+    /// <summary>Chooses the training utterances and sets up the loaders.</summary>
     /// <param name="options">The run's options.</param>
     /// <param name="description">What the model is, as far as is known before the training set's features are.</param>
     /// <param name="model">The model that is trained.</param>
@@ -37,11 +37,12 @@ internal sealed class TrainingData : IDisposable
     /// <param name="validation">The validation set: all of it counts.</param>
     /// <param name="featureCache">Where features are kept for later runs; null for nowhere.</param>
     /// <param name="loaders">Threads that read.</param>
+    /// <param name="note">Told what is noteworthy, a line each; from several threads.</param>
     /// <param name="cancellation">Ends the search for the training set's figures.</param>
     /// <param name="lane">The rank whose batches are read; null for all.</param>
     /// <exception cref="InputException">No utterance can be trained on; the noise folder or the cache is unusable.</exception>
     public static TrainingData Open(
-        RunOptions options, ModelDescription description, DeepSpeech2 model, Corpus training, Corpus validation, string? featureCache, int loaders, CancellationToken cancellation,
+        RunOptions options, ModelDescription description, DeepSpeech2 model, Corpus training, Corpus validation, string? featureCache, int loaders, Action<string> note, CancellationToken cancellation,
         Lane? lane = null)
     {
         training.RequireFeatures(options.Model.Features);
@@ -49,23 +50,23 @@ internal sealed class TrainingData : IDisposable
         var selection = new TrainingSelection(options.Data, model, description.CreateExtractor());
         Corpus corpus = selection.Select(training);
         if (corpus.LeftOut.Count > 0)
-            Note($"{corpus.LeftOut.Count} of {training.Utterances.Count} training utterances are left out; the run's {RunFolderReporter.LeftOut} lists them. {corpus.LeftOut[0].Utterance.Id}: {corpus.LeftOut[0].Reason}");
+            note($"{corpus.LeftOut.Count} of {training.Utterances.Count} training utterances are left out; the run's {RunFolderReporter.LeftOut} lists them. {corpus.LeftOut[0].Utterance.Id}: {corpus.LeftOut[0].Reason}");
         if (SharedRecordings.Note(training.ManifestPath, training.Utterances.Select(u => u.AudioPath), validation.ManifestPath, validation.Utterances.Select(u => u.AudioPath)) is { } shared)
-            Note(shared);
+            note(shared);
         int kept = validation.Utterances.Count(utterance => selection.ReasonToLeaveOut(utterance) is not null);
         if (kept > 0)
-            Note($"{kept} validation utterances would be left out of training; they are kept, as the word error rate counts every one");
+            note($"{kept} validation utterances would be left out of training; they are kept, as the word error rate counts every one");
         foreach (string difference in SetDifferences.Notes(corpus, validation))
-            Note(difference);
+            note(difference);
 
         AudioAugment? audio = options.Data.OpenAudioAugment();
         if (audio is not null)
-            NoteFeatureFiles(corpus);
+            NoteFeatureFiles(corpus, note);
         foreach (string link in audio?.Noise?.Links ?? [])
-            Note($"{link}: a link to a folder is not followed (noiseFolder)");
-        FeatureStore? store = featureCache is null ? null : new FeatureStore(featureCache, Note);
+            note($"{link}: a link to a folder is not followed (noiseFolder)");
+        FeatureStore? store = featureCache is null ? null : new FeatureStore(featureCache, note);
         if (store is not null && audio is not null)
-            Note($"{featureCache}: serves the validation set alone, as training audio is augmented: its features differ in every epoch");
+            note($"{featureCache}: serves the validation set alone, as training audio is augmented: its features differ in every epoch");
         if (description is { Options.Normalization: FeatureNormalization.Corpus, FeatureStatistics: null })
         {
             description = description with
@@ -118,15 +119,12 @@ internal sealed class TrainingData : IDisposable
         Validation.Dispose();
     }
 
-    private static void NoteFeatureFiles(Corpus corpus)
+    private static void NoteFeatureFiles(Corpus corpus, Action<string> note)
     {
         int features = corpus.Utterances.Count(utterance => utterance.HoldsFeatures);
         if (features == corpus.Utterances.Count)
             throw new InputException($"{corpus.ManifestPath}: lists feature files alone, whose sound cannot be changed; leave out augment and noiseFolder");
         if (features > 0)
-            Note($"{features} of {corpus.Utterances.Count} training utterances are feature files: their sound cannot be changed, they are used as they are");
+            note($"{features} of {corpus.Utterances.Count} training utterances are feature files: their sound cannot be changed, they are used as they are");
     }
-
-    /// <summary>A line for the user, on stderr.</summary>
-    public static void Note(string line) => Console.Error.WriteLine($"ds2: {line}");
 }

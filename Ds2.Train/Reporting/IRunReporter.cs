@@ -22,11 +22,15 @@ namespace Ds2.Train.Reporting;
 /// <param name="Ranks">Where several processes train together, each of them; else null.</param>
 /// <param name="Mpi">The library that they exchange by; null for one on its own.</param>
 /// <param name="Words">The language model of its own transcripts, which its beam search goes by; null for none.</param>
+/// <param name="Notes">What the run has noticed; the list grows while the run goes on.</param>
 internal sealed record RunSetup(
     RunOptions Options, DeepSpeech2 Model, Alphabet Alphabet, Corpus Training, Corpus Validation, string Folder, int BatchesPerEpoch, int? MaxBatches,
     Checkpoint? Resume, string? Initial = null, bool BeamDecides = false, PresetChoice? Chosen = null,
-    IReadOnlyList<RankPlace>? Ranks = null, string? Mpi = null, TranscriptModel? Words = null)
+    IReadOnlyList<RankPlace>? Ranks = null, string? Mpi = null, TranscriptModel? Words = null, IReadOnlyList<string>? Notes = null)
 {
+    /// <summary>What the run has noticed so far; it grows while the run goes on.</summary>
+    public IReadOnlyList<string> Notes { get; } = Notes ?? [];
+
     /// <summary>The path of a file in the run's folder.</summary>
     public string PathOf(string name) => Path.Combine(Folder, name);
 }

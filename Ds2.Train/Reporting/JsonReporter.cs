@@ -30,11 +30,18 @@ internal sealed class JsonReporter : IRunReporter
             ChosenBecause = run.Chosen?.Reason,
             ResumedEpoch = run.Resume?.State.Epoch + 1,
             ResumedBatch = run.Resume?.State.Batch,
+            run.Notes,
             Options = JsonNode.Parse(run.Options.ToJson()),
         });
     }
 
-    public void OnNote(string line) => Console.Error.WriteLine($"ds2: {line}");
+    /// <summary>People hear of it on stderr. Before the start, whose line has all notes so far, programs hear nothing.</summary>
+    public void OnNote(string line)
+    {
+        Console.Error.WriteLine($"ds2: {line}");
+        if (time is not null)
+            JsonLines.Write(new { Event = "note", Text = line });
+    }
 
     public void OnBatch(BatchReport report)
     {

@@ -38,6 +38,7 @@ internal sealed class ReportPage(
         <h1>{Text(Name)}</h1>
         <p>{Text(status)}<br/><small>{DateTime.Now:yyyy-MM-dd HH:mm:ss}, {Text(environment.Device)}</small></p>
         {Tiles()}
+        {Notes()}
         </header>
         <main>
         <section id="charts"><noscript><p>The plots need JavaScript; metrics.jsonl has their numbers.</p></noscript></section>
@@ -90,6 +91,9 @@ internal sealed class ReportPage(
 
         static string Tile(string name, string value, string note) => $"<div><dt>{name}</dt><dd>{Text(value)}<small>{Text(note)}</small></dd></div>";
     }
+
+    private string Notes() => run.Notes.Count == 0 ? ""
+        : $"<section class=\"notes\"><h2>Noticed</h2>\n<ul>\n{string.Concat(run.Notes.Select(note => $"<li>{Text(note)}</li>\n"))}</ul></section>";
 
     private string Samples()
     {

@@ -37,6 +37,9 @@ internal sealed record RunEnvironment
     /// <summary>The language model of the run's own transcripts that its evaluations were decoded with, too; null for none.</summary>
     public required string? WordsModel { get; init; }
 
+    /// <summary>What was noticed before the first step.</summary>
+    public required IReadOnlyList<string> Notes { get; init; }
+
     public string Machine { get; } = Environment.MachineName;
 
     public string Cpu { get; } = CpuName();
@@ -68,6 +71,7 @@ internal sealed record RunEnvironment
         Ranks = run.Ranks,
         Mpi = run.Mpi,
         WordsModel = run.Words is null ? null : TranscriptModel.FileName,
+        Notes = [.. run.Notes],
     };
 
     /// <summary>The SDK puts the commit behind the version: 1.0.0+86f2197….</summary>
