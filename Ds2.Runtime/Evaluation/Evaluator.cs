@@ -16,7 +16,7 @@ public readonly record struct Transcript(string Id, string Reference, string Hyp
 
 /// <summary>An evaluation's error rates, losses and transcripts.</summary>
 /// <param name="Rates">Word and character error rates.</param>
-/// <param name="Transcripts">All utterances, shortest first.</param>
+/// <param name="Transcripts">All utterances, shortest first; the texts of the decoder that decides.</param>
 /// <param name="Loss">CTC's losses of what was said.</param>
 /// <param name="Alphabet">What the transcripts are written with.</param>
 /// <param name="OtherRates">Those of the second decoder's texts; null where there is none.</param>
@@ -31,8 +31,9 @@ public sealed record EvaluationResult(ErrorRates Rates, IReadOnlyList<Transcript
 /// <summary>Has a recognizer write a corpus down, counts the errors, and adds up the losses: each batch goes through the model once, on one of the ranks.</summary>
 /// <param name="recognizer">The recognizer; it stays the caller's.</param>
 /// <param name="other">Reads texts off the same logits, whose errors are counted beside the recognizer's; null for none.</param>
+/// <param name="otherDecides">Whether the transcripts are that decoder's texts.</param>
 /// <param name="ranks">The ranks that share the batches, each by its loader's <see cref="BatchLoader.Lane"/>; null for this one alone.</param>
-public sealed class Evaluator(Recognizer recognizer, IDecoder? other = null, ICommunicator? ranks = null)
+public sealed class Evaluator(Recognizer recognizer, IDecoder? other = null, bool otherDecides = false, ICommunicator? ranks = null)
 {
     /// <summary>Evaluates all utterances of a loader; every rank gets the same result, counted in the same order.</summary>
     /// <param name="loader">The corpus in batches.</param>
@@ -99,7 +100,7 @@ public sealed class Evaluator(Recognizer recognizer, IDecoder? other = null, ICo
                 if (others is not null)
                     otherRates?.Add(utterance.Text, others[i]);
                 loss.Add(losses[i], utterance.LabelCount);
-                transcripts.Add(new Transcript(utterance.Id, utterance.Text, texts[i], utterance.AudioPath));
+                transcripts.Add(new Transcript(utterance.Id, utterance.Text, (otherDecides ? others! : texts)[i], utterance.AudioPath));
             }
         }
 

@@ -291,7 +291,7 @@ public sealed class Trainer : IDisposable
         try
         {
             int total = validation.UtteranceCount;
-            evaluation = new Evaluator(recognizer, beam?.Decoder, ranks).Run(validation, done => observer.OnEvaluating(done, total), interruption);
+            evaluation = new Evaluator(recognizer, beam?.Decoder, beam is { Decides: true }, ranks).Run(validation, done => observer.OnEvaluating(done, total), interruption);
         }
         catch (OperationCanceledException)
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Ds2.Tests.Data;
@@ -105,10 +106,13 @@ public sealed class TranscriptModelTests
         (int code, _, string error) = Train("--decode", "beam", "--epochs", "1");
         Assert.That(code, Is.Zero, error);
         Assert.That(BeamRates("run"), Is.EqualTo(new[] { true }));
-        (code, _, error) = Train("--decode", "beam", "--epochs", "2", "--resume", "auto");
+        (code, _, error) = Train("--decode", "beam", "--epochs", "4", "--resume", "auto");
         Assert.That(code, Is.Zero, error);
+        double wer = (double)Epochs("run").Last()["beamWer"]!;
+        Assert.That(wer, Is.Not.EqualTo((double)Epochs("run").Last()["wer"]!), "the decoders differ");
+        Assert.That(File.ReadLines(corpus.PathOf("run/errors/speakers.tsv")).Single(line => !line.StartsWith("folder", StringComparison.Ordinal)).Split('\t')[3], Is.EqualTo(wer.ToString("F2", CultureInfo.InvariantCulture)), "whoever decides is shown");
         File.Delete(Words);
-        (code, _, error) = Train("--decode", "beam", "--epochs", "3", "--resume", "auto");
+        (code, _, error) = Train("--decode", "beam", "--epochs", "5", "--resume", "auto");
         Assert.That((code, error.Contains("--decode beam needs a beam search", StringComparison.Ordinal)), Is.EqualTo((2, true)), error);
     }
 

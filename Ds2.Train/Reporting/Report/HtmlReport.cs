@@ -82,7 +82,7 @@ internal sealed class HtmlReport : IRunReporter
     /// other rates than the checkpoint's last epoch, and must not stand beside it.</summary>
     private static EvaluationResult? LastEvaluation(RunSetup run, TrainingState state) =>
         state.History is [.., var last] && TranscriptFile.Read(run.PathOf(RunFolderReporter.Transcripts), run.Validation) is { Rates: var rates } evaluation
-        && (rates.Wer, rates.WerUtterance, rates.Cer) == (last.Wer, last.WerUtterance, last.Cer) ? evaluation : null;
+        && (run.BeamDecides ? (rates.Wer, rates.Cer) == (last.BeamWer, last.BeamCer) : (rates.Wer, rates.WerUtterance, rates.Cer) == (last.Wer, last.WerUtterance, last.Cer)) ? evaluation : null;
 
     private void ReadBatches()
     {
