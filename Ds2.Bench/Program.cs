@@ -87,7 +87,7 @@ internal static class Program
         root.Subcommands.Add(GpuReportCommand.Create());
         ParseResult parsed = root.Parse(args.Length == 0 ? ["--help"] : args);
         if (parsed.Errors.Count > 0)
-            return Report(parsed.Errors[0].Message);
+            return Report(InPlainWords(parsed.Errors[0].Message));
         try
         {
             return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
@@ -153,6 +153,12 @@ internal static class Program
         BenchmarkSwitcher.FromAssembly(typeof(Program).Assembly).Run(arguments, new OpConfig());
         return 0;
     }
+
+    /// <summary>A complaint of the command line's parser, without .NET's names of types.</summary>
+    internal static string InPlainWords(string message) => message
+        .Replace("as expected type 'System.Int32'", "as a whole number", StringComparison.Ordinal)
+        .Replace("as expected type 'System.Int64'", "as a whole number", StringComparison.Ordinal)
+        .Replace("as expected type 'System.Double'", "as a number", StringComparison.Ordinal);
 
     private static int Report(string message)
     {

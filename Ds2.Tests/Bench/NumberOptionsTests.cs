@@ -9,7 +9,7 @@ using Ds2.Bench.Step;
 
 namespace Ds2.Tests.Bench;
 
-/// <summary>The benchmarks' options of numbers that need not be whole.</summary>
+/// <summary>The benchmarks' options that take numbers.</summary>
 public sealed class NumberOptionsTests
 {
     /// <summary>A decimal comma was taken for one between thousands: 25 GB/s in place of 2.5.</summary>
@@ -38,6 +38,10 @@ public sealed class NumberOptionsTests
         ParseResult parsed = all.Single(one => one.Name == command).Parse([option, value]);
         Assert.That(parsed.Errors.Select(error => error.Message), Does.Contain($"{option} {value}: must be at least 1"));
     }
+
+    [TestCase("Cannot parse argument 'x' for option '--rounds' as a whole number.")]
+    public void Parse_WhatIsNoWholeNumber_SpeaksOfNoType(string expected) =>
+        Assert.That(Ds2.Bench.Program.InPlainWords(DecoderCommand.Create().Parse(["--lm", "F", "--rounds", "x"]).Errors[0].Message), Is.EqualTo(expected));
 
     /// <summary>Made-up logits were said to be the checkpoint's.</summary>
     [TestCase(1, "--lm", "F", "--checkpoint", "F")]
