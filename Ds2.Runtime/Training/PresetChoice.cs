@@ -15,6 +15,8 @@ public sealed record PresetChoice(string Preset, RunOptions Options, string Reas
 
     private const int FewestEpochs = 10, MostEpochs = 60;
 
+    private const double FramesOfHour = 360_000;
+
     /// <summary>Below so many hours, each utterance is heard so often that a model learns it by heart: more of it differs from one time to the next, and more units are dropped. Steps there are enough, also
     /// of larger batches.</summary>
     private const double FewHours = 3;
@@ -44,7 +46,8 @@ public sealed record PresetChoice(string Preset, RunOptions Options, string Reas
 
         int epochs = asked?.Training.Epochs ?? (int)Math.Clamp(Math.Ceiling(HoursHeard / Math.Max(hours, 0.01)), FewestEpochs, MostEpochs);
         DataOptions data = asked?.Data ?? options.Data;
-        double steps = epochs * Math.Ceiling(utterances / ((double)data.Batch * data.Accumulate));
+        double batches = data.BatchFrames > 0 ? hours * FramesOfHour / data.BatchFrames : (double)utterances / data.Batch;
+        double steps = epochs * Math.Ceiling(batches / data.Accumulate);
         options = options with { Training = options.Training with { Epochs = epochs, WarmupSteps = (int)Math.Min(options.Training.WarmupSteps, MostWarmup * steps) } };
         if (holdsCoefficients)
             options = options with { Model = options.Model with { Features = FeatureKind.MfccRaw } };

@@ -49,6 +49,15 @@ public sealed class PresetChoiceTests
         Assert.That(choice.Reason, Does.StartWith($"cpu, {epochs} epoch"));
     }
 
+    /// <summary>36,000 frames in batches of 3600 are ten, however many utterances they are.</summary>
+    [Test]
+    public void For_BatchesByFrames_CountsThoseSteps()
+    {
+        RunOptions asked = RunOptions.Presets["cpu"];
+        asked = asked with { Data = asked.Data with { BatchFrames = 3600 }, Training = asked.Training with { Epochs = 12 } };
+        Assert.That(PresetChoice.For(0.1, utterances: 960, isGpu: false, holdsCoefficients: false, asked).Options.Training.WarmupSteps, Is.EqualTo(12));
+    }
+
     [Test]
     public void For_AGpu_AndForCoefficients()
     {
