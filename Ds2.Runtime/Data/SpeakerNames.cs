@@ -22,13 +22,19 @@ public static class SpeakerNames
             if (cut < 0)
                 return null;
             (string number, speakers[i]) = numberFirst ? (name[..cut], name[(cut + 1)..]) : (name[(cut + 1)..], name[..cut]);
-            if (number.Length == 0 || !number.All(char.IsAsciiDigit) || !speakers[i].Any(char.IsLetter))
+            if (!IsNumber(number) || !speakers[i].Any(char.IsLetter))
                 return null;
         }
+
+        // Numbers at both ends, as in 7_jackson_32 for what is said and how often: which is the speaker's, no name tells.
+        if (speakers.All(speaker => speaker.Split('-', '_') is { Length: > 1 } parts && IsNumber(numberFirst ? parts[^1] : parts[0])))
+            return null;
 
         int[] counts = [.. speakers.CountBy(speaker => speaker).Select(pair => pair.Value)];
         return counts.Length > 1 && counts.Min() > 1 ? speakers : null;
     }
+
+    private static bool IsNumber(string text) => text.Length > 0 && text.All(char.IsAsciiDigit);
 
     private static string[]? LibriSpeechs(IReadOnlyList<string> audioPaths)
     {
@@ -37,7 +43,7 @@ public static class SpeakerNames
         {
             string[] parts = Path.GetFileNameWithoutExtension(audioPaths[i]).Split('-');
             // Names of other corpora have three parts, too: AN4's are utterance-speaker-session.
-            if (parts.Length != 3 || parts[2].Length == 0 || !parts[2].All(char.IsAsciiDigit))
+            if (parts.Length != 3 || !parts.All(IsNumber))
                 return null;
             speakers[i] = parts[0];
         }

@@ -46,7 +46,7 @@ public sealed record PresetChoice(string Preset, RunOptions Options, string Reas
 
         int epochs = asked?.Training.Epochs ?? (int)Math.Clamp(Math.Ceiling(HoursHeard / Math.Max(hours, 0.01)), FewestEpochs, MostEpochs);
         DataOptions data = asked?.Data ?? options.Data;
-        double batches = data.BatchFrames > 0 ? hours * FramesOfHour / data.BatchFrames : (double)utterances / data.Batch;
+        double batches = data.BatchFrames > 0 ? Math.Min(hours * FramesOfHour / data.BatchFrames, utterances) : (double)utterances / data.Batch;
         double steps = epochs * Math.Ceiling(batches / data.Accumulate);
         options = options with { Training = options.Training with { Epochs = epochs, WarmupSteps = (int)Math.Min(options.Training.WarmupSteps, MostWarmup * steps) } };
         if (holdsCoefficients)

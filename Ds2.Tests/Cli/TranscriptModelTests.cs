@@ -111,6 +111,10 @@ public sealed class TranscriptModelTests
         double wer = (double)Epochs("run").Last()["beamWer"]!;
         Assert.That(wer, Is.Not.EqualTo((double)Epochs("run").Last()["wer"]!), "the decoders differ");
         Assert.That(File.ReadLines(corpus.PathOf("run/errors/speakers.tsv")).Single(line => !line.StartsWith("folder", StringComparison.Ordinal)).Split('\t')[3], Is.EqualTo(wer.ToString("F2", CultureInfo.InvariantCulture)), "whoever decides is shown");
+        // A start by the other decoder, with nothing left to train, keeps what the last one has shown.
+        (code, _, error) = Train("--epochs", "4", "--resume", "auto");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(File.ReadAllText(corpus.PathOf("run/report.html")), Does.Contain("Errors of the last evaluation"));
         File.Delete(Words);
         (code, _, error) = Train("--decode", "beam", "--epochs", "5", "--resume", "auto");
         Assert.That((code, error.Contains("--decode beam needs a beam search", StringComparison.Ordinal)), Is.EqualTo((2, true)), error);

@@ -73,6 +73,8 @@ public sealed class ErrorDetailsTests
     [TestCase("/a/anna_1.wav /a/m-2_1.wav /a/anna_2.wav /a/m-2_7.wav", "anna m-2 anna m-2", Description = "the other way round")]
     [TestCase("/a/1-anna.wav /b/2-anna.wav", "a b", Description = "one name is no speaker's")]
     [TestCase("/a/1-anna.wav /b/2-anna.wav /b/3-yes.wav", "a b b", Description = "nor is one that stands once")]
+    [TestCase("/a/0_jackson_0.wav /a/0_jackson_1.wav /b/0_theo_0.wav /b/0_theo_1.wav", "a a b b", Description = "nor is a name with numbers at both ends")]
+    [TestCase("/a/1-m-2.wav /b/2-m-2.wav /b/3-f-1.wav /b/4-f-1.wav", "a b b b")]
     [TestCase("/a/1-2.wav /b/2-2.wav /b/3-3.wav /b/4-3.wav", "a b b b", Description = "nor is a number")]
     [TestCase("", "")]
     public void SpeakerNames_AreLibriSpeechs_OrFolders(string paths, string names) =>

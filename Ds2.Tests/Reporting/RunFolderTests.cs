@@ -76,6 +76,24 @@ public sealed class RunFolderTests
         static string[] Lines(JsonNode notes) => [.. notes.AsArray().Select(note => (string)note!)];
     }
 
+    /// <summary>What is noticed once the run has started: an event of its own, and in the report. Here that the best checkpoint is gone.</summary>
+    [Test]
+    public void Notes_OfTheRunItself_AreEventsAndStandInTheReport()
+    {
+        run.Train("run", "--epochs", "2");
+        File.Delete(run["run/best.safetensors"]);
+        (int code, string output, string error) = Cli.Program.Run([.. run.Corpus.TrainArguments("run"), "--resume", "auto", "--epochs", "3", "--target-wer", "-1", "--json"]);
+        Assert.That(code, Is.Zero, error);
+        JsonNode[] events = [.. output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Select(line => JsonNode.Parse(line)!)];
+        string note = events.Where(line => (string?)line["event"] == "note").Select(line => (string)line["text"]!).Single(text => text.Contains("best.safetensors", StringComparison.Ordinal));
+        Assert.Multiple(() =>
+        {
+            Assert.That((string?)events[0]["event"], Is.EqualTo("start"));
+            Assert.That(error, Does.Contain($"ds2: {note}"));
+            Assert.That(File.ReadAllText(run["run/report.html"]), Does.Contain($"<li>{System.Net.WebUtility.HtmlEncode(note)}</li>"));
+        });
+    }
+
     /// <summary>Where an utterance's words are its letters, its word error rate is that of them; a space in the text, which the model cannot write, is no error.</summary>
     [Test]
     public void Transcripts_AlphabetWithoutSpace_HaveTheRatesOfLabels()

@@ -43,7 +43,7 @@ internal sealed class CorpusRecognition(string manifestDescription)
     /// <exception cref="InputException">It cannot be read, or is none.</exception>
     public ModelFile Open(ParseResult parsed) => ModelFile.Open(CheckpointOf(parsed));
 
-    /// <summary>Loads the corpus of a model's features and labels, and says which of its characters the labels cannot write.</summary>
+    /// <summary>Loads the corpus of a model's features and labels, and says which of its characters the labels cannot write, and where its recordings differ in kind.</summary>
     /// <exception cref="InputException">It cannot be read, its features are of another kind, or there are such characters and they are to be refused.</exception>
     public Corpus Load(ParseResult parsed, ModelFile file, CancellationToken cancellation)
     {

@@ -70,7 +70,7 @@ internal static class DataStatsCommand
         Console.WriteLine(statistics.Manifest);
         Row("utterances", $"{seconds.Count}");
         Row("hours", $"{statistics.Hours:F2}");
-        Row("speakers", statistics.Speakers is { } speakers ? $"{speakers}" : "unknown: the files are not named speaker-chapter-number");
+        Row("speakers", statistics.Speakers is { } speakers ? $"{speakers}" : "unknown: the files' names tell of none");
         Row("words", $"{statistics.Words}");
         Row("seconds", $"{seconds[0]:F2} shortest, {seconds[seconds.Count / 2]:F2} median, {statistics.Hours * 3600 / seconds.Count:F2} mean, {seconds[^1]:F2} longest");
         (double width, int[] counts) = statistics.Histogram(Bins);

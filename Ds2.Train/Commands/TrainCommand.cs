@@ -149,7 +149,7 @@ internal static class TrainCommand
     private static int Run(ParseResult parsed, Ranks ranks)
     {
         using var interruption = new Interruption("stopping before the training begins");
-        var notes = new RunNotes();
+        var notes = new RunNotes(parsed.GetValue(Json));
         if (parsed.GetValue(Resume) == RunStart.ResumeAuto && parsed.GetValue(Out) is null)
             throw new InputException("--resume auto goes on with the run in --out: name its folder");
         // Before anything in the folder is looked at: of two that start at once, one is refused.
@@ -201,12 +201,12 @@ internal static class TrainCommand
             options, start.Describe(options), model, training, validation, parsed.GetValue(FeatureCache), ranks.Loaders(parsed.GetValue(Loaders)), notes.Add, interruption.Token, ranks.Lane);
         using TranscriptModel? words = WordsOf(parsed, start, data.Corpus, chosen is not null, notes, interruption.Token);
         Decoding decoding = words is null ? named : named with { Model = words.Model, IsBeam = true };
-        if (beamDecides && !decoding.IsBeam)
-            throw BeamWithoutSearch();
         using var trainer = new Trainer(
             options, model, data.Description, data.Training, data.Validation, checkpoints, reporters, parsed.GetValue(MaxBatches), start.Resume,
             decoding.IsBeam ? new BeamValidation(decoding.Decoder(start.Alphabet, ranks.Threads(parsed.GetValue(Threads))), beamDecides) : null, ranks.Communicator);
         RequireSame(ranks, parsed, options, start, data, engine, decoding);
+        if (beamDecides && !decoding.IsBeam)
+            throw BeamWithoutSearch();
         IReadOnlyList<RankPlace>? places = ranks.Places(device, engine);
         // Only now is it known that the checkpoint fits the options: a run that cannot start leaves an earlier one as it was.
         reporters.Start(new RunSetup(options, model, start.Alphabet, data.Corpus, validation, folder, trainer.BatchesPerEpoch, parsed.GetValue(MaxBatches), start.Resume, start.Initial?.Path, beamDecides, chosen,
@@ -284,12 +284,12 @@ internal static class TrainCommand
     /// <summary>Who is told of the run; what the run could do without may fail. The report comes last: it reads the metrics, and no other's time is to hold its writing.</summary>
     private static RunReporters CreateReporters(ParseResult parsed, RunNotes notes)
     {
-        List<IRunReporter> reporters = [notes, parsed.GetValue(Json) ? new JsonReporter() : new ConsoleReporter { GivesHints = !parsed.GetValue(Unhinted) }, new MetricsLog()];
+        List<IRunReporter> reporters = [parsed.GetValue(Json) ? new JsonReporter() : new ConsoleReporter { GivesHints = !parsed.GetValue(Unhinted) }, notes, new MetricsLog()];
         if (parsed.GetValue(MlPerf))
             reporters.Add(new TolerantReporter(new MlPerfLog()));
         if (parsed.GetValue(TensorBoard))
             reporters.Add(new TolerantReporter(new TensorBoardLog()));
-        reporters.Add(new LoaderNote(CommandLine.LoadersOf(parsed.GetValue(Loaders)), Console.Error));
+        reporters.Add(new LoaderNote(CommandLine.LoadersOf(parsed.GetValue(Loaders)), notes.Add));
         reporters.Add(new TolerantReporter(new RunFolderReporter()));
         reporters.Add(new TolerantReporter(new HtmlReport()));
         return new RunReporters(reporters);

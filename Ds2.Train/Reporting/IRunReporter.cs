@@ -26,10 +26,10 @@ namespace Ds2.Train.Reporting;
 internal sealed record RunSetup(
     RunOptions Options, DeepSpeech2 Model, Alphabet Alphabet, Corpus Training, Corpus Validation, string Folder, int BatchesPerEpoch, int? MaxBatches,
     Checkpoint? Resume, string? Initial = null, bool BeamDecides = false, PresetChoice? Chosen = null,
-    IReadOnlyList<RankPlace>? Ranks = null, string? Mpi = null, TranscriptModel? Words = null, IReadOnlyList<string>? Notes = null)
+    IReadOnlyList<RankPlace>? Ranks = null, string? Mpi = null, TranscriptModel? Words = null, IReadOnlyCollection<string>? Notes = null)
 {
     /// <summary>What the run has noticed so far; it grows while the run goes on.</summary>
-    public IReadOnlyList<string> Notes { get; } = Notes ?? [];
+    public IReadOnlyCollection<string> Notes { get; } = Notes ?? [];
 
     /// <summary>The path of a file in the run's folder.</summary>
     public string PathOf(string name) => Path.Combine(Folder, name);

@@ -35,13 +35,7 @@ internal sealed class JsonReporter : IRunReporter
         });
     }
 
-    /// <summary>People hear of it on stderr. Before the start, whose line has all notes so far, programs hear nothing.</summary>
-    public void OnNote(string line)
-    {
-        Console.Error.WriteLine($"ds2: {line}");
-        if (time is not null)
-            JsonLines.Write(new { Event = "note", Text = line });
-    }
+    public void OnNote(string line) => Console.Error.WriteLine($"ds2: {line}");
 
     public void OnBatch(BatchReport report)
     {

@@ -4,10 +4,10 @@ using Ds2.Runtime.Training;
 
 namespace Ds2.Train.Reporting;
 
-/// <summary>Says once in a run, on stderr, that the loader is what limits it.</summary>
+/// <summary>Says once in a run that the loader is what limits it.</summary>
 /// <param name="loaders">The loader's threads.</param>
-/// <param name="output">Where the line goes.</param>
-internal sealed class LoaderNote(int loaders, TextWriter output) : IRunReporter
+/// <param name="note">Told so, in a line.</param>
+internal sealed class LoaderNote(int loaders, Action<string> note) : IRunReporter
 {
     /// <summary>The first batches wait for what is read and compiled for the first time, and tell nothing.</summary>
     private const int FirstBatches = 5, Batches = 50;
@@ -33,9 +33,9 @@ internal sealed class LoaderNote(int loaders, TextWriter output) : IRunReporter
         waited += report.LoadSeconds;
         if (batches == FirstBatches + Batches && waited > share * seconds)
         {
-            output.WriteLine(string.Create(
+            note(string.Create(
                 CultureInfo.InvariantCulture,
-                $"ds2: the loader limits: {100 * waited / seconds:F0} % of {Batches} batches' time went by waiting for it; try more --loaders than {loaders}, or --feature-cache, which keeps features for later runs"));
+                $"the loader limits: {100 * waited / seconds:F0} % of {Batches} batches' time went by waiting for it; try more --loaders than {loaders}, or --feature-cache, which keeps features for later runs"));
         }
     }
 

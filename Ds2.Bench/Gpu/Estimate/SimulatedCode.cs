@@ -6,12 +6,13 @@ namespace Ds2.Bench.Gpu.Estimate;
 /// <summary>The machine code that was simulated, and what was launched of it: the estimate can be held against the simulation whatever has become of the kernels since.</summary>
 /// <remarks>
 /// <c>simulated.json.gz</c> has of each kernel what <c>ptxas -v</c> reported and what <c>cuobjdump -sass</c> listed, without encodings and padding, and of each piece of work its launches: their grid, work and
-/// trips through the loops, in the order of <see cref="CodeLoop.All"/>. It was written at commit aa566a9, whose kernels are those of 0ec42e8.
+/// trips through the loops, in the order of <see cref="CodeLoop.All"/>. It was written at commit aa566a9, whose kernels are those of 0ec42e8. So what is held against the
+/// simulation is the model of times; work and trips are those that were estimated then (<see cref="LaunchWork"/> and <see cref="LoopTrips"/> know today's kernels alone, and have tests of their own).
 /// </remarks>
 internal static class SimulatedCode
 {
-    private static readonly Lazy<Content> File = new(Read);
-    private static readonly Lazy<IReadOnlyDictionary<string, CompiledKernel>> Compiled = new(() => File.Value.Kernels.Select(kernel => kernel.Compiled()).ToDictionary(kernel => kernel.Name));
+    private static readonly Lazy<Content> Kept = new(Read);
+    private static readonly Lazy<IReadOnlyDictionary<string, CompiledKernel>> Compiled = new(() => Kept.Value.Kernels.Select(kernel => kernel.Compiled()).ToDictionary(kernel => kernel.Name));
 
     /// <summary>The kernels, by name.</summary>
     public static IReadOnlyDictionary<string, CompiledKernel> Kernels => Compiled.Value;
@@ -20,7 +21,7 @@ internal static class SimulatedCode
     /// <param name="work">Its name in <see cref="Simulation"/>.</param>
     public static Bracket Estimate(string work)
     {
-        IReadOnlyList<Launch> launches = File.Value.Work[work];
+        IReadOnlyList<Launch> launches = Kept.Value.Work[work];
         return new Bracket(Seconds(Reading.Optimistic), Seconds(Reading.Pessimistic));
 
         double Seconds(Reading reading) => launches.Sum(launch => launch.Count * launch.Seconds(Kernels[launch.Kernel], reading));

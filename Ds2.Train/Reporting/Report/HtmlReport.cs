@@ -79,10 +79,10 @@ internal sealed class HtmlReport : IRunReporter
     }
 
     /// <summary>What the run heard last: shown until its next evaluation, which never comes where nothing is left to train. Transcripts of an epoch that it goes back behind have
-    /// other rates than the checkpoint's last epoch, and must not stand beside it.</summary>
+    /// other rates than the checkpoint's last epoch, greedy's or the beam search's, and must not stand beside it.</summary>
     private static EvaluationResult? LastEvaluation(RunSetup run, TrainingState state) =>
         state.History is [.., var last] && TranscriptFile.Read(run.PathOf(RunFolderReporter.Transcripts), run.Validation) is { Rates: var rates } evaluation
-        && (run.BeamDecides ? (rates.Wer, rates.Cer) == (last.BeamWer, last.BeamCer) : (rates.Wer, rates.WerUtterance, rates.Cer) == (last.Wer, last.WerUtterance, last.Cer)) ? evaluation : null;
+        && ((rates.Wer, rates.WerUtterance, rates.Cer) == (last.Wer, last.WerUtterance, last.Cer) || (rates.Wer, rates.Cer) == (last.BeamWer, last.BeamCer)) ? evaluation : null;
 
     private void ReadBatches()
     {

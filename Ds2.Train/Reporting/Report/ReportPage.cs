@@ -98,7 +98,8 @@ internal sealed class ReportPage(
     private string Samples()
     {
         var html = new StringBuilder("<section><h2>Validation utterances</h2>\n");
-        html.Append("<p class=\"note\">What the model hears (10 ms a column, low frequencies at the bottom), what was said, and what it wrote. Errors are marked.</p>\n");
+        string decoder = run.BeamDecides ? " by beam search" : "";
+        html.Append(CultureInfo.InvariantCulture, $"<p class=\"note\">What the model hears (10 ms a column, low frequencies at the bottom), what was said, and what it wrote{decoder}. Errors are marked.</p>\n");
         html.Append("<div class=\"samples\">\n");
         var heard = (evaluation?.Transcripts ?? []).DistinctBy(transcript => transcript.Id).ToDictionary(transcript => transcript.Id);
         foreach (SampleUtterance sample in samples)
